@@ -1,0 +1,116 @@
+import { availableParallelism } from 'node:os';
+import { type Static, Type } from 'typebox';
+import { Value } from 'typebox/value';
+import { AppError } from './domain/errors.ts';
+
+const integer = (minimum: number, maximum: number, fallback: number, description: string) =>
+  Type.Integer({ minimum, maximum, default: fallback, description });
+
+const optionalString = (description: string, pattern?: string) =>
+  Type.Optional(Type.String({ minLength: 1, description, ...(pattern ? { pattern } : {}) }));
+
+const oneOf = <const T extends readonly string[]>(values: T, fallback: T[number], description: string) =>
+  Type.Unsafe<T[number]>({ type: 'string', enum: [...values], default: fallback, description });
+
+/** Every setting, its bounds, its default and what it is for. README's table is checked against this schema. */
+export const configSchema = Type.Object({
+  HOST: Type.String({ minLength: 1, default: '127.0.0.1', description: 'address to listen on' }),
+  PORT: integer(0, 65_535, 8080, 'port to listen on; 0 takes a free one'),
+  LOG_LEVEL: oneOf(
+    ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+    'info',
+    'least severe level that is logged',
+  ),
+  MODEL: Type.String({
+    default: 'resnet50',
+    pattern: '^[a-z0-9][a-z0-9_.-]{0,63}$',
+    description: 'model that answers when a request names none',
+  }),
+  MODELS_DIR: optionalString('folder of model folders; default: models/ of this package'),
+  CACHE_DIR: optionalString('folder of downloaded and compiled files; default: ~/.cache/ml-serverless'),
+  ENGINE: oneOf(['auto', 'tensorflow', 'wasm'], 'auto', 'what runs the model'),
+  PRECISION: oneOf(
+    ['auto', 'float32', 'bfloat16'],
+    'auto',
+    'arithmetic; auto: bfloat16 where the CPU has it',
+  ),
+  STAGES: oneOf(
+    ['auto', 'inputs', 'constants', 'both'],
+    'auto',
+    'inputs: quick to start, little memory; constants: fastest answers; both: start on inputs, swap; auto: both where memory allows',
+  ),
+  MAX_IMAGE_BYTES: integer(1024, 1_073_741_824, 20_971_520, 'largest image in bytes'),
+  MAX_IMAGE_PIXELS: integer(1, 1_000_000_000, 50_000_000, 'largest image in pixels (width x height)'),
+  MAX_BATCH: integer(1, 128, 8, 'most images inferred together'),
+  MAX_BATCH_DELAY_MS: integer(
+    0,
+    1000,
+    2,
+    'longest wait for a fuller batch, in milliseconds, while others are at work',
+  ),
+  MAX_QUEUE: integer(1, 100_000, 256, 'images that may wait for inference; one more gets 503 OVERLOADED'),
+  STORE: Type.String({
+    default: 'file:./data',
+    pattern: '^(file:.+|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])$',
+    description: 'object store: file:<folder> or s3://<bucket>',
+  }),
+  S3_ENDPOINT: optionalString('address of an S3-compatible server (path-style)', '^https?://'),
+  JOBS: oneOf(['local', 'aws-batch'], 'local', 'what runs batch jobs'),
+  JOB_QUEUE_ARN: optionalString('AWS Batch job queue (JOBS=aws-batch)'),
+  JOB_DEFINITION_ARN: optionalString('AWS Batch job definition (JOBS=aws-batch)'),
+  BATCH_ENDPOINT: optionalString('address of an AWS Batch compatible API, for tests', '^https?://'),
+  API_KEYS: optionalString(
+    'comma-separated keys; when set, requests need one in x-api-key or as a bearer token',
+  ),
+});
+
+type Parsed = Static<typeof configSchema>;
+
+/** The parsed, checked environment. */
+export interface Config extends Readonly<Omit<Parsed, 'API_KEYS'>> {
+  readonly API_KEYS: readonly string[];
+  /** CPU threads the engine may use. */
+  readonly cpus: number;
+}
+
+/**
+ * Parses and checks the environment; the only reader of process.env.
+ *
+ * @throws AppError INVALID_CONFIGURATION with one line that names the variable
+ */
+export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+  const given: Record<string, unknown> = {};
+  for (const name of Object.keys(configSchema.properties)) {
+    const value = environment[name];
+    // An empty variable is how compose files and shells say "not set".
+    if (value !== undefined && value !== '') given[name] = value;
+  }
+  const candidate = Value.Default(configSchema, Value.Convert(configSchema, given));
+  const [fault] = Value.Errors(configSchema, candidate);
+  if (fault) {
+    const name = fault.instancePath.slice(1);
+    const description = (configSchema.properties as Record<string, { description?: string }>)[name]
+      ?.description;
+    throw new AppError(
+      'INVALID_CONFIGURATION',
+      `${name}=${JSON.stringify(environment[name])} ${fault.message} (${description ?? 'unknown setting'})`,
+    );
+  }
+  const parsed = candidate as Parsed;
+  if (parsed.JOBS === 'aws-batch') {
+    for (const name of ['JOB_QUEUE_ARN', 'JOB_DEFINITION_ARN'] as const) {
+      if (!parsed[name]) {
+        throw new AppError('INVALID_CONFIGURATION', `${name} is not set, and JOBS=aws-batch needs it`);
+      }
+    }
+  }
+  const { API_KEYS, ...rest } = parsed;
+  return {
+    ...rest,
+    API_KEYS:
+      API_KEYS?.split(',')
+        .map((key) => key.trim())
+        .filter(Boolean) ?? [],
+    cpus: availableParallelism(),
+  };
+}

@@ -1,0 +1,56 @@
+/**
+ * Every failure a user can meet has a stable code. The code is the contract: HTTP statuses (http/error-handler.ts),
+ * result rows (batch) and exit statuses (entrypoints) are each derived from it in exactly one place.
+ */
+export const ERROR_CODES = [
+  'INVALID_REQUEST',
+  'UNAUTHORIZED',
+  'NOT_FOUND',
+  'MODEL_NOT_FOUND',
+  'JOB_NOT_FOUND',
+  'OBJECT_NOT_FOUND',
+  'OBJECT_CHANGED',
+  'CONFLICT',
+  'IMAGE_TOO_LARGE',
+  'PAYLOAD_TOO_LARGE',
+  'UNSUPPORTED_MEDIA_TYPE',
+  'UNREADABLE_IMAGE',
+  'RATE_LIMITED',
+  'OVERLOADED',
+  'MODEL_NOT_READY',
+  'ENGINE_FAILED',
+  'REQUEST_CANCELLED',
+  'STORE_UNAVAILABLE',
+  'QUEUE_UNAVAILABLE',
+  'INVALID_CONFIGURATION',
+  'INVALID_MODEL',
+  'INTERNAL',
+] as const;
+
+export type ErrorCode = (typeof ERROR_CODES)[number];
+
+/** Extra facts for the client; never internals, never secrets, never image bytes. */
+export interface ErrorDetails {
+  /** Seconds after which a retry makes sense (sent as Retry-After). */
+  readonly retryAfterSeconds?: number;
+  /** Where in the request or file the fault lies, e.g. `{ row: 3, column: "petal_width" }`. */
+  readonly at?: Readonly<Record<string, string | number>>;
+}
+
+/** An expected failure with a stable `code` and a sentence that says what to do. */
+export class AppError extends Error {
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'AppError';
+    this.code = code;
+    this.details = details;
+  }
+}
+
+/** Narrows an unknown thrown value to an AppError of one of `codes` (or of any code when none is given). */
+export function isAppError(error: unknown, ...codes: readonly ErrorCode[]): error is AppError {
+  return error instanceof AppError && (codes.length === 0 || codes.includes(error.code));
+}

@@ -1,0 +1,44 @@
+/** One class of a classification. `probability` is in [0, 1]; `index` is the position in the model's output. */
+export interface Prediction {
+  readonly label: string;
+  readonly index: number;
+  readonly probability: number;
+}
+
+/** Where the time of one classification went, in milliseconds. */
+export interface Timing {
+  readonly decodeMs: number;
+  readonly queueMs: number;
+  readonly inferenceMs: number;
+}
+
+/** What the classifier says of one image: the `k` likeliest classes, likeliest first. */
+export interface Classification {
+  readonly model: string;
+  readonly version: string;
+  readonly predictions: readonly Prediction[];
+  readonly timing: Timing;
+}
+
+/**
+ * The k largest probabilities, largest first; equal ones in the order of their index, so that the result is
+ * the same however often it is computed.
+ *
+ * @param probabilities one row of the model's output, shape [classes]
+ * @param labels one label a class; a class without one is called `class_<index>`
+ * @param k how many to return; more than there are classes means all of them
+ */
+export function topK(probabilities: Float32Array, labels: readonly string[], k: number): Prediction[] {
+  const order = Array.from(probabilities.keys());
+  order.sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0) || a - b);
+  return order.slice(0, k).map((index) => ({
+    label: labels[index] ?? `class_${index}`,
+    index,
+    probability: roundProbability(probabilities[index] ?? 0),
+  }));
+}
+
+/** Six decimals: more would print float32 noise and make equal results differ in their last digits. */
+export function roundProbability(value: number): number {
+  return Math.round(value * 1e6) / 1e6;
+}

@@ -1,0 +1,28 @@
+/** What is running a model: the names are those of the configuration and of GET /models. */
+export interface EngineStatus {
+  readonly engine: 'tensorflow' | 'wasm' | 'onnx';
+  readonly precision: 'float32' | 'bfloat16';
+  /**
+   * How the weights are held. `inputs`: passed to every run, ready within half a second. `constants`: compiled into
+   * the graph, slower to warm up and faster afterwards. Engines without the distinction say `constants`.
+   */
+  readonly stage: 'inputs' | 'constants';
+}
+
+/**
+ * A loaded, warmed-up model that turns batches of preprocessed inputs into rows of outputs, off the main thread.
+ * Callers own the input until `infer` resolves; the output is theirs.
+ */
+export interface Engine {
+  /** May change over time (a swap of stages, a replaced thread): read it, don't keep it. */
+  readonly status: EngineStatus;
+  /**
+   * @param input `size` images one after another, shape [size, height, width, channels] in the manifest's layout, float32
+   * @param size how many images `input` holds
+   * @returns float32 probabilities, shape [size, classes]
+   * @throws AppError ENGINE_FAILED when the engine's thread died; a later call finds a new one
+   */
+  infer(input: Float32Array, size: number): Promise<Float32Array>;
+  /** Waits for what is running, then frees threads and memory. */
+  close(): Promise<void>;
+}
