@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
-import { type Static, Type } from 'typebox';
+import { type Static, type TObject, Type } from 'typebox';
 import { Value } from 'typebox/value';
+import { defaultCacheDir, defaultModelsDir } from '../../models/folders.ts';
 import { AppError } from './domain/errors.ts';
 
 const integer = (minimum: number, maximum: number, fallback: number, description: string) =>
@@ -59,6 +60,31 @@ export const configSchema = Type.Object({
   JOB_QUEUE_ARN: optionalString('AWS Batch job queue (JOBS=aws-batch)'),
   JOB_DEFINITION_ARN: optionalString('AWS Batch job definition (JOBS=aws-batch)'),
   BATCH_ENDPOINT: optionalString('address of an AWS Batch compatible API, for tests', '^https?://'),
+  LOCAL_WORKERS: integer(
+    1,
+    64,
+    1,
+    'worker processes at once (JOBS=local); each one uses all CPUs and loads the model',
+  ),
+  SHARD_SIZE: integer(
+    1,
+    1_000_000,
+    5_000,
+    'most inputs of one shard, which is one worker; 5,000 are one to three minutes of work',
+  ),
+  CHUNK_SIZE: integer(1, 10_000, 128, 'most inputs of one chunk: what a retry repeats at most'),
+  WORKER_MEMORY_MB: integer(16, 65_536, 256, 'images a worker holds in memory at once, in MiB'),
+  DROP: oneOf(
+    ['auto', 'on', 'off'],
+    'auto',
+    'classify what appears under input/ of the store; auto: with JOBS=local and a folder or an S3_ENDPOINT',
+  ),
+  DROP_INTERVAL_MS: integer(
+    200,
+    3_600_000,
+    5_000,
+    'how often an S3-compatible store is listed for new objects, in milliseconds',
+  ),
   API_KEYS: optionalString(
     'comma-separated keys; when set, requests need one in x-api-key or as a bearer token',
   ),
@@ -69,8 +95,34 @@ type Parsed = Static<typeof configSchema>;
 /** The parsed, checked environment. */
 export interface Config extends Readonly<Omit<Parsed, 'API_KEYS'>> {
   readonly API_KEYS: readonly string[];
+  /** CACHE_DIR, or its default. */
+  readonly cacheDir: string;
+  /** MODELS_DIR, or its default. */
+  readonly modelsDir: string;
   /** CPU threads the engine may use. */
   readonly cpus: number;
+}
+
+/** The variables a schema names, converted and with defaults. @throws AppError INVALID_CONFIGURATION */
+function parseEnvironment<const S extends TObject>(schema: S, environment: NodeJS.ProcessEnv): Static<S> {
+  const given: Record<string, unknown> = {};
+  for (const name of Object.keys(schema.properties)) {
+    const value = environment[name];
+    // An empty variable is how compose files and shells say "not set".
+    if (value !== undefined && value !== '') given[name] = value;
+  }
+  const candidate = Value.Default(schema, Value.Convert(schema, given));
+  const [fault] = Value.Errors(schema, candidate);
+  if (fault) {
+    const name = fault.instancePath.slice(1);
+    const description = (schema.properties as Record<string, { description?: string }>)[name]
+      ?.description;
+    throw new AppError(
+      'INVALID_CONFIGURATION',
+      `${name}=${JSON.stringify(environment[name])} ${fault.message} (${description ?? 'unknown setting'})`,
+    );
+  }
+  return candidate as Static<S>;
 }
 
 /**
@@ -79,24 +131,7 @@ export interface Config extends Readonly<Omit<Parsed, 'API_KEYS'>> {
  * @throws AppError INVALID_CONFIGURATION with one line that names the variable
  */
 export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config {
-  const given: Record<string, unknown> = {};
-  for (const name of Object.keys(configSchema.properties)) {
-    const value = environment[name];
-    // An empty variable is how compose files and shells say "not set".
-    if (value !== undefined && value !== '') given[name] = value;
-  }
-  const candidate = Value.Default(configSchema, Value.Convert(configSchema, given));
-  const [fault] = Value.Errors(configSchema, candidate);
-  if (fault) {
-    const name = fault.instancePath.slice(1);
-    const description = (configSchema.properties as Record<string, { description?: string }>)[name]
-      ?.description;
-    throw new AppError(
-      'INVALID_CONFIGURATION',
-      `${name}=${JSON.stringify(environment[name])} ${fault.message} (${description ?? 'unknown setting'})`,
-    );
-  }
-  const parsed = candidate as Parsed;
+  const parsed = parseEnvironment(configSchema, environment);
   if (parsed.JOBS === 'aws-batch') {
     for (const name of ['JOB_QUEUE_ARN', 'JOB_DEFINITION_ARN'] as const) {
       if (!parsed[name]) {
@@ -111,6 +146,37 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
       API_KEYS?.split(',')
         .map((key) => key.trim())
         .filter(Boolean) ?? [],
+    cacheDir: parsed.CACHE_DIR ?? defaultCacheDir(environment.XDG_CACHE_HOME),
+    modelsDir: parsed.MODELS_DIR ?? defaultModelsDir(),
     cpus: availableParallelism(),
   };
+}
+
+const workerSchema = Type.Object({
+  JOB_URI: Type.String({
+    pattern: '^(file|s3)://.+/jobs/[A-Za-z0-9_-]{1,128}/job\\.json$',
+    description: 'address of the job: <store>/jobs/<jobId>/job.json',
+  }),
+  AWS_BATCH_JOB_ARRAY_INDEX: integer(0, 9_999, 0, 'which shard to work; not set in a job of one shard'),
+  AWS_BATCH_JOB_ATTEMPT: integer(1, 1_000, 1, 'which attempt this is, from 1'),
+});
+
+/** What a worker is told by whoever starts it: AWS Batch, or the local queue. */
+export type WorkerConfig = Readonly<Static<typeof workerSchema>>;
+
+/**
+ * Parses and checks the worker's own variables.
+ *
+ * @throws AppError INVALID_CONFIGURATION with one line that names the variable
+ */
+export function loadWorkerConfig(environment: NodeJS.ProcessEnv = process.env): WorkerConfig {
+  return parseEnvironment(workerSchema, environment);
+}
+
+/**
+ * This process's environment for a worker process, with `extra` on top. The API keys stay here: a worker serves nobody.
+ */
+export function workerEnvironment(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
+  const { API_KEYS: _, ...rest } = process.env;
+  return { ...rest, ...extra };
 }

@@ -45,5 +45,9 @@ export interface Models {
   list(): readonly ModelInfo[];
   /** True once every model is loaded and warmed up. */
   readonly ready: boolean;
+  /** Resolves when `ready` turns true; rejects when a model cannot be loaded, and then it never will. */
+  readonly loaded?: Promise<void>;
+  /** Images that wait for inference now, over all models. */
+  readonly queueDepth?: number;
   close(): Promise<void>;
 }

@@ -1,0 +1,126 @@
+import { type Static, Type } from 'typebox';
+
+/** Most children of an AWS Batch array job. */
+export const MAX_SHARDS = 10_000;
+/** Most keys a request may list; beyond it, a prefix says the same in one line. */
+export const MAX_OBJECTS = 10_000;
+
+const jobId = Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$' });
+
+/** Where a job's inputs come from. */
+export const jobSourceSchema = Type.Union([
+  Type.Object({ kind: Type.Literal('prefix'), prefix: Type.String() }),
+  Type.Object({
+    kind: Type.Literal('objects'),
+    /** Sorted by key, each key once. `etag` and `size` where the event told them. */
+    objects: Type.Array(
+      Type.Object({ key: Type.String(), etag: Type.Optional(Type.String()), size: Type.Optional(Type.Integer()) }),
+      { maxItems: MAX_OBJECTS },
+    ),
+  }),
+]);
+export type JobSource = Static<typeof jobSourceSchema>;
+
+/** `jobs/<id>/job.json`: what was asked. Written first, never changed. */
+export const jobSchema = Type.Object({
+  format: Type.Literal(1),
+  jobId,
+  /** ISO 8601. */
+  createdAt: Type.String(),
+  /** Who asked: an HTTP request, an event, the drop folder. */
+  origin: Type.Union([Type.Literal('request'), Type.Literal('event'), Type.Literal('drop')]),
+  model: Type.String(),
+  topK: Type.Integer({ minimum: 1, maximum: 100 }),
+  source: jobSourceSchema,
+  /** Continue behind this key: set in the second and later parts of a job with more inputs than one array holds. */
+  startAfter: Type.Optional(Type.String()),
+  /** Most inputs in a shard (one child's work) and in a chunk (what a retry repeats at most). */
+  shardSize: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
+  chunkSize: Type.Integer({ minimum: 1, maximum: 10_000 }),
+});
+export type Job = Static<typeof jobSchema>;
+
+/** `jobs/<id>/plan.json`: how many shards there are. Written once, after the last shard: from then on the job may run. */
+export const planSchema = Type.Object({
+  shards: Type.Integer({ minimum: 1, maximum: MAX_SHARDS }),
+  total: Type.Integer({ minimum: 1 }),
+  /** The job that holds the inputs beyond the last shard. */
+  next: Type.Optional(jobId),
+});
+export type Plan = Static<typeof planSchema>;
+
+/** One line of `jobs/<id>/shards/NNNNN.jsonl`. Without an etag the object was not there when the job was planned. */
+export const shardInputSchema = Type.Object({
+  key: Type.String(),
+  etag: Type.Optional(Type.String()),
+  /** Bytes. */
+  size: Type.Optional(Type.Integer({ minimum: 0 })),
+});
+export type ShardInput = Static<typeof shardInputSchema>;
+
+/** `jobs/<id>/shards/NNNNN.done.json`. */
+export const shardDoneSchema = Type.Object({
+  shard: Type.Integer(),
+  total: Type.Integer(),
+  succeeded: Type.Integer(),
+  failed: Type.Integer(),
+  /** Which attempt finished it, from 1. */
+  attempt: Type.Integer(),
+  startedAt: Type.String(),
+  finishedAt: Type.String(),
+});
+export type ShardDone = Static<typeof shardDoneSchema>;
+
+/** `jobs/<id>/submitted.json`: the queue's name for the job. */
+export const submittedSchema = Type.Object({ reference: Type.String(), submittedAt: Type.String() });
+export type Submitted = Static<typeof submittedSchema>;
+
+/** `jobs/<id>/cancelled.json`. */
+export const cancelledSchema = Type.Object({ reason: Type.String(), cancelledAt: Type.String() });
+
+/** One line of a chunk, and the content of one output: the same bytes however often the input is classified. */
+export interface ResultRow {
+  readonly key: string;
+  /** The version that was classified; absent when there was none. */
+  readonly etag?: string;
+  readonly model?: string;
+  readonly version?: string;
+  readonly predictions?: readonly { readonly label: string; readonly index: number; readonly probability: number }[];
+  readonly error?: { readonly code: string; readonly message: string };
+}
+
+export const JOB_STATES = ['SUBMITTED', 'RUNNING', 'SUCCEEDED', 'PARTIAL', 'FAILED', 'CANCELLED'] as const;
+export type JobState = (typeof JOB_STATES)[number];
+
+/** Counts of inputs. */
+export interface JobCounts {
+  readonly total: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  readonly pending: number;
+}
+
+/** `jobs/<id>/summary.json`: the last word on a job that has ended, so that nobody has to count again. */
+export const summarySchema = Type.Object({
+  state: Type.Union([
+    Type.Literal('SUCCEEDED'),
+    Type.Literal('PARTIAL'),
+    Type.Literal('FAILED'),
+    Type.Literal('CANCELLED'),
+  ]),
+  counts: Type.Object({
+    total: Type.Integer(),
+    succeeded: Type.Integer(),
+    failed: Type.Integer(),
+    pending: Type.Integer(),
+  }),
+  reason: Type.Optional(Type.String()),
+  finishedAt: Type.String(),
+});
+export type Summary = Static<typeof summarySchema>;
+
+/** The state of a job whose inputs all have a row. */
+export function finalState(counts: JobCounts): 'SUCCEEDED' | 'PARTIAL' | 'FAILED' {
+  if (counts.failed === 0) return 'SUCCEEDED';
+  return counts.succeeded === 0 ? 'FAILED' : 'PARTIAL';
+}

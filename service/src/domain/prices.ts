@@ -1,0 +1,109 @@
+/**
+ * AWS prices and the arithmetic over them: what a million images cost on either path, and what an idle stack costs a month.
+ *
+ * Prices of us-east-1 in US dollars, without taxes, free tiers or discounts. Written down on the date in `recordedOn` from memory of
+ * the public price lists, not read from them on that day: check them at https://calculator.aws before money depends on them.
+ * They stand here and nowhere else.
+ */
+export const PRICES = {
+  recordedOn: '2026-11-22',
+  region: 'us-east-1',
+  lambda: { gbSecond: { x86_64: 0.0000166667, arm64: 0.0000133334 }, millionRequests: 0.2 },
+  /** Spot is a moving price: about 70 % below on demand. */
+  fargate: {
+    vcpuHour: { x86_64: 0.04048, arm64: 0.03238 },
+    gbHour: { x86_64: 0.004445, arm64: 0.00356 },
+    spotFactor: 0.3,
+  },
+  httpApi: { millionRequests: 1.0 },
+  s3: { thousandPuts: 0.005, thousandGets: 0.0004, gbMonth: 0.023 },
+  sqs: { millionRequests: 0.4 },
+  publicIpv4Hour: 0.005,
+  interfaceEndpointHour: 0.01,
+  secretMonth: 0.4,
+  ecrGbMonth: 0.1,
+  logsGb: 0.5,
+} as const;
+
+export type Architecture = keyof typeof PRICES.lambda.gbSecond;
+
+/** One line of a bill, in US dollars. */
+export interface CostItem {
+  readonly what: string;
+  readonly usd: number;
+}
+
+export interface Cost {
+  readonly items: readonly CostItem[];
+  readonly usd: number;
+}
+
+const MILLION = 1_000_000;
+/** AWS counts a month as 730 hours. */
+const HOURS_A_MONTH = 730;
+
+const total = (items: readonly CostItem[]): Cost => ({
+  items: items.filter((item) => item.usd > 0),
+  usd: items.reduce((sum, item) => sum + item.usd, 0),
+});
+
+export interface InteractiveUse {
+  readonly architecture: Architecture;
+  readonly memoryMb: number;
+  /** Billed time of one request, one image each. */
+  readonly secondsPerImage: number;
+}
+
+/** A million images by POST /predict: API Gateway, Lambda's requests and its time. */
+export function interactiveCostPerMillion(use: InteractiveUse): Cost {
+  const gbSeconds = (use.memoryMb / 1024) * use.secondsPerImage * MILLION;
+  return total([
+    { what: 'Lambda time', usd: gbSeconds * PRICES.lambda.gbSecond[use.architecture] },
+    { what: 'Lambda requests', usd: PRICES.lambda.millionRequests },
+    { what: 'API Gateway', usd: PRICES.httpApi.millionRequests },
+  ]);
+}
+
+export interface BatchUse {
+  readonly architecture: Architecture;
+  readonly vcpu: number;
+  readonly memoryMb: number;
+  /** Of one task. */
+  readonly imagesPerSecond: number;
+  readonly spot: boolean;
+  /** Tasks in public subnets have an address, which is billed. */
+  readonly publicAddress: boolean;
+  /** Share of a task's time spent on starting, 0 up to but not 1. */
+  readonly overhead?: number;
+}
+
+/** A million images by AWS Batch on Fargate: the tasks, and S3 for the drop, the reading and the result of each image. */
+export function batchCostPerMillion(use: BatchUse): Cost {
+  const hours = MILLION / use.imagesPerSecond / 3600 / (1 - (use.overhead ?? 0));
+  const { vcpuHour, gbHour, spotFactor } = PRICES.fargate;
+  const perHour = use.vcpu * vcpuHour[use.architecture] + (use.memoryMb / 1024) * gbHour[use.architecture];
+  return total([
+    { what: 'Fargate', usd: hours * perHour * (use.spot ? spotFactor : 1) },
+    { what: 'public addresses', usd: use.publicAddress ? hours * PRICES.publicIpv4Hour : 0 },
+    { what: 'S3 writes (drop and result)', usd: 2 * (MILLION / 1000) * PRICES.s3.thousandPuts },
+    { what: 'S3 reads', usd: (MILLION / 1000) * PRICES.s3.thousandGets },
+    // S3 sends one message an object; receiving and deleting go ten at a time.
+    { what: 'SQS', usd: 1.2 * PRICES.sqs.millionRequests },
+  ]);
+}
+
+export interface IdleUse {
+  readonly hasSecret: boolean;
+  readonly imageGb: number;
+  /** Endpoints times zones; 0 in a public network. */
+  readonly interfaceEndpoints: number;
+}
+
+/** What the stack costs a month when nobody calls it. Stored pictures and results come on top (S3, `gbMonth`). */
+export function idleCostPerMonth(use: IdleUse): Cost {
+  return total([
+    { what: 'Secrets Manager', usd: use.hasSecret ? PRICES.secretMonth : 0 },
+    { what: 'container image in ECR', usd: use.imageGb * PRICES.ecrGbMonth },
+    { what: 'VPC endpoints', usd: use.interfaceEndpoints * PRICES.interfaceEndpointHour * HOURS_A_MONTH },
+  ]);
+}

@@ -1,0 +1,141 @@
+import { Worker } from 'node:worker_threads';
+import type { Logger } from 'pino';
+import { AppError } from '../../domain/errors.ts';
+import type { Engine, EngineStatus } from './engine.ts';
+import type { RuntimeSpec } from './runtime.ts';
+import type { InferRequest, ThreadMessage } from './thread-messages.ts';
+
+export interface ThreadEngineOptions {
+  readonly spec: RuntimeSpec;
+  readonly status: EngineStatus;
+  readonly logger: Logger;
+  /** Longest wait for a thread to open its model, in milliseconds. */
+  readonly openTimeoutMs?: number;
+  /** Called with every thread that is started: tests kill it, monitors count it. */
+  readonly onThread?: (thread: Worker) => void;
+}
+
+interface Waiting {
+  readonly resolve: (output: Float32Array) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** One thread and what it owes. */
+interface Running {
+  readonly thread: Worker;
+  readonly waiting: Map<number, Waiting>;
+}
+
+const RESTART_PAUSE_MS = 1000;
+
+/**
+ * An engine in a worker thread. When the thread dies, what it was working on fails with ENGINE_FAILED, and a new one
+ * is started; calls made meanwhile wait for it.
+ *
+ * @throws AppError INVALID_MODEL when the first thread cannot open the model
+ */
+export async function createThreadEngine(options: ThreadEngineOptions): Promise<Engine> {
+  const { status, logger } = options;
+  let nextId = 0;
+  let closing = false;
+  let current: Promise<Running> = start(options, onDeath);
+  await current;
+
+  function onDeath(reason: string): void {
+    if (closing) return;
+    logger.error({ ...status, reason }, 'engine thread died; starting another');
+    current = restart();
+    // Whoever calls infer meanwhile sees the failure; nobody may be calling.
+    current.catch(() => undefined);
+  }
+
+  async function restart(): Promise<Running> {
+    try {
+      return await start(options, onDeath);
+    } catch (error) {
+      if (closing) throw error;
+      logger.error(
+        { ...status, reason: (error as Error).message },
+        'engine thread does not come back; trying again',
+      );
+      await new Promise((resolve) => setTimeout(resolve, RESTART_PAUSE_MS).unref());
+      return restart();
+    }
+  }
+
+  return {
+    status,
+    async infer(input, size) {
+      if (closing) throw new AppError('ENGINE_FAILED', 'the engine is closed');
+      const { thread, waiting } = await current;
+      const id = nextId++;
+      return new Promise<Float32Array>((resolve, reject) => {
+        waiting.set(id, { resolve, reject });
+        const request: InferRequest = { id, input: input as Float32Array<ArrayBuffer>, size };
+        thread.postMessage(request, [request.input.buffer]);
+      });
+    },
+    async close() {
+      closing = true;
+      const running = await current.catch(() => undefined);
+      if (!running) return;
+      while (running.waiting.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await running.thread.terminate();
+    },
+  };
+}
+
+function start(
+  { spec, logger, onThread, openTimeoutMs = 120_000 }: ThreadEngineOptions,
+  onDeath: (reason: string) => void,
+): Promise<Running> {
+  return new Promise((resolve, reject) => {
+    const thread = new Worker(new URL('./thread-main.js', import.meta.url), {
+      workerData: spec,
+      name: `engine-${spec.engine}-${spec.stage}`,
+    });
+    onThread?.(thread);
+    const running: Running = { thread, waiting: new Map() };
+    let ready = false;
+    let gone = false;
+    const timer = setTimeout(
+      () => die(`did not open ${spec.path} within ${openTimeoutMs} ms`),
+      openTimeoutMs,
+    );
+
+    function die(reason: string): void {
+      if (gone) return;
+      gone = true;
+      clearTimeout(timer);
+      void thread.terminate();
+      const error = new AppError('ENGINE_FAILED', 'the inference engine failed; send the request again');
+      for (const { reject: fail } of running.waiting.values()) fail(error);
+      running.waiting.clear();
+      if (ready) onDeath(reason);
+      else reject(new AppError('INVALID_MODEL', `${spec.engine} cannot open ${spec.path}: ${reason}`));
+    }
+
+    thread.on('error', (error) => die(error.message));
+    thread.on('exit', (code) => die(`exit code ${code}`));
+    thread.on('message', (message: ThreadMessage) => {
+      switch (message.kind) {
+        case 'ready':
+          ready = true;
+          clearTimeout(timer);
+          return resolve(running);
+        case 'refused':
+          return die(message.message);
+        case 'result':
+        case 'failed': {
+          const waiter = running.waiting.get(message.id);
+          running.waiting.delete(message.id);
+          if (message.kind === 'result') return waiter?.resolve(message.output);
+          logger.error({ engine: spec.engine, reason: message.message }, 'inference failed');
+          return waiter?.reject(
+            new AppError('ENGINE_FAILED', 'the inference engine failed; send the request again'),
+          );
+        }
+      }
+    });
+  });
+}

@@ -1,0 +1,32 @@
+import { readFile } from 'node:fs/promises';
+import { AppError } from '../domain/errors.ts';
+
+/**
+ * Reads labels: a JSON array, or an object from index to label (`{"0": "tench", ...}`).
+ *
+ * @returns one label a class
+ * @throws AppError INVALID_MODEL when there are not exactly `classes` of them
+ */
+export async function readLabels(file: string, classes: number): Promise<string[]> {
+  let value: unknown;
+  try {
+    value = JSON.parse(await readFile(file, 'utf8'));
+  } catch (cause) {
+    throw new AppError(
+      'INVALID_MODEL',
+      `cannot read labels from ${file}: ${(cause as Error).message}`,
+      {},
+      { cause },
+    );
+  }
+  const table = value as Record<number, unknown>;
+  const count = Array.isArray(value) ? value.length : Object.keys(table ?? {}).length;
+  const labels = Array.from({ length: classes }, (_, index) => table?.[index]);
+  if (count !== classes || !labels.every((label) => typeof label === 'string')) {
+    throw new AppError(
+      'INVALID_MODEL',
+      `${file} holds ${count} labels, the manifest says ${classes} classes`,
+    );
+  }
+  return labels as string[];
+}

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import sharp, { type Sharp } from 'sharp';
+import type { Classifier, Models } from '../../src/domain/classifier.ts';
+import { truncatedPicture } from '../helpers/pictures.ts';
+import { openResNet } from '../helpers/resnet.ts';
+import { SAMPLES, sample, samplesMissing } from '../helpers/samples.ts';
+
+describe('the classifier', { skip: samplesMissing }, () => {
+  let models: Models;
+  let classifier: Classifier;
+  let cat: Buffer;
+  before(async () => {
+    models = await openResNet({ MAX_QUEUE: '4' });
+    classifier = models.get();
+    cat = await sample('cat.jpg');
+  });
+  after(() => models?.close());
+
+  const best = async (image: Uint8Array) => (await classifier.classify(image, { topK: 1 })).predictions[0];
+
+  for (const [name, label] of Object.entries(SAMPLES)) {
+    it(`names what is in ${name}: ${label}`, async () => {
+      assert.equal((await best(await sample(name as keyof typeof SAMPLES)))?.label, label);
+    });
+  }
+
+  it('answers the k likeliest classes, likeliest first, with probabilities and times', async () => {
+    const { model, version, predictions, timing } = await classifier.classify(cat, { topK: 1000 });
+    assert.deepEqual([model, version], ['resnet50', '1.0.4']);
+    assert.equal(predictions.length, 1000);
+    const probabilities = predictions.map(({ probability }) => probability);
+    assert.deepEqual(
+      probabilities,
+      probabilities.toSorted((a, b) => b - a),
+    );
+    assert.ok(Math.abs(probabilities.reduce((total, value) => total + value, 0) - 1) < 1e-2);
+    assert.ok(timing.decodeMs > 0 && timing.inferenceMs > 0 && timing.queueMs >= 0);
+  });
+
+  const forms: Record<string, (image: Sharp) => Sharp> = {
+    PNG: (image) => image.png(),
+    WebP: (image) => image.webp(),
+    AVIF: (image) => image.avif({ effort: 0 }),
+    TIFF: (image) => image.tiff(),
+    GIF: (image) => image.gif(),
+    'greyscale JPEG': (image) => image.greyscale().jpeg(),
+    'greyscale PNG': (image) => image.greyscale().toColourspace('b-w').png(),
+    'CMYK JPEG': (image) => image.toColourspace('cmyk').jpeg(),
+    'PNG with alpha': (image) => image.ensureAlpha().png(),
+    '16-bit PNG': (image) => image.toColourspace('rgb16').png(),
+    'progressive JPEG': (image) => image.jpeg({ progressive: true }),
+  };
+  for (const [form, convert] of Object.entries(forms)) {
+    it(`gives the same label for a picture as ${form}`, async () => {
+      // A picture it is sure of: losing colour or gamut must not be what changes the label.
+      const coffee = sharp(await sample('coffee.png'));
+      assert.equal((await best(await convert(coffee).toBuffer()))?.label, 'espresso');
+    });
+  }
+
+  it('takes the first frame of an animation', async () => {
+    const { data, info } = await sharp(cat).resize(224, 224).raw().toBuffer({ resolveWithObject: true });
+    const black = Buffer.alloc(data.length);
+    const raw = {
+      width: info.width,
+      height: info.height * 2,
+      channels: info.channels,
+      pageHeight: info.height,
+    } as const;
+    const animation = await sharp(Buffer.concat([data, black]), { raw })
+      .gif()
+      .toBuffer();
+    assert.equal((await best(animation))?.label, 'Egyptian_cat');
+  });
+
+  it('drops an image whose client has gone before it is decoded', async () => {
+    const client = new AbortController();
+    client.abort();
+    await assert.rejects(classifier.classify(cat, { topK: 1, signal: client.signal }), {
+      code: 'REQUEST_CANCELLED',
+    });
+  });
+
+  it('refuses at once what is more than MAX_QUEUE, and answers all that it accepted', async () => {
+    const results = await Promise.allSettled(
+      Array.from({ length: 12 }, () => classifier.classify(cat, { topK: 1 })),
+    );
+    const refused = results.filter((result) => result.status === 'rejected').map(({ reason }) => reason);
+    assert.equal(refused.length, 8);
+    for (const { code, details } of refused) {
+      assert.equal(code, 'OVERLOADED');
+      assert.equal(details.retryAfterSeconds, 1);
+    }
+    assert.equal((await best(cat))?.label, 'Egyptian_cat');
+  });
+
+  it('is none the worse for a bad image among good ones', async () => {
+    const bad = await truncatedPicture();
+    const [first, second, third] = await Promise.allSettled([cat, bad, cat].map(best));
+    assert.deepEqual([first?.status, second?.status, third?.status], ['fulfilled', 'rejected', 'fulfilled']);
+  });
+
+  it('gives the same bytes whatever else is in the batch, when batches are of fixed size', async () => {
+    const fixed = await openResNet({ MAX_BATCH: '4' }, { fixedBatch: true });
+    const palace = await sample('palace.jpg');
+    const alone = await fixed.get().classify(cat, { topK: 1000 });
+    const together = await Promise.all(
+      [palace, cat, palace, cat].map((image) => fixed.get().classify(image, { topK: 1000 })),
+    );
+    for (const index of [1, 3]) assert.deepEqual(together[index]?.predictions, alone.predictions);
+    await fixed.close();
+  });
+
+  it('gives the same labels on the wasm engine', async () => {
+    const wasm = await openResNet({ ENGINE: 'wasm' });
+    assert.equal(wasm.get().info.engine, 'wasm');
+    const { predictions } = await wasm.get().classify(cat, { topK: 3 });
+    assert.deepEqual(
+      predictions.map(({ label }) => label),
+      ['Egyptian_cat', 'tiger_cat', 'tabby'],
+    );
+    await wasm.close();
+  });
+});
