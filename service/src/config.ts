@@ -88,6 +88,7 @@ export const configSchema = Type.Object({
   API_KEYS: optionalString(
     'comma-separated keys; when set, requests need one in x-api-key or as a bearer token',
   ),
+  API_KEYS_SECRET_ARN: optionalString('secret of AWS Secrets Manager that holds API_KEYS'),
 });
 
 type Parsed = Static<typeof configSchema>;
@@ -115,8 +116,7 @@ function parseEnvironment<const S extends TObject>(schema: S, environment: NodeJ
   const [fault] = Value.Errors(schema, candidate);
   if (fault) {
     const name = fault.instancePath.slice(1);
-    const description = (schema.properties as Record<string, { description?: string }>)[name]
-      ?.description;
+    const description = (schema.properties as Record<string, { description?: string }>)[name]?.description;
     throw new AppError(
       'INVALID_CONFIGURATION',
       `${name}=${JSON.stringify(environment[name])} ${fault.message} (${description ?? 'unknown setting'})`,

@@ -1,0 +1,104 @@
+import multipart from '@fastify/multipart';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type RawReplyDefaultExpression,
+  type RawRequestDefaultExpression,
+  type RawServerDefault,
+} from 'fastify';
+import type { Services } from '../services.ts';
+import { handleClientError } from './client-error.ts';
+import { handleError } from './error-handler.ts';
+import { authPlugin } from './plugins/auth.ts';
+import { documentPlugin } from './plugins/document.ts';
+import { lifecyclePlugin } from './plugins/lifecycle.ts';
+import { metricsPlugin } from './plugins/metrics.ts';
+import { notFoundPlugin } from './plugins/not-found.ts';
+import { securityPlugin } from './plugins/security.ts';
+import { requestIdOf } from './request-id.ts';
+import { RequestLog } from './request-log.ts';
+import { batchRoutes } from './routes/batch.ts';
+import { healthRoutes } from './routes/health.ts';
+import { indexRoutes } from './routes/index-page.ts';
+import { metricsRoutes } from './routes/metrics.ts';
+import { modelRoutes } from './routes/models.ts';
+import { openapiRoutes } from './routes/openapi.ts';
+import { predictRoutes } from './routes/predict.ts';
+import { ClassificationResponse, ModelResponse, Problem } from './schemas.ts';
+import { formatSchemaErrors, validatorCompiler } from './validator.ts';
+
+/** The Fastify app, with types that derive from TypeBox schemas. */
+export type App = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+/** Bounds of the connection, in milliseconds, bytes and pieces. */
+const LIMITS = {
+  /** From the first byte of a request to its last; slow uploads end here. */
+  requestTimeout: 60_000,
+  headersTimeout: 15_000,
+  /** Longer than the 60 s after which AWS load balancers drop an idle connection, so that they do it first. */
+  keepAliveTimeout: 65_000,
+  maxHeaderSize: 16 * 1024,
+  maxConnections: 4096,
+  /** Bodies of routes that set no limit of their own. */
+  bodyLimit: 1024 * 1024,
+  maxParamLength: 256,
+} as const;
+
+/**
+ * The whole HTTP side as one app, ready to listen, to be injected into (AWS Lambda) or just to be made ready (worker).
+ * It opens nothing by itself and closes none of the services.
+ */
+export async function buildApp(services: Services): Promise<App> {
+  const app: App = Fastify({
+    loggerInstance: services.logger as FastifyBaseLogger,
+    logController: new RequestLog(),
+    genReqId: requestIdOf,
+    http: { maxHeaderSize: LIMITS.maxHeaderSize, headersTimeout: LIMITS.headersTimeout },
+    requestTimeout: LIMITS.requestTimeout,
+    keepAliveTimeout: LIMITS.keepAliveTimeout,
+    bodyLimit: LIMITS.bodyLimit,
+    routerOptions: { maxParamLength: LIMITS.maxParamLength, ignoreTrailingSlash: true },
+    // Requests that were accepted are answered; see plugins/lifecycle.ts for the rest of a shutdown.
+    return503OnClosing: false,
+    trustProxy: false,
+    // Not setValidatorCompiler: scopes inside this one would not inherit it and validate by Ajv's rules.
+    schemaController: { compilersFactory: { buildValidator: () => validatorCompiler as never } },
+    clientErrorHandler: (error, socket) => handleClientError(error, socket),
+    frameworkErrors: (error, request, reply) => {
+      reply.header('x-request-id', request.id);
+      handleError(error, request, reply);
+    },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  app.server.maxConnections = LIMITS.maxConnections;
+
+  // No route takes plain text; without its parser it is refused as any other type.
+  app.removeContentTypeParser('text/plain');
+  app.setSchemaErrorFormatter(formatSchemaErrors);
+  app.setErrorHandler(handleError);
+  for (const schema of [Problem, ClassificationResponse, ModelResponse]) app.addSchema(schema);
+
+  await app.register(lifecyclePlugin);
+  await app.register(metricsPlugin, { models: services.models });
+  await app.register(securityPlugin);
+  await app.register(authPlugin, { keys: services.config.API_KEYS });
+  await app.register(documentPlugin);
+  await app.register(notFoundPlugin);
+  await app.register(multipart);
+
+  // In a scope of their own: their body parsers and limits are for images, not for other routes.
+  await app.register(async (scope) => predictRoutes(scope as App, services));
+  batchRoutes(app, services);
+  modelRoutes(app, services);
+  healthRoutes(app, services);
+  metricsRoutes(app);
+  openapiRoutes(app);
+  indexRoutes(app);
+  return app;
+}

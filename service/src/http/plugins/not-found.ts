@@ -1,0 +1,40 @@
+import fp from 'fastify-plugin';
+import { AppError } from '../../domain/errors.ts';
+
+/** A route's URL (`/batch/:jobId`, `/docs/static/*`) as a pattern over paths. */
+function patternOf(url: string): RegExp {
+  const source = url
+    .split('/')
+    .map((part) => {
+      if (part.startsWith(':')) return '[^/]+';
+      return part === '*' ? '.*' : part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+    })
+    .join('/');
+  return new RegExp(`^${source}/?$`);
+}
+
+/** 404 for an unknown path; 405 with Allow for a known path and another method. */
+export const notFoundPlugin = fp(
+  async (app) => {
+    const routes = new Map<string, { readonly pattern: RegExp; readonly methods: Set<string> }>();
+    app.addHook('onRoute', ({ url, method }) => {
+      const route = routes.get(url) ?? { pattern: patternOf(url), methods: new Set<string>() };
+      for (const name of [method].flat()) route.methods.add(name);
+      routes.set(url, route);
+    });
+    app.setNotFoundHandler(async (request, reply) => {
+      const path = request.url.split('?', 1)[0] ?? '';
+      const allowed = new Set<string>();
+      for (const { pattern, methods } of routes.values()) {
+        if (pattern.test(path)) for (const name of methods) allowed.add(name);
+      }
+      if (allowed.size === 0) {
+        throw new AppError('NOT_FOUND', 'there is no such route; GET /docs lists those there are');
+      }
+      const allow = [...allowed].sort().join(', ');
+      reply.header('allow', allow);
+      throw new AppError('METHOD_NOT_ALLOWED', `this route takes ${allow}`);
+    });
+  },
+  { name: 'not-found' },
+);

@@ -1,0 +1,51 @@
+import { Type } from 'typebox';
+import { AppError } from '../../domain/errors.ts';
+import type { Services } from '../../services.ts';
+import type { App } from '../app.ts';
+import { problems } from '../schemas.ts';
+
+const status = (value: string, description: string) => ({
+  description,
+  content: { 'application/json': { schema: Type.Object({ status: Type.Literal(value) }) } },
+});
+
+/** Probes for load balancers and containers; they need no key and are logged at debug level only. */
+export function healthRoutes(app: App, { models }: Services): void {
+  const config = { public: true, quiet: true };
+  app.get(
+    '/health/live',
+    {
+      config,
+      schema: {
+        operationId: 'getLiveness',
+        summary: 'Is the process alive?',
+        description: 'Answers as long as the process can answer at all. When it does not, restart it.',
+        tags: ['health'],
+        security: [],
+        response: { 200: status('ok', 'The process is alive'), ...problems() },
+      },
+    },
+    async () => ({ status: 'ok' as const }),
+  );
+  app.get(
+    '/health/ready',
+    {
+      config,
+      schema: {
+        operationId: 'getReadiness',
+        summary: 'Can it classify now?',
+        description:
+          'Yes once the model is loaded and warmed up, no again from the moment a shutdown begins.',
+        tags: ['health'],
+        security: [],
+        response: { 200: status('ready', 'Requests are welcome'), ...problems('MODEL_NOT_READY') },
+      },
+    },
+    async () => {
+      if (app.lifecycle.closing) throw new AppError('MODEL_NOT_READY', 'the server is shutting down');
+      if (!models.ready)
+        throw new AppError('MODEL_NOT_READY', 'the model is still loading; try again in a second');
+      return { status: 'ready' as const };
+    },
+  );
+}

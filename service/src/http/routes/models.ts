@@ -1,0 +1,32 @@
+import { Type } from 'typebox';
+import type { Services } from '../../services.ts';
+import type { App } from '../app.ts';
+import { problems } from '../schemas.ts';
+
+/** GET /models: what is loaded, and how it runs. */
+export function modelRoutes(app: App, { models }: Services): void {
+  app.get(
+    '/models',
+    {
+      schema: {
+        operationId: 'listModels',
+        summary: 'List the models',
+        description:
+          'What is loaded: name, version, engine, precision, input, labels and metrics of each model.',
+        tags: ['models'],
+        response: {
+          200: {
+            description: 'The loaded models',
+            content: {
+              'application/json': {
+                schema: Type.Object({ models: Type.Array(Type.Unsafe({ $ref: 'Model#' })) }),
+              },
+            },
+          },
+          ...problems('UNAUTHORIZED'),
+        },
+      },
+    },
+    async () => ({ models: [...models.list()] }),
+  );
+}

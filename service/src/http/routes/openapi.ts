@@ -1,0 +1,28 @@
+import { Type } from 'typebox';
+import type { App } from '../app.ts';
+import { problems } from '../schemas.ts';
+
+/** GET /openapi.json: the same document as openapi.yaml. */
+export function openapiRoutes(app: App): void {
+  app.get(
+    '/openapi.json',
+    {
+      config: { public: true },
+      schema: {
+        operationId: 'getOpenapi',
+        summary: 'This document',
+        description: 'The OpenAPI document of this service; GET /docs shows it for people.',
+        tags: ['docs'],
+        security: [],
+        response: {
+          200: {
+            description: 'OpenAPI 3.1',
+            content: { 'application/json': { schema: Type.Object({}, { additionalProperties: true }) } },
+          },
+          ...problems(),
+        },
+      },
+    },
+    async () => app.swagger(),
+  );
+}

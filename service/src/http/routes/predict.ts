@@ -1,0 +1,84 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AppError, isAppError } from '../../domain/errors.ts';
+import type { Classification } from '../../domain/prediction.ts';
+import type { Services } from '../../services.ts';
+import type { App } from '../app.ts';
+import { clientSignal } from '../client-signal.ts';
+import { addImageParsers, readImage } from '../image-body.ts';
+import { ImageBody } from '../predict-schemas.ts';
+import { ClassifyQuery, DEFAULT_TOP_K, problems } from '../schemas.ts';
+
+/** Longest a request may take from its last byte to its answer, in milliseconds. */
+const ANSWER_WITHIN_MS = 60_000;
+
+/** POST /predict: one image in, the likeliest classes out. */
+export function predictRoutes(app: App, services: Services): void {
+  addImageParsers(app, services.config);
+  app.post(
+    '/predict',
+    {
+      config: { tooLargeCode: 'IMAGE_TOO_LARGE' },
+      schema: {
+        operationId: 'predict',
+        summary: 'Classify one image',
+        description:
+          'Names what is in one image. Send the file as a multipart form, as the raw body, or as base64 in JSON; or name an object of the store.',
+        tags: ['predict'],
+        querystring: ClassifyQuery,
+        body: ImageBody,
+        response: {
+          200: {
+            description: 'The likeliest classes, likeliest first',
+            content: { 'application/json': { schema: { $ref: 'Classification#' } } },
+          },
+          ...problems(
+            'INVALID_REQUEST',
+            'UNAUTHORIZED',
+            'MODEL_NOT_FOUND',
+            'OBJECT_NOT_FOUND',
+            'REQUEST_TIMEOUT',
+            'IMAGE_TOO_LARGE',
+            'UNSUPPORTED_MEDIA_TYPE',
+            'UNREADABLE_IMAGE',
+            'OVERLOADED',
+            'MODEL_NOT_READY',
+            'ENGINE_FAILED',
+            'STORE_UNAVAILABLE',
+          ),
+        },
+      },
+    },
+    (request, reply) => classifyRequest(request, reply, request.query, app, services),
+  );
+}
+
+/**
+ * Reads the image of a request, classifies it and counts the result; any route whose body is one image can use it.
+ *
+ * @throws AppError of the image, of the model, or REQUEST_CANCELLED when the client has gone
+ */
+export async function classifyRequest(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  query: ClassifyQuery,
+  app: App,
+  services: Services,
+): Promise<Classification> {
+  const timeout = AbortSignal.timeout(ANSWER_WITHIN_MS);
+  const signal = AbortSignal.any([clientSignal(reply), timeout]);
+  // A model that is not there is said before the image is looked at.
+  if (query.model !== undefined) services.models.get(query.model);
+  const { bytes, ...form } = await readImage(request, services, signal);
+  const classifier = services.models.get(query.model ?? form.model);
+  const topK = query.topK ?? form.topK ?? DEFAULT_TOP_K;
+  try {
+    const classification = await classifier.classify(bytes, { topK, signal });
+    app.metrics.observe(classification);
+    return classification;
+  } catch (error) {
+    if (timeout.aborted && isAppError(error, 'REQUEST_CANCELLED')) {
+      throw new AppError('OVERLOADED', 'no answer in time; try again later', {}, { cause: error });
+    }
+    throw error;
+  }
+}

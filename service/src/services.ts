@@ -1,0 +1,89 @@
+import type { Logger } from 'pino';
+import { type Batch, createBatch } from './batch/batch.ts';
+import { createDrop } from './batch/drop.ts';
+import { type Config, workerEnvironment } from './config.ts';
+import type { Models } from './domain/classifier.ts';
+import { createModels } from './inference/models.ts';
+import { openQueue } from './jobs/open-queue.ts';
+import { createLogger } from './logger.ts';
+import type { ObjectStore } from './storage/object-store.ts';
+import { openStore } from './storage/open-store.ts';
+import { readSecret } from './storage/secrets.ts';
+
+/** Everything the entrypoints share. Whoever creates it closes it, after the app that uses it. */
+export interface Services {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly models: Models;
+  /** Where `{ "object": key }` and batch jobs live. */
+  readonly objects?: ObjectStore;
+  /** Makes, watches and ends batch jobs. */
+  readonly batch?: Batch;
+  /** Finishes what was accepted, then frees everything. */
+  close(): Promise<void>;
+}
+
+/**
+ * The composition root: the one place that knows which adapter stands behind each port.
+ * The models load behind it (`models.ready`); `startBackground` begins what only a server does.
+ */
+export async function createServices(
+  given: Config,
+  logger = createLogger(given.LOG_LEVEL),
+): Promise<
+  Services & { readonly objects: ObjectStore; readonly batch: Batch; startBackground(): Promise<void> }
+> {
+  const config = await withSecrets(given);
+  const objects = await openStore(config.STORE, config.S3_ENDPOINT);
+  const models = await createModels(config, logger);
+  const queue = await openQueue(config, workerEnvironment);
+  const batch = createBatch({
+    objects,
+    queue,
+    shardSize: config.SHARD_SIZE,
+    chunkSize: config.CHUNK_SIZE,
+    startWithinMs: BATCH_START_WITHIN_MS,
+    onError: (error, jobId) =>
+      logger.error({ err: error, jobId }, 'job not started; the next look at it tries again'),
+  });
+  const drop = createDrop({ config, objects, batch, logger });
+  return {
+    config,
+    logger,
+    models,
+    objects,
+    batch,
+    async startBackground() {
+      // AWS Batch goes on by itself; the local queue forgot its jobs when its process ended.
+      const unfinished = config.JOBS === 'local' ? await batch.resume() : [];
+      if (unfinished.length > 0) logger.info({ jobs: unfinished.length }, 'unfinished jobs go on');
+      await drop.start(unfinished);
+    },
+    close: async () => {
+      await drop.close();
+      await batch.close();
+      await queue.close();
+      await models.close();
+    },
+  };
+}
+
+/** How long POST /batch waits for a job to be planned and submitted before it answers, in milliseconds. */
+const BATCH_START_WITHIN_MS = 10_000;
+
+/** What a worker needs: a store and a model whose results do not depend on which images share a batch. */
+export async function createWorkerServices(
+  config: Config,
+  logger = createLogger(config.LOG_LEVEL),
+): Promise<Services & { readonly objects: ObjectStore }> {
+  const objects = await openStore(config.STORE, config.S3_ENDPOINT);
+  const models = await createModels(config, logger, { fixedBatch: true });
+  return { config, logger, models, objects, close: () => models.close() };
+}
+
+/** Keys may lie in a secret instead of in the environment, where more people can read them. */
+async function withSecrets(config: Config): Promise<Config> {
+  if (config.API_KEYS_SECRET_ARN === undefined) return config;
+  const keys = (await readSecret(config.API_KEYS_SECRET_ARN)).split(',').map((key) => key.trim());
+  return { ...config, API_KEYS: [...config.API_KEYS, ...keys.filter(Boolean)] };
+}

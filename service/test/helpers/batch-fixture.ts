@@ -1,0 +1,114 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
+import { type Batch, type BatchOptions, createBatch } from '../../src/batch/batch.ts';
+import type { JobStatus } from '../../src/batch/status.ts';
+import type { ResultRow } from '../../src/domain/job.ts';
+import type { JobQueue } from '../../src/jobs/job-queue.ts';
+import { createLocalQueue, type LocalQueueOptions } from '../../src/jobs/local.ts';
+import type { WorkerCommand } from '../../src/jobs/worker-process.ts';
+import { createFileStore } from '../../src/storage/files.ts';
+import type { ObjectStore } from '../../src/storage/object-store.ts';
+
+/** The real worker entrypoint, as compiled. */
+export const WORKER = fileURLToPath(new URL('../../src/worker.js', import.meta.url));
+
+/** Starts the real worker with this process's environment and `env`. */
+export function workerCommand(env: Readonly<Record<string, string>>): WorkerCommand {
+  return {
+    program: process.execPath,
+    args: ['--no-warnings', WORKER],
+    environment: (extra) => ({ ...process.env, LOG_LEVEL: 'error', ...env, ...extra }),
+    output: 'ignore',
+  };
+}
+
+/** A folder store in a temporary folder. */
+export async function tempStore(): Promise<
+  ObjectStore & { readonly folder: string; close(): Promise<void> }
+> {
+  const folder = await mkdtemp(join(tmpdir(), 'batch-'));
+  const objects = await createFileStore(folder);
+  return Object.assign(objects, { folder, close: () => rm(folder, { recursive: true, force: true }) });
+}
+
+/** A real queue of real worker processes. */
+export function tempQueue(
+  env: Readonly<Record<string, string>>,
+  options: Partial<LocalQueueOptions> = {},
+): JobQueue {
+  return createLocalQueue({ command: workerCommand(env), concurrency: 1, backoffMs: 10, ...options });
+}
+
+/** The service with sizes for tests; background errors fail the test through `onError`. */
+export function tempBatch(objects: ObjectStore, queue: JobQueue, options: Partial<BatchOptions> = {}): Batch {
+  return createBatch({
+    objects,
+    queue,
+    shardSize: 100,
+    chunkSize: 8,
+    startWithinMs: 30_000,
+    onError: (error) => {
+      throw error;
+    },
+    ...options,
+  });
+}
+
+/** A queue that takes every job and never runs one: for what happens before a job runs. */
+export function idleQueue(): JobQueue & {
+  readonly submissions: { jobId: string; shards: number; jobUri: string }[];
+} {
+  const submissions: { jobId: string; shards: number; jobUri: string }[] = [];
+  return {
+    submissions,
+    async submit(job) {
+      if (!submissions.some(({ jobId }) => jobId === job.jobId)) submissions.push(job);
+      return { reference: job.jobId };
+    },
+    async status(reference) {
+      const job = submissions.find(({ jobId }) => jobId === reference);
+      return (
+        job && { state: 'SUBMITTED', shards: { pending: job.shards, running: 0, succeeded: 0, failed: 0 } }
+      );
+    },
+    cancel: async () => {},
+    close: async () => {},
+  };
+}
+
+/** A small picture that is not like any other of another number. */
+export function picture(n: number): Promise<Buffer> {
+  const background = { r: (n * 37) % 256, g: (n * 91) % 256, b: (n * 151) % 256 };
+  return sharp({ create: { width: 12 + (n % 9), height: 12 + (n % 7), channels: 3, background } })
+    .png()
+    .toBuffer();
+}
+
+/** Waits until a job has ended. */
+export async function untilFinished(batch: Batch, jobId: string): Promise<JobStatus> {
+  for (;;) {
+    const status = await batch.status(jobId);
+    if (status.finishedAt !== undefined) return status;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+export async function rowsOf(batch: Batch, jobId: string): Promise<ResultRow[]> {
+  const text: Buffer[] = [];
+  for await (const part of batch.results(jobId)) text.push(part);
+  return Buffer.concat(text)
+    .toString()
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as ResultRow);
+}
+
+/** Everything under a prefix, as text by key. */
+export async function contentOf(objects: ObjectStore, prefix: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for await (const { key } of objects.list(prefix)) found.set(key, (await objects.get(key)).toString());
+  return found;
+}

@@ -1,0 +1,94 @@
+import { readFileSync } from 'node:fs';
+import type { Manifest } from '../../../models/manifest.ts';
+import type { Models } from '../../src/domain/classifier.ts';
+import { AppError } from '../../src/domain/errors.ts';
+import { createClassifier } from '../../src/inference/classifier.ts';
+import type { Engine } from '../../src/inference/engines/engine.ts';
+
+/** The real classifier (decoding, batching, queue, top-k) on an engine that a test can hold. */
+export interface GatedModels extends Models {
+  /** Images that reached the engine. */
+  readonly inferred: number;
+  /** From now on batches wait in the engine until `release`. */
+  hold(): void;
+  release(): void;
+  /** Makes the next batches fail with this error; undefined ends it. */
+  failWith(error: Error | undefined): void;
+  ready: boolean;
+  readonly queueDepth: number;
+}
+
+/** For states that a real engine cannot be brought into at will: stuck, broken, not loaded. */
+export function createGatedModels(
+  options: { readonly maxQueue?: number; readonly maxPixels?: number } = {},
+): GatedModels {
+  const manifest = JSON.parse(readFileSync('models/resnet50/manifest.json', 'utf8')) as Manifest;
+  const { classes } = manifest.output;
+  let gate: Promise<void> = Promise.resolve();
+  let open = () => {};
+  let failure: Error | undefined;
+  let inferred = 0;
+  let isReady = true;
+  const engine: Engine = {
+    status: { engine: 'wasm', precision: 'float32', stage: 'constants' },
+    async infer(input, size) {
+      inferred += size;
+      await gate;
+      if (failure) throw failure;
+      // Not a network, but it depends on the pixels: the brightest place decides.
+      const rows = new Float32Array(size * classes);
+      for (let image = 0; image < size; image++) {
+        const pixels = input.subarray((image * input.length) / size, ((image + 1) * input.length) / size);
+        const sum = pixels.reduce((total, value) => total + value, 0);
+        rows[image * classes + (Math.abs(Math.round(sum)) % classes)] = 1;
+      }
+      return rows;
+    },
+    close: async () => {},
+  };
+  const classifier = createClassifier({
+    manifest,
+    labels: Array.from({ length: classes }, (_, index) => `class ${index}`),
+    engine,
+    maxPixels: options.maxPixels ?? 50_000_000,
+    maxBatch: 1,
+    maxBatchDelayMs: 0,
+    maxQueue: options.maxQueue ?? 64,
+    decoders: 2,
+  });
+  return {
+    get ready() {
+      return isReady;
+    },
+    set ready(value) {
+      isReady = value;
+    },
+    get inferred() {
+      return inferred;
+    },
+    get queueDepth() {
+      return classifier.waiting;
+    },
+    get(name = manifest.name) {
+      if (name !== manifest.name) {
+        throw new AppError(
+          'MODEL_NOT_FOUND',
+          `there is no model ${JSON.stringify(name)}; there is ${manifest.name}`,
+        );
+      }
+      if (!isReady) throw new AppError('MODEL_NOT_READY', 'the model is still loading');
+      return classifier;
+    },
+    list: () => [classifier.info],
+    hold() {
+      gate = new Promise((resolve) => {
+        open = resolve;
+      });
+    },
+    release: () => open(),
+    failWith: (error) => {
+      failure = error;
+    },
+    close: () => classifier.close(),
+  };
+}

@@ -1,0 +1,46 @@
+import type { AddressInfo } from 'node:net';
+import { pino } from 'pino';
+import supertest from 'supertest';
+import { loadConfig } from '../../src/config.ts';
+import { type App, buildApp } from '../../src/http/app.ts';
+import type { Services } from '../../src/services.ts';
+import { conformsTo } from './conforms.ts';
+
+export interface TestApp {
+  readonly app: App;
+  readonly url: string;
+  readonly port: number;
+  /** Requests over a real socket; every answer is checked against the app's own OpenAPI document. */
+  readonly http: ReturnType<typeof supertest.agent>;
+  /** Everything that was logged, as text. */
+  readonly log: () => string;
+  close(): Promise<void>;
+}
+
+export interface TestAppOptions extends Pick<Services, 'models'>, Partial<Pick<Services, 'objects'>> {
+  /** Environment variables. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** The whole app on a free port of 127.0.0.1. Closing it does not close the models. */
+export async function startApp({ models, objects, env = {} }: TestAppOptions): Promise<TestApp> {
+  let logged = '';
+  const logger = pino(
+    { level: env.LOG_LEVEL ?? 'debug', base: null },
+    { write: (line) => void (logged += line) },
+  );
+  const app = await buildApp({
+    config: loadConfig(env),
+    logger,
+    models,
+    ...(objects ? { objects } : {}),
+    close: async () => {},
+  });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const { port } = app.server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}`;
+  const http = supertest.agent(url).use((request: unknown) => {
+    (request as supertest.Test).expect(conformsTo(app));
+  });
+  return { app, url, port, http, log: () => logged, close: () => app.close() };
+}

@@ -1,0 +1,101 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { access, constants, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+
+export interface S3Server {
+  readonly endpoint: string;
+  readonly bucket: string;
+  close(): Promise<void>;
+}
+
+/** What to do where the S3 server is not installed. */
+export const VERSITYGW_MISSING =
+  'needs versitygw: GOBIN=~/.cache/ml-serverless/bin go install github.com/versity/versitygw/cmd/versitygw@v1.8.0, or set VERSITYGW';
+
+/** The path of the S3 server's program: $VERSITYGW, the cache folder, or the PATH; undefined if it is in none of them. */
+export async function findVersitygw(): Promise<string | undefined> {
+  const cache =
+    process.env.CACHE_DIR ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'ml-serverless');
+  const places = [
+    process.env.VERSITYGW,
+    join(cache, 'bin', 'versitygw'),
+    ...(process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'versitygw')),
+  ];
+  for (const place of places) {
+    if (!place) continue;
+    try {
+      await access(place, constants.X_OK);
+      return place;
+    } catch {
+      // Not here: the next place.
+    }
+  }
+  return undefined;
+}
+
+/** Credentials of the test's server only; also put into this process's environment, where the SDK and workers find them. */
+const CREDENTIALS = {
+  AWS_ACCESS_KEY_ID: 'test-access',
+  AWS_SECRET_ACCESS_KEY: 'test-secret',
+  AWS_REGION: 'us-east-1',
+};
+
+/** Starts a real S3 server on a free port of the loopback, in a temporary folder, with one bucket. */
+export async function startS3Server(program: string, bucket = 'ml-serverless-test'): Promise<S3Server> {
+  const folder = await mkdtemp(join(tmpdir(), 'versitygw-'));
+  await mkdir(join(folder, 'store', bucket), { recursive: true });
+  await mkdir(join(folder, 'iam'));
+  Object.assign(process.env, CREDENTIALS);
+  const port = await freePort();
+  const child = spawn(program, ['--port', `127.0.0.1:${port}`, 'posix', join(folder, 'store')], {
+    env: {
+      PATH: process.env.PATH,
+      ROOT_ACCESS_KEY: CREDENTIALS.AWS_ACCESS_KEY_ID,
+      ROOT_SECRET_KEY: CREDENTIALS.AWS_SECRET_ACCESS_KEY,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (part: Buffer) => {
+      output = (output + part).slice(-4096);
+    });
+  }
+  const endpoint = `http://127.0.0.1:${port}`;
+  await untilAnswering(endpoint, child, () => output);
+  return {
+    endpoint,
+    bucket,
+    async close() {
+      child.kill('SIGTERM');
+      if (child.exitCode === null && child.signalCode === null)
+        await new Promise((done) => child.once('exit', done));
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function untilAnswering(endpoint: string, child: ChildProcess, output: () => string): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    if (child.exitCode !== null) throw new Error(`versitygw ended: ${output()}`);
+    try {
+      await fetch(endpoint);
+      return;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+  }
+  throw new Error(`versitygw does not answer: ${output()}`);
+}
+
+/** A port of the loopback that is free now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
