@@ -4,7 +4,6 @@ import { dirname, join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import pacote from 'pacote';
 import { type SetupContext, workFolder } from '../service/src/setup/context.ts';
 import { describeFailure, isFaultOfMachine, SetupError } from '../service/src/setup/failure.ts';
 import type { Hasher } from '../service/src/setup/hasher.ts';
@@ -67,6 +66,8 @@ async function fetchPackage(
   context: SetupContext,
 ): Promise<void> {
   const { nodedir: _, ...settings } = await readNpmSettings(context.root, context.environment);
+  // Only now: it takes a quarter of a second to load, which a start that has everything need not spend.
+  const { default: pacote } = await import('pacote');
   // The download's own cache stays in the work folder and goes with it.
   const options = { ...settings, cache: join(draft, 'http'), integrity };
   const { dist } = await pacote.manifest(npm, { ...options, fullMetadata: true });

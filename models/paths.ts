@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Precision, Stage } from './compiler/compile.ts';
+import { defaultCacheDir, modelFolders } from './folders.ts';
 import type { Manifest } from './manifest.ts';
 
 /**
@@ -13,16 +12,10 @@ import type { Manifest } from './manifest.ts';
  */
 export function cacheFolder(environment: Readonly<Record<string, string | undefined>>): string {
   if (environment.CACHE_DIR) return resolve(environment.CACHE_DIR);
-  return join(environment.XDG_CACHE_HOME || join(homedir(), '.cache'), 'ml-serverless');
+  return defaultCacheDir(environment.XDG_CACHE_HOME);
 }
 
 type Identity = Pick<Manifest, 'name' | 'version' | 'source'>;
-
-/** Folder of everything the cache holds of one version of a model. */
-export function modelFolder(cacheDir: string, manifest: Identity): string {
-  const version = encodeURIComponent(manifest.version).replace(/^\.+/, '_');
-  return join(cacheDir, 'models', manifest.name, version);
-}
 
 /**
  * Folder that `manifest.source.files` are relative to: in the cache for a model from npm, else the manifest's own folder.
@@ -30,23 +23,14 @@ export function modelFolder(cacheDir: string, manifest: Identity): string {
  * @param manifestFolder folder that holds manifest.json
  */
 export function sourceFolder(cacheDir: string, manifest: Identity, manifestFolder: string): string {
-  return manifest.source.npm === undefined ? manifestFolder : join(modelFolder(cacheDir, manifest), 'source');
+  return manifest.source.npm === undefined ? manifestFolder : modelFolders(cacheDir, manifest).source;
 }
 
-/** Folder of the SavedModel that the compiler made of the source: saved_model.pb, and weights for stage `inputs`. */
-export function compiledFolder(
-  cacheDir: string,
-  manifest: Identity,
-  precision: Precision,
-  stage: Stage,
-): string {
+/** What a compiled model was made from, source files and compiler, as one hash: it is made anew when this differs. */
+export function compiledFrom(manifest: Identity): string {
   const key = createHash('sha256').update(compilerHash());
   for (const { path, sha256 } of manifest.source.files) key.update(`${path}\0${sha256}\0`);
-  return join(
-    modelFolder(cacheDir, manifest),
-    'compiled',
-    `${precision}-${stage}-${key.digest('hex').slice(0, 16)}`,
-  );
+  return key.digest('hex');
 }
 
 let knownCompilerHash: string | undefined;

@@ -51,8 +51,13 @@ export function emit(program: Program, precision: Precision, stage: Stage): Emit
   const tensor = graph.node('probabilities', 'Identity', [cast], { T: { type: 'float32' } });
   if (!input) fail('the model has no input');
   const output: Endpoint = { name: 'probabilities', tensor, type: 'float32', shape: [-1, classes] };
+  const inputs = [input as Endpoint, ...weights.endpoints];
+  const maps = emitActivationMaps(context, program, (name) => outputs.get(name) ?? name);
   return {
-    savedModel: graph.savedModel([input as Endpoint, ...weights.endpoints], [output]),
+    savedModel: graph.savedModel({
+      serving_default: { inputs, outputs: [output] },
+      ...(maps ? { explain: { inputs, outputs: [output, maps] } } : {}),
+    }),
     weights: Buffer.concat(weights.chunks),
     weightInputs: weights.inputs,
   };
@@ -144,6 +149,40 @@ function emitOp(context: Context, op: Exclude<Op, { kind: 'input' }>, at: (name:
     case 'identity':
       return at(op.input);
   }
+}
+
+/**
+ * Class activation maps, for networks that end in global average pooling, one dense layer and a softmax: the dense
+ * layer applied to every place before pooling instead of after it. The mean of a map is its class's logit, less the bias.
+ *
+ * @returns the endpoint `maps`, float32 [batch, rows, columns, classes], or undefined for networks of another shape
+ */
+function emitActivationMaps(
+  context: Context,
+  program: Program,
+  at: (name: string) => string,
+): Endpoint | undefined {
+  const { graph, T } = context;
+  const find = (name: string) => program.ops.find((op) => op.name === name);
+  const last = find(program.output);
+  const dense = last?.kind === 'activation' ? find(last.input) : undefined;
+  const pooled = dense?.kind === 'dense' ? find(dense.input) : undefined;
+  if (dense?.kind !== 'dense' || pooled?.kind !== 'global-average-pool') return undefined;
+  const [features = 0, classes = 0] = dense.kernel.shape;
+  const shape = integers(graph, 'maps/shape', [1, 1, features, classes]);
+  const filter = graph.node('maps/filter', 'Reshape', [`${dense.name}/kernel`, shape], {
+    T,
+    Tshape: { type: 'int32' },
+  });
+  const convolved = graph.node('maps/convolution', 'Conv2D', [at(pooled.input), filter], {
+    T,
+    strides: { integers: [1, 1, 1, 1] },
+    dilations: { integers: [1, 1, 1, 1] },
+    padding: { text: 'VALID' },
+    data_format: { text: 'NHWC' },
+  });
+  const tensor = castTo(context, convolved, context.precision, 'float32');
+  return { name: 'maps', tensor, type: 'float32', shape: [-1, -1, -1, classes] };
 }
 
 const ACTIVATION_OPS = { relu: 'Relu', relu6: 'Relu6' } as const;

@@ -33,7 +33,13 @@ export interface Endpoint {
   readonly shape: readonly number[];
 }
 
-/** Collects nodes of a flat GraphDef, then writes it as a SavedModel with one signature. */
+/** What a caller may ask of the graph: its inputs and its outputs. */
+export interface Signature {
+  readonly inputs: readonly Endpoint[];
+  readonly outputs: readonly Endpoint[];
+}
+
+/** Collects nodes of a flat GraphDef, then writes it as a SavedModel. */
 export interface GraphBuilder {
   /** Adds a node and returns its name, to be used as an input of others. */
   node(
@@ -42,8 +48,8 @@ export interface GraphBuilder {
     inputs: readonly string[],
     attributes?: Readonly<Record<string, Attribute>>,
   ): string;
-  /** The bytes of saved_model.pb (tag `serve`, signature `serving_default`). */
-  savedModel(inputs: readonly Endpoint[], outputs: readonly Endpoint[]): Uint8Array;
+  /** The bytes of saved_model.pb (tag `serve`), with signatures by name. */
+  savedModel(signatures: Readonly<Record<string, Signature>>): Uint8Array;
 }
 
 export function createGraph(): GraphBuilder {
@@ -62,17 +68,19 @@ export function createGraph(): GraphBuilder {
       graph.addNode(node);
       return name;
     },
-    savedModel(inputs, outputs) {
-      const signature = new proto.SignatureDef();
-      for (const input of inputs) signature.getInputsMap().set(input.name, tensorInfo(input));
-      for (const output of outputs) signature.getOutputsMap().set(output.name, tensorInfo(output));
-      signature.setMethodName('tensorflow/serving/predict');
+    savedModel(signatures) {
       const information = new proto.MetaGraphDef.MetaInfoDef();
       information.addTags('serve');
       const metaGraph = new proto.MetaGraphDef();
       metaGraph.setMetaInfoDef(information);
       metaGraph.setGraphDef(graph);
-      metaGraph.getSignatureDefMap().set('serving_default', signature);
+      for (const [name, { inputs, outputs }] of Object.entries(signatures)) {
+        const signature = new proto.SignatureDef();
+        for (const input of inputs) signature.getInputsMap().set(input.name, tensorInfo(input));
+        for (const output of outputs) signature.getOutputsMap().set(output.name, tensorInfo(output));
+        signature.setMethodName('tensorflow/serving/predict');
+        metaGraph.getSignatureDefMap().set(name, signature);
+      }
       const model = new proto.SavedModel();
       model.setSavedModelSchemaVersion(1);
       model.addMetaGraphs(metaGraph);

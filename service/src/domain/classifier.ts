@@ -1,4 +1,4 @@
-import type { Classification } from './prediction.ts';
+import type { Classification, Prediction } from './prediction.ts';
 
 /** How one image is to be classified. */
 export interface ClassifyOptions {
@@ -6,6 +6,26 @@ export interface ClassifyOptions {
   readonly topK: number;
   /** Aborted when nobody waits for the answer any more: the image is dropped before inference. */
   readonly signal?: AbortSignal;
+}
+
+/** Which class is to be explained. */
+export interface ExplainOptions {
+  /** Position in the model's output; without it the likeliest class. */
+  readonly index?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** The evidence for one class, place by place. */
+export interface Explanation {
+  readonly model: string;
+  readonly version: string;
+  readonly prediction: Prediction;
+  /** Rows from top to bottom of what the network saw; each value is that place's share of the class's logit (may be negative). */
+  readonly grid: readonly (readonly number[])[];
+  /** Where in the upright picture the grid lies, in fractions of its width and height: the network sees a centre crop. */
+  readonly region: { readonly left: number; readonly top: number; readonly width: number; readonly height: number };
+  /** Width and height of the upright picture, in pixels. */
+  readonly picture: { readonly width: number; readonly height: number };
 }
 
 /** What GET /models says of a loaded model. */
@@ -34,6 +54,11 @@ export interface Classifier {
   readonly info: ModelInfo;
   /** Encoded image bytes (JPEG, PNG, WebP, AVIF, TIFF, GIF) in, the top-k classes out. */
   classify(image: Uint8Array, options: ClassifyOptions): Promise<Classification>;
+  /**
+   * Where in the image the evidence for a class lies: its class activation map (Zhou et al., 2016), exact for networks
+   * that end in global average pooling and one dense layer. Throws as classify does, and INVALID_REQUEST for a model of another shape.
+   */
+  explain(image: Uint8Array, options: ExplainOptions): Promise<Explanation>;
   /** Finishes what was accepted, then frees the engine. */
   close(): Promise<void>;
 }

@@ -1,5 +1,5 @@
-import { compareKeys, INPUT_PREFIX, isFolderMarker } from './keys.ts';
 import type { ShardInput } from './job.ts';
+import { compareKeys, INPUT_PREFIX, isFolderMarker } from './keys.ts';
 
 /** A message as it arrived: what it dropped, or why it cannot be understood. */
 export interface DropMessage {
@@ -53,7 +53,11 @@ export function foldDropped(inputs: Iterable<DroppedInput>): ShardInput[] {
   }
   return [...latest.values()]
     .sort((a, b) => compareKeys(a.key, b.key))
-    .map(({ key, etag, size }) => ({ key, ...(etag ? { etag } : {}), ...(size === undefined ? {} : { size }) }));
+    .map(({ key, etag, size }) => ({
+      key,
+      ...(etag ? { etag } : {}),
+      ...(size === undefined ? {} : { size }),
+    }));
 }
 
 /** S3: "right-pad the shorter with zeros, then compare as text". */
@@ -66,7 +70,8 @@ function compareSequencers(a: string, b: string): number {
 function parseBody(body: unknown): DroppedInput[] {
   if (!isObject(body)) throw new Error('the message is not a JSON object');
   if (body.Event === 's3:TestEvent') return [];
-  if (body.Type === 'Notification' && typeof body.Message === 'string') return parseBody(JSON.parse(body.Message));
+  if (body.Type === 'Notification' && typeof body.Message === 'string')
+    return parseBody(JSON.parse(body.Message));
   if (typeof body['detail-type'] === 'string') return parseEventBridge(body);
   if (Array.isArray(body.Records)) return body.Records.flatMap(parseRecord);
   throw new Error('the message is neither an S3 event notification nor an EventBridge event');
@@ -93,7 +98,8 @@ function parseRecord(record: unknown): DroppedInput[] {
   const object = isObject(s3.object) ? s3.object : {};
   // versitygw names its configuration `<sender>-global` and sends keys as they are.
   const raw = typeof s3.configurationId === 'string' && /^[a-z]+-global$/.test(s3.configurationId);
-  const key = typeof object.key === 'string' && !raw ? decodeURIComponent(object.key.replaceAll('+', ' ')) : object.key;
+  const key =
+    typeof object.key === 'string' && !raw ? decodeURIComponent(object.key.replaceAll('+', ' ')) : object.key;
   return dropped(s3.bucket, object, key, object.eTag);
 }
 

@@ -14,7 +14,11 @@ export const jobSourceSchema = Type.Union([
     kind: Type.Literal('objects'),
     /** Sorted by key, each key once. `etag` and `size` where the event told them. */
     objects: Type.Array(
-      Type.Object({ key: Type.String(), etag: Type.Optional(Type.String()), size: Type.Optional(Type.Integer()) }),
+      Type.Object({
+        key: Type.String(),
+        etag: Type.Optional(Type.String()),
+        size: Type.Optional(Type.Integer()),
+      }),
       { maxItems: MAX_OBJECTS },
     ),
   }),
@@ -85,7 +89,11 @@ export interface ResultRow {
   readonly etag?: string;
   readonly model?: string;
   readonly version?: string;
-  readonly predictions?: readonly { readonly label: string; readonly index: number; readonly probability: number }[];
+  readonly predictions?: readonly {
+    readonly label: string;
+    readonly index: number;
+    readonly probability: number;
+  }[];
   readonly error?: { readonly code: string; readonly message: string };
 }
 

@@ -38,7 +38,10 @@ export function checkKey(key: string): string {
     throw new AppError('INVALID_REQUEST', `a key has 1 to ${MAX_KEY_BYTES} bytes; this one has ${bytes}`);
   }
   if (/\p{Surrogate}/u.test(key)) {
-    throw new AppError('INVALID_REQUEST', 'a key must be well-formed unicode; this one holds half a surrogate pair');
+    throw new AppError(
+      'INVALID_REQUEST',
+      'a key must be well-formed unicode; this one holds half a surrogate pair',
+    );
   }
   return key;
 }
@@ -55,7 +58,9 @@ export function parseInputKey(text: string, storeUri: string): string {
   const own = `${storeUri}/`;
   const key = text.startsWith(own) ? text.slice(own.length) : text;
   if (!key.startsWith(INPUT_PREFIX)) {
-    const hint = /^[a-z0-9+.-]+:\/\//i.test(key) ? 'only the configured store is read' : `got ${JSON.stringify(shorten(key))}`;
+    const hint = /^[a-z0-9+.-]+:\/\//i.test(key)
+      ? 'only the configured store is read'
+      : `got ${JSON.stringify(shorten(key))}`;
     throw new AppError('INVALID_REQUEST', `keys and prefixes start with "${INPUT_PREFIX}": ${hint}`);
   }
   return checkKey(key);

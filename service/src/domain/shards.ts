@@ -1,6 +1,6 @@
 import { AppError } from './errors.ts';
-import { compareKeys } from './keys.ts';
 import type { ShardInput } from './job.ts';
+import { compareKeys } from './keys.ts';
 
 /** How many chunks `inputs` fall into. */
 export function chunkCount(inputs: number, chunkSize: number): number {

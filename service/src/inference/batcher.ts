@@ -3,7 +3,7 @@ import { AppError } from '../domain/errors.ts';
 import type { Engine } from './engines/engine.ts';
 
 export interface BatcherOptions {
-  readonly engine: Engine;
+  readonly engine: Pick<Engine, 'infer'>;
   /** Most images in one batch. */
   readonly maxBatch: number;
   /** Longest wait for a fuller batch in milliseconds, while others are on their way. */

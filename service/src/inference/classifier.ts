@@ -3,10 +3,10 @@ import pLimit from 'p-limit';
 import type { Manifest } from '../../../models/manifest.ts';
 import type { Classifier, ModelInfo } from '../domain/classifier.ts';
 import { AppError } from '../domain/errors.ts';
-import { topK } from '../domain/prediction.ts';
+import { type Prediction, roundProbability, topK } from '../domain/prediction.ts';
 import { createBatcher } from './batcher.ts';
-import { decode } from './decode.ts';
-import type { Engine } from './engines/engine.ts';
+import { type Decoded, decode } from './decode.ts';
+import type { ActivationMap, Engine } from './engines/engine.ts';
 import { createPreprocessor } from './preprocess.ts';
 
 export interface ClassifierOptions {
@@ -31,6 +31,8 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
   const { manifest, labels, engine, maxQueue } = options;
   const { input, output } = manifest;
   const channels = input.channels === 'GRAY' ? 1 : 3;
+  const imageLength = input.height * input.width * channels;
+  const write = createPreprocessor(input);
   const limitDecoding = pLimit(options.decoders);
   let decoding = 0;
   let accepted = 0;
@@ -40,28 +42,45 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
     engine,
     maxBatch: options.maxBatch,
     maxDelayMs: options.maxBatchDelayMs,
-    imageLength: input.height * input.width * channels,
+    imageLength,
     classes: output.classes,
-    write: createPreprocessor(input),
+    write,
     expected: () => decoding,
     fixedSize: options.fixedBatch ?? false,
     ...(options.onBatch ? { onBatch: options.onBatch } : {}),
   });
 
-  async function decodeInTurn(image: Uint8Array, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  async function decodeInTurn(image: Uint8Array, signal: AbortSignal | undefined): Promise<Decoded> {
     decoding++;
     try {
-      const pixels = await limitDecoding(() => {
+      const decoded = await limitDecoding(() => {
         throwIfCancelled(signal);
         return decode(image, input, { maxPixels: options.maxPixels });
       });
       decoding--;
-      return pixels;
+      return decoded;
     } catch (error) {
       decoding--;
       // What waits for a fuller batch must not wait for an image that turned out unreadable.
       batcher.reconsider();
       throw error;
+    }
+  }
+
+  /** Runs `work` if there is room for one more; the queue is bounded before anything is decoded. */
+  async function admit<T>(work: () => Promise<T>): Promise<T> {
+    if (closed) {
+      throw new AppError('MODEL_NOT_READY', 'the service is shutting down; send the request again');
+    }
+    if (decoding + batcher.waiting >= maxQueue) {
+      const message = `${maxQueue} images are waiting already; try again shortly`;
+      throw new AppError('OVERLOADED', message, { retryAfterSeconds: 1 });
+    }
+    accepted++;
+    try {
+      return await work();
+    } finally {
+      accepted--;
     }
   }
 
@@ -73,17 +92,9 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
       return decoding + batcher.waiting;
     },
     async classify(image, { topK: k, signal }) {
-      if (closed)
-        throw new AppError('MODEL_NOT_READY', 'the service is shutting down; send the request again');
-      if (decoding + batcher.waiting >= maxQueue) {
-        throw new AppError('OVERLOADED', `${maxQueue} images are waiting already; try again shortly`, {
-          retryAfterSeconds: 1,
-        });
-      }
-      accepted++;
-      try {
+      return admit(async () => {
         const started = performance.now();
-        const pixels = await decodeInTurn(image, signal);
+        const { pixels } = await decodeInTurn(image, signal);
         const decodeMs = performance.now() - started;
         const row = await batcher.submit(pixels, signal);
         return {
@@ -96,9 +107,21 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
             inferenceMs: round(row.inferenceMs),
           },
         };
-      } finally {
-        accepted--;
+      });
+    },
+    async explain(image, { index, signal }) {
+      if (index !== undefined && index >= output.classes) {
+        throw new AppError('INVALID_REQUEST', `index must be below ${output.classes}, the number of classes`);
       }
+      return admit(async () => {
+        const { pixels, picture, region } = await decodeInTurn(image, signal);
+        throwIfCancelled(signal);
+        const batch = new Float32Array(imageLength);
+        write(pixels, batch, 0);
+        const map = await engine.explain(batch, index);
+        const { name: model, version } = manifest;
+        return { model, version, prediction: predictionOf(map, labels), grid: rowsOf(map), region, picture };
+      });
     },
     async close() {
       closed = true;
@@ -128,6 +151,19 @@ function describe(manifest: Manifest, labels: readonly string[], engine: Engine)
     labels,
     metrics,
   };
+}
+
+const predictionOf = ({ index, probability }: ActivationMap, labels: readonly string[]): Prediction => ({
+  label: labels[index] ?? `class_${index}`,
+  index,
+  probability: roundProbability(probability),
+});
+
+/** The map row by row, with as many digits as mean something. */
+function rowsOf({ height, width, values }: ActivationMap): number[][] {
+  const row = (y: number) =>
+    Array.from(values.subarray(y * width, (y + 1) * width), (value) => Number(value.toFixed(3)));
+  return Array.from({ length: height }, (_, y) => row(y));
 }
 
 /** Tenths of a millisecond are as much as a clock under load can tell. */

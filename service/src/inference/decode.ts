@@ -19,18 +19,23 @@ export interface DecodeLimits {
 /** Beyond this aspect ratio the far ends are cut off before scaling: they are outside the crop anyway, and scaling them could take gigabytes. */
 const MAX_ASPECT = 4;
 
+/** A decoded picture, cropped and scaled for the network. */
+export interface Decoded {
+  /** 8-bit sRGB (or grey) pixels, shape [height, width, channels]. */
+  readonly pixels: Uint8Array;
+  /** The upright picture's width and height, in pixels. */
+  readonly picture: Size;
+  /** The part of it that `pixels` show, in fractions of its width and height. */
+  readonly region: Region;
+}
+
 /**
  * Decodes an encoded image and scales and crops it to the network's input, upright by its EXIF orientation.
  *
  * @param bytes JPEG, PNG, WebP, AVIF, TIFF or GIF (its first frame)
- * @returns 8-bit sRGB (or grey) pixels, shape [height, width, channels]
  * @throws AppError UNREADABLE_IMAGE, IMAGE_TOO_LARGE (more than limits.maxPixels)
  */
-export async function decode(
-  bytes: Uint8Array,
-  input: ImageInput,
-  limits: DecodeLimits,
-): Promise<Uint8Array> {
+export async function decode(bytes: Uint8Array, input: ImageInput, limits: DecodeLimits): Promise<Decoded> {
   if (bytes.length === 0) throw new AppError('UNREADABLE_IMAGE', 'the image is empty (0 bytes)');
   const image = sharp(bytes, { failOn: 'error', limitInputPixels: limits.maxPixels, sequentialRead: true });
   try {
@@ -51,7 +56,7 @@ export async function decode(
       .toBuffer({ resolveWithObject: true });
     const expected = input.channels === 'GRAY' ? 1 : 3;
     if (info.channels !== expected) throw new Error(`decoded to ${info.channels} channels, not ${expected}`);
-    return data;
+    return { pixels: data, picture: source, region: visibleRegion(source, plan) };
   } catch (error) {
     throw translate(error as Error, limits);
   }
@@ -73,20 +78,36 @@ function tooManyPixels({ maxPixels }: DecodeLimits, size?: Size): string {
   return `the image has more than ${maxPixels} pixels${is}; scale it down or raise MAX_IMAGE_PIXELS`;
 }
 
-interface Size {
+export interface Size {
   readonly width: number;
   readonly height: number;
 }
-interface Region extends Size {
+export interface Region extends Size {
   readonly left: number;
   readonly top: number;
 }
 
+/** What is left of the picture after trim and crop, in fractions of its width and height. */
+function visibleRegion(source: Size, plan: ResizePlan): Region {
+  const trim = plan.trim ?? { left: 0, top: 0, ...source };
+  const across = trim.width / plan.width / source.width;
+  const down = trim.height / plan.height / source.height;
+  return {
+    left: trim.left / source.width + plan.crop.left * across,
+    top: trim.top / source.height + plan.crop.top * down,
+    width: plan.crop.width * across,
+    height: plan.crop.height * down,
+  };
+}
+
+/** The size to scale to, what to trim before and to crop afterwards. */
+export interface ResizePlan extends Size {
+  readonly trim?: Region;
+  readonly crop: Region;
+}
+
 /** How to get from a picture of size `source` to the input: an optional trim, a scaling, and a crop of the scaled picture. */
-export function planResize(
-  source: Size,
-  input: ImageInput,
-): Size & { readonly trim?: Region; readonly crop: Region } {
+export function planResize(source: Size, input: ImageInput): ResizePlan {
   const { width, height } = input;
   if (input.resize.mode === 'squash') return { width, height, crop: { left: 0, top: 0, width, height } };
   const trimmed = {

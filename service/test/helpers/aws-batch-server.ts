@@ -58,7 +58,8 @@ export async function startAwsBatch(options: AwsBatchOptions): Promise<AwsBatchS
   function pump(): void {
     for (const job of jobs.values()) {
       job.children.forEach((child, index) => {
-        if (!isClosed && !job.isTerminated && child.status === 'RUNNABLE' && running < concurrency) run(job, child, index);
+        if (!isClosed && !job.isTerminated && child.status === 'RUNNABLE' && running < concurrency)
+          run(job, child, index);
       });
     }
   }
@@ -92,17 +93,36 @@ export async function startAwsBatch(options: AwsBatchOptions): Promise<AwsBatchS
   };
 
   const operations: Record<string, (body: Record<string, unknown>) => unknown> = {
-    submitjob({ jobName, jobQueue: queue, jobDefinition: definition, arrayProperties, containerOverrides, ...rest }) {
+    submitjob({
+      jobName,
+      jobQueue: queue,
+      jobDefinition: definition,
+      arrayProperties,
+      containerOverrides,
+      ...rest
+    }) {
       refuse(Object.keys(rest).length > 0, `unknown member ${Object.keys(rest)}`);
-      refuse(typeof jobName !== 'string' || !/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/.test(jobName), 'Job name should match valid pattern');
+      refuse(
+        typeof jobName !== 'string' || !/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/.test(jobName),
+        'Job name should match valid pattern',
+      );
       refuse(queue !== jobQueue, `JobQueue ${queue} not found`);
       refuse(definition !== jobDefinition, `JobDefinition ${definition} not found`);
       const size = (arrayProperties as { size?: number } | undefined)?.size;
-      refuse(size !== undefined && !(Number.isInteger(size) && size >= 2 && size <= 10_000), 'Array size must be between 2 and 10000');
+      refuse(
+        size !== undefined && !(Number.isInteger(size) && size >= 2 && size <= 10_000),
+        'Array size must be between 2 and 10000',
+      );
       const overrides = (containerOverrides ?? {}) as { environment?: { name: string; value: string }[] };
-      refuse(Buffer.byteLength(JSON.stringify(overrides)) > 8192, 'Container Overrides length must be at most 8192');
+      refuse(
+        Buffer.byteLength(JSON.stringify(overrides)) > 8192,
+        'Container Overrides length must be at most 8192',
+      );
       const environment = overrides.environment ?? [];
-      refuse(environment.some(({ name }) => name.startsWith('AWS_BATCH')), 'Environment variables cannot start with AWS_BATCH');
+      refuse(
+        environment.some(({ name }) => name.startsWith('AWS_BATCH')),
+        'Environment variables cannot start with AWS_BATCH',
+      );
       const jobId = randomUUID();
       const children = Array.from({ length: size ?? 1 }, (): Child => ({ status: 'RUNNABLE', attempts: 0 }));
       jobs.set(jobId, {
@@ -122,14 +142,23 @@ export async function startAwsBatch(options: AwsBatchOptions): Promise<AwsBatchS
     },
     listjobs({ jobQueue: queue, filters, jobStatus }) {
       refuse(queue !== jobQueue, `JobQueue ${queue} not found`);
-      refuse(filters !== undefined && jobStatus !== undefined, 'filters and jobStatus cannot be used together');
+      refuse(
+        filters !== undefined && jobStatus !== undefined,
+        'filters and jobStatus cannot be used together',
+      );
       const [filter] = (filters ?? []) as { name: string; values: string[] }[];
       const found = [...jobs.values()].filter((job) =>
         filter
           ? filter.name === 'JOB_NAME' && filter.values[0]?.toLowerCase() === job.jobName.toLowerCase()
           : statusOf(job) === (jobStatus ?? 'RUNNING'),
       );
-      return { jobSummaryList: found.map((job) => ({ jobId: job.jobId, jobName: job.jobName, status: statusOf(job) })) };
+      return {
+        jobSummaryList: found.map((job) => ({
+          jobId: job.jobId,
+          jobName: job.jobName,
+          status: statusOf(job),
+        })),
+      };
     },
     terminatejob({ jobId, reason }) {
       refuse(typeof reason !== 'string' || reason === '', 'reason is required');

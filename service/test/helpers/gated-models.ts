@@ -44,6 +44,7 @@ export function createGatedModels(
       }
       return rows;
     },
+    explain: () => Promise.reject(new Error('not in this test')),
     close: async () => {},
   };
   const classifier = createClassifier({

@@ -31,6 +31,9 @@ const classifier = createClassifier({
       }
       return rows;
     },
+    explain: async () => {
+      throw new Error('not asked for here');
+    },
     close: async () => {},
   },
   maxPixels: 1_000_000,

@@ -74,6 +74,30 @@ describe('the classifier', { skip: samplesMissing }, () => {
     assert.equal((await best(animation))?.label, 'Egyptian_cat');
   });
 
+  it('explains where in the picture it sees the class, in fractions of the upright picture', async () => {
+    // The cup fills the right half of a picture whose left half is grey: the evidence must lie there.
+    const coffee = await sharp(await sample('coffee.png'))
+      .resize(300, 300)
+      .toBuffer();
+    const grey = { create: { width: 600, height: 300, channels: 3 as const, background: '#888' } };
+    const half = await sharp(grey)
+      .composite([{ input: coffee, left: 300, top: 0 }])
+      .png()
+      .toBuffer();
+    const { prediction, grid, region, picture } = await classifier.explain(half, { index: 967 });
+    assert.deepEqual([prediction.label, prediction.index], ['espresso', 967]);
+    assert.deepEqual(picture, { width: 600, height: 300 });
+    assert.ok(Math.abs(region.left + region.width / 2 - 0.5) < 0.01, 'the crop is centred');
+    assert.ok(Math.abs(region.height - 224 / 256) < 0.01);
+    const share = (from: number, to: number) =>
+      grid.reduce((total, row) => total + row.slice(from, to).reduce((part, value) => part + value, 0), 0);
+    assert.ok(share(4, 7) > 2 * share(0, 3), 'the evidence lies to the right');
+  });
+
+  it('refuses to explain a class that the model does not have', async () => {
+    await assert.rejects(classifier.explain(cat, { index: 1000 }), { code: 'INVALID_REQUEST' });
+  });
+
   it('drops an image whose client has gone before it is decoded', async () => {
     const client = new AbortController();
     client.abort();

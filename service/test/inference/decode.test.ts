@@ -54,7 +54,7 @@ describe('decode', () => {
   });
 
   it('yields height x width x channels bytes for a picture of a single pixel', async () => {
-    const pixels = await decode(await picture(1, 1, 'png'), input, limits);
+    const { pixels } = await decode(await picture(1, 1, 'png'), input, limits);
     assert.equal(pixels.length, 224 * 224 * 3);
     assert.deepEqual([...pixels.subarray(0, 3)], [0x33, 0xaa, 0x77]);
   });
@@ -66,7 +66,7 @@ describe('decode', () => {
       channels: 4 as const,
       background: { r: 9, g: 9, b: 9, alpha: 0 },
     };
-    const pixels = await decode(await sharp({ create: clear }).png().toBuffer(), input, limits);
+    const { pixels } = await decode(await sharp({ create: clear }).png().toBuffer(), input, limits);
     assert.deepEqual([...pixels.subarray(0, 3)], [255, 255, 255]);
   });
 
@@ -85,7 +85,7 @@ describe('decode', () => {
       ])
       .png()
       .toBuffer();
-    const expected = await decode(upright, input, limits);
+    const { pixels: expected } = await decode(upright, input, limits);
     // What must be done to the upright picture so that showing it with this orientation undoes it.
     const stored: Record<number, (image: Sharp) => Sharp> = {
       1: (image) => image,
@@ -115,7 +115,7 @@ describe('decode', () => {
         .withMetadata({ orientation: Number(orientation) })
         .png()
         .toBuffer();
-      const actual = await decode(tagged, input, limits);
+      const { pixels: actual } = await decode(tagged, input, limits);
       const difference = actual.reduce(
         (largest, value, i) => Math.max(largest, Math.abs(value - (expected[i] ?? 0))),
         0,

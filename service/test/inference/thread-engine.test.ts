@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { Worker } from 'node:worker_threads';
 import { pino } from 'pino';
+import { readLayersModel } from '../../../models/compiler/layers-model.ts';
 import { modelFolders } from '../../../models/folders.ts';
 import { readManifest } from '../../../models/manifest.ts';
 import { loadConfig } from '../../src/config.ts';
+import { createOnDemandExplainer } from '../../src/inference/engines/on-demand.ts';
 import { createStagedEngine } from '../../src/inference/engines/staged-engine.ts';
 import { createThreadEngine } from '../../src/inference/engines/thread-engine.ts';
 
@@ -32,6 +34,14 @@ function openThread(
     ...(options.onThread ? { onThread: options.onThread } : {}),
   });
 }
+
+/** The bias of ResNet-50's last layer, which no activation map holds. */
+async function denseBias(): Promise<Float32Array> {
+  const { weights } = await readLayersModel(join(folders.source, manifest.entry));
+  return weights.get('fc1000/bias')?.data ?? new Float32Array();
+}
+
+const explainer = () => createOnDemandExplainer(() => openThread('inputs'));
 
 const image = () => new Float32Array(224 * 224 * 3).fill(20);
 const sum = (values: Float32Array) => values.reduce((total, value) => total + value, 0);
@@ -87,8 +97,41 @@ describe('an engine in a thread', () => {
     });
   });
 
+  it('explains exactly: the mean of a class activation map is the logit less the bias, the same order as the probabilities', async () => {
+    const engine = await openThread('inputs');
+    const pattern = () => image().map((_, i) => ((i * 7919) % 255) - 120);
+    const probabilities = await engine.infer(pattern(), 1);
+    const likeliest = await engine.explain(pattern());
+    assert.equal(likeliest.index, probabilities.indexOf(Math.max(...probabilities)));
+    assert.deepEqual([likeliest.height, likeliest.width, likeliest.values.length], [7, 7, 49]);
+    // exp(logit) is proportional to the probability, so ratios of probabilities check the maps' means, up to the two biases.
+    const logit = async (index: number) => sum((await engine.explain(pattern(), index)).values) / 49;
+    const bias = await denseBias();
+    const difference = (await logit(1)) + (bias[1] ?? 0) - (await logit(2)) - (bias[2] ?? 0);
+    assert.ok(Math.abs(Math.exp(difference) - (probabilities[1] ?? 0) / (probabilities[2] ?? 1)) < 1e-2);
+    await engine.close();
+  });
+
+  it('opens an engine for explanations when somebody asks, and closes it when nobody does', async () => {
+    const threads: Worker[] = [];
+    const onThread = (thread: Worker) => threads.push(thread);
+    const onDemand = createOnDemandExplainer(() => openThread('inputs', { onThread }), 10);
+    assert.equal(threads.length, 0);
+    await Promise.all([onDemand.explain(image()), onDemand.explain(image(), 3)]);
+    assert.equal(threads.length, 1);
+    await new Promise((resolve) => threads[0]?.once('exit', resolve));
+    assert.equal((await onDemand.explain(image(), 3)).index, 3);
+    assert.equal(threads.length, 2);
+    await onDemand.close();
+  });
+
   it('swaps from inputs to constants without a request noticing', async () => {
-    const engine = createStagedEngine(await openThread('inputs'), () => openThread('constants'), logger);
+    const engine = createStagedEngine(
+      await openThread('inputs'),
+      () => openThread('constants'),
+      explainer(),
+      logger,
+    );
     const answers: Float32Array[] = [];
     const stages = new Set<string>();
     while (!stages.has('constants')) {
@@ -112,6 +155,7 @@ describe('an engine in a thread', () => {
     const engine = createStagedEngine(
       await openThread('inputs'),
       () => openThread('constants', { path: '/nowhere' }),
+      explainer(),
       logger,
     );
     await new Promise((resolve) => setTimeout(resolve, 100));

@@ -9,6 +9,15 @@ export interface EngineStatus {
   readonly stage: 'inputs' | 'constants';
 }
 
+/** The evidence for one class, place by place; `values` has shape [height, width]. */
+export interface ActivationMap {
+  readonly index: number;
+  readonly probability: number;
+  readonly height: number;
+  readonly width: number;
+  readonly values: Float32Array;
+}
+
 /**
  * A loaded, warmed-up model that turns batches of preprocessed inputs into rows of outputs, off the main thread.
  * Callers own the input until `infer` resolves; the output is theirs.
@@ -23,6 +32,12 @@ export interface Engine {
    * @throws AppError ENGINE_FAILED when the engine's thread died; a later call finds a new one
    */
   infer(input: Float32Array, size: number): Promise<Float32Array>;
+  /**
+   * The class activation map of one image, for the class at `index` or, without it, the likeliest.
+   *
+   * @throws AppError INVALID_REQUEST when the engine or the model has none
+   */
+  explain(input: Float32Array, index?: number): Promise<ActivationMap>;
   /** Waits for what is running, then frees threads and memory. */
   close(): Promise<void>;
 }

@@ -1,3 +1,5 @@
+import type { ActivationMap } from './engine.ts';
+
 /**
  * What an engine's thread needs to know to open a model; plain data, as it crosses into the thread.
  * `folder` holds what `format` says: a compiled SavedModel (tensorflow) or a tfjs layers model's model.json (wasm).
@@ -18,6 +20,8 @@ export interface RuntimeSpec {
 export interface Runtime {
   /** input: float32 [size, height, width, channels]; answers float32 [size, classes]. */
   infer(input: Float32Array, size: number): Promise<Float32Array>;
+  /** See Engine.explain; absent where the runtime cannot. */
+  explain?(input: Float32Array, index?: number): Promise<ActivationMap>;
 }
 
 /** Each engine file exports one of these; it is the only importer of its runtime library. */

@@ -6,6 +6,7 @@ import type { ModelFolders } from '../../../../models/folders.ts';
 import type { Manifest } from '../../../../models/manifest.ts';
 import type { Config } from '../../config.ts';
 import type { Engine, EngineStatus } from './engine.ts';
+import { createOnDemandExplainer } from './on-demand.ts';
 import type { RuntimeSpec } from './runtime.ts';
 import { createStagedEngine } from './staged-engine.ts';
 import { createThreadEngine } from './thread-engine.ts';
@@ -50,8 +51,21 @@ async function openTensorFlowEngine(context: EngineContext): Promise<Engine> {
       logger,
     });
   const wanted = config.STAGES === 'auto' ? affordableStages(precision) : config.STAGES;
-  if (wanted !== 'both') return open(wanted);
-  return createStagedEngine(await open('inputs'), () => open('constants'), logger);
+  if (wanted === 'inputs') return open('inputs');
+  const explainer = createOnDemandExplainer(() => open('inputs'));
+  if (wanted === 'constants') return withExplainer(await open('constants'), explainer);
+  return createStagedEngine(await open('inputs'), () => open('constants'), explainer, logger);
+}
+
+function withExplainer(engine: Engine, explainer: Pick<Engine, 'explain' | 'close'>): Engine {
+  return {
+    status: engine.status,
+    infer: (input, size) => engine.infer(input, size),
+    explain: (input, index) => explainer.explain(input, index),
+    close: async () => {
+      await Promise.all([explainer.close(), engine.close()]);
+    },
+  };
 }
 
 function openWasmEngine(context: EngineContext): Promise<Engine> {

@@ -3,9 +3,15 @@ import type { Engine } from './engine.ts';
 
 /**
  * Serves on `first` at once, opens a second engine behind it, and swaps when that one is warm. Batches already handed
- * to the first are answered by it; it is closed when they are done, so that nobody notices but by the speed.
+ * to the first are answered by it; it is closed when they are done, so that nobody notices but by the speed. Explanations
+ * are left to `explainer`.
  */
-export function createStagedEngine(first: Engine, openSecond: () => Promise<Engine>, logger: Logger): Engine {
+export function createStagedEngine(
+  first: Engine,
+  openSecond: () => Promise<Engine>,
+  explainer: Pick<Engine, 'explain' | 'close'>,
+  logger: Logger,
+): Engine {
   let active = first;
   let closing = false;
   const swap = openSecond().then(
@@ -23,8 +29,10 @@ export function createStagedEngine(first: Engine, openSecond: () => Promise<Engi
       return active.status;
     },
     infer: (input, size) => active.infer(input, size),
+    explain: (input, index) => explainer.explain(input, index),
     async close() {
       closing = true;
+      await explainer.close();
       await active.close();
       await swap;
     },

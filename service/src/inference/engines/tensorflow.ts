@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import util from 'node:util';
 import type { WeightInput } from '../../../../models/compiler/weights.ts';
+import { AppError } from '../../domain/errors.ts';
 import type { OpenRuntime } from './runtime.ts';
 
 type TensorFlow = typeof import('@tensorflow/tfjs-node');
@@ -23,7 +24,34 @@ export const openTensorFlow: OpenRuntime = async (spec) => {
   const model = await tf.node.loadSavedModel(spec.path);
   // Owned by the runtime for as long as its thread lives: they are passed to every run.
   const weights = spec.stage === 'inputs' ? await loadWeights(tf, spec.path) : {};
+  let explainer: Promise<typeof model> | undefined;
   return {
+    async explain(input, index) {
+      // The same session under another signature: opened when it is first asked for, which few are.
+      explainer ??= tf.node.loadSavedModel(spec.path, ['serve'], 'explain').catch((cause) => {
+        const message = 'this model has no class activation maps: it does not end in global average pooling';
+        throw new AppError('INVALID_REQUEST', message, {}, { cause });
+      });
+      const explaining = await explainer;
+      const images = tf.tensor4d(input, [1, ...spec.inputShape]);
+      const { probabilities, maps } = explaining.predict({ ...weights, input: images }) as Record<
+        string,
+        Tensor
+      >;
+      try {
+        const shares = (await probabilities?.data()) as Float32Array;
+        const chosen = index ?? shares.indexOf(Math.max(...shares));
+        const [, height = 0, width = 0, classes = 0] = maps?.shape ?? [];
+        const all = (await maps?.data()) as Float32Array;
+        const values = Float32Array.from(
+          { length: height * width },
+          (_, place) => all[place * classes + chosen] ?? 0,
+        );
+        return { index: chosen, probability: shares[chosen] ?? 0, height, width, values };
+      } finally {
+        tf.dispose([images, probabilities, maps] as Tensor[]);
+      }
+    },
     async infer(input, size) {
       const images = tf.tensor4d(input, [size, ...spec.inputShape]);
       try {

@@ -1,9 +1,9 @@
 import { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import { AppError } from '../../domain/errors.ts';
-import type { Engine, EngineStatus } from './engine.ts';
+import type { ActivationMap, Engine, EngineStatus } from './engine.ts';
 import type { RuntimeSpec } from './runtime.ts';
-import type { InferRequest, ThreadMessage } from './thread-messages.ts';
+import type { ThreadMessage, ThreadRequest, ThreadResult } from './thread-messages.ts';
 
 export interface ThreadEngineOptions {
   readonly spec: RuntimeSpec;
@@ -16,7 +16,7 @@ export interface ThreadEngineOptions {
 }
 
 interface Waiting {
-  readonly resolve: (output: Float32Array) => void;
+  readonly resolve: (output: ThreadResult) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -63,17 +63,25 @@ export async function createThreadEngine(options: ThreadEngineOptions): Promise<
     }
   }
 
+  async function ask(request: (id: number) => ThreadRequest): Promise<ThreadResult> {
+    if (closing) throw new AppError('ENGINE_FAILED', 'the engine is closed');
+    const { thread, waiting } = await current;
+    const message = request(nextId++);
+    return new Promise((resolve, reject) => {
+      waiting.set(message.id, { resolve, reject });
+      thread.postMessage(message, [message.input.buffer]);
+    });
+  }
+
   return {
     status,
     async infer(input, size) {
-      if (closing) throw new AppError('ENGINE_FAILED', 'the engine is closed');
-      const { thread, waiting } = await current;
-      const id = nextId++;
-      return new Promise<Float32Array>((resolve, reject) => {
-        waiting.set(id, { resolve, reject });
-        const request: InferRequest = { id, input: input as Float32Array<ArrayBuffer>, size };
-        thread.postMessage(request, [request.input.buffer]);
-      });
+      const owned = input as Float32Array<ArrayBuffer>;
+      return (await ask((id) => ({ kind: 'infer', id, input: owned, size }))) as Float32Array;
+    },
+    async explain(input, index) {
+      const owned = input as Float32Array<ArrayBuffer>;
+      return (await ask((id) => ({ kind: 'explain', id, input: owned, index }))) as ActivationMap;
     },
     async close() {
       closing = true;
@@ -130,6 +138,7 @@ function start(
           const waiter = running.waiting.get(message.id);
           running.waiting.delete(message.id);
           if (message.kind === 'result') return waiter?.resolve(message.output);
+          if (message.code) return waiter?.reject(new AppError(message.code, message.message));
           logger.error({ engine: spec.engine, reason: message.message }, 'inference failed');
           return waiter?.reject(
             new AppError('ENGINE_FAILED', 'the inference engine failed; send the request again'),

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import { AppError } from '../../domain/errors.ts';
 import type { OpenRuntime, Runtime, RuntimeSpec } from './runtime.ts';
-import type { InferRequest, ThreadMessage } from './thread-messages.ts';
+import type { ThreadMessage, ThreadRequest } from './thread-messages.ts';
 
 // The inside of an engine's thread: opens the model, warms it up, then answers one batch after another. Inference is
 // synchronous in most runtimes; here it stops nobody but itself.
@@ -32,19 +33,26 @@ async function open(): Promise<Runtime> {
 
 try {
   const runtime = await open();
-  port.on('message', (request: InferRequest) => void answer(runtime, request));
+  port.on('message', (request: ThreadRequest) => void answer(runtime, request));
   send({ kind: 'ready' });
 } catch (error) {
   send({ kind: 'refused', message: (error as Error).message });
 }
 
-async function answer(runtime: Runtime, { id, input, size }: InferRequest): Promise<void> {
+async function answer(runtime: Runtime, request: ThreadRequest): Promise<void> {
+  const { id, input } = request;
   try {
-    // Copied when the runtime hands out a view of memory it keeps; transferred to the main thread either way.
-    const result = await runtime.infer(input, size);
-    const output = new Float32Array(result);
+    if (request.kind === 'explain') {
+      if (!runtime.explain) {
+        throw new AppError('INVALID_REQUEST', `the ${spec.engine} engine cannot explain its answers`);
+      }
+      return send({ kind: 'result', id, output: await runtime.explain(input, request.index) });
+    }
+    // Copied, as a runtime may hand out a view of memory it keeps; then transferred.
+    const output = new Float32Array(await runtime.infer(input, request.size));
     send({ kind: 'result', id, output }, [output.buffer]);
   } catch (error) {
-    send({ kind: 'failed', id, message: (error as Error).message });
+    const { message } = error as Error;
+    send({ kind: 'failed', id, message, ...(error instanceof AppError ? { code: error.code } : {}) });
   }
 }

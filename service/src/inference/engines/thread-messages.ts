@@ -1,17 +1,18 @@
-import type { RuntimeSpec } from './runtime.ts';
+import type { ErrorCode } from '../../domain/errors.ts';
+import type { ActivationMap } from './engine.ts';
 
-/** To the thread: one batch; `input` is transferred, not copied. */
-export interface InferRequest {
-  readonly id: number;
-  readonly input: Float32Array<ArrayBuffer>;
-  readonly size: number;
-}
+/** To the thread; `input` is transferred, not copied. */
+export type ThreadRequest = { readonly id: number; readonly input: Float32Array<ArrayBuffer> } & (
+  | { readonly kind: 'infer'; readonly size: number }
+  | { readonly kind: 'explain'; readonly index: number | undefined }
+);
+
+/** What the thread answers to each kind of request. */
+export type ThreadResult = Float32Array<ArrayBuffer> | ActivationMap;
 
 /** From the thread: ready once, then one answer a request. */
 export type ThreadMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'refused'; readonly message: string }
-  | { readonly kind: 'result'; readonly id: number; readonly output: Float32Array<ArrayBuffer> }
-  | { readonly kind: 'failed'; readonly id: number; readonly message: string };
-
-export type ThreadData = RuntimeSpec;
+  | { readonly kind: 'result'; readonly id: number; readonly output: ThreadResult }
+  | { readonly kind: 'failed'; readonly id: number; readonly message: string; readonly code?: ErrorCode };

@@ -1,0 +1,66 @@
+import { createWriteStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { openPromise } from 'yauzl';
+import { SetupError } from '../failure.ts';
+
+const LIBRARIES: Readonly<Record<string, string>> = {
+  'tensorflow/libtensorflow_cc.so.2': 'deps/lib/libtensorflow_cc.so.2',
+  'tensorflow/libtensorflow_framework.so.2': 'deps/lib/libtensorflow_framework.so.2',
+};
+
+/**
+ * The C API's headers and what they include. The other 170 MB of headers in the wheel are C++ and not needed.
+ */
+const HEADER =
+  /^tensorflow\/(include\/(?:tensorflow|tsl)\/(?:c\/(?:[a-z0-9_]+\/)*[a-z0-9_]+|(?:core\/)?platform\/ctstring[^/]*)\.h)$/;
+
+/** Where a file of the wheel goes, or undefined when it is not wanted. */
+export function destinationOf(name: string): string | undefined {
+  const header = HEADER.exec(name)?.[1];
+  return LIBRARIES[name] ?? (header === undefined ? undefined : `deps/${header}`);
+}
+
+/**
+ * Unpacks libtensorflow and the C API's headers from a wheel, laid out as tfjs-node wants them: deps/lib, deps/include.
+ *
+ * @param onProgress called with the bytes written so far and the bytes there will be
+ * @throws SetupError when the wheel does not hold the libraries or is damaged
+ */
+export async function unpackWheel(
+  wheel: string,
+  folder: string,
+  onProgress: (written: number, total: number) => void,
+): Promise<void> {
+  const zip = await openPromise(wheel, { lazyEntries: true, autoClose: false }).catch((cause: Error) => {
+    throw new SetupError(`${wheel} is not a readable zip file: ${cause.message}`, { cause });
+  });
+  try {
+    const wanted = [];
+    for await (const entry of zip.eachEntry()) {
+      const to = destinationOf(entry.fileName);
+      if (to !== undefined) wanted.push({ entry, to });
+    }
+    const found = new Set(wanted.map(({ entry }) => entry.fileName));
+    const missing = Object.keys(LIBRARIES).find((name) => !found.has(name));
+    if (missing !== undefined) throw new SetupError(`${wheel} does not hold ${missing}`);
+    const total = wanted.reduce((sum, { entry }) => sum + entry.uncompressedSize, 0);
+    let written = 0;
+    for (const { entry, to } of wanted) {
+      const file = join(folder, to);
+      await mkdir(dirname(file), { recursive: true });
+      const counter = new Transform({
+        transform: (chunk: Buffer, _encoding, done) => {
+          written += chunk.length;
+          onProgress(written, total);
+          done(null, chunk);
+        },
+      });
+      await pipeline(await zip.openReadStreamPromise(entry), counter, createWriteStream(file));
+    }
+  } finally {
+    zip.close();
+  }
+}

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { lstat, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { isPlaced, placeEngine, removeEngine } from '../../../src/setup/engine/link-engine.ts';
+import { createHasher } from '../../../src/setup/hasher.ts';
+import { makeSealedFolder } from '../../../src/setup/sealed-folder.ts';
+import { temporaryFolder } from '../support/folders.ts';
+
+async function engines(t: TestContext) {
+  const folder = await temporaryFolder(t);
+  const hasher = createHasher(1);
+  t.after(() => hasher.close());
+  const packageDir = join(folder, 'tfjs-node');
+  await mkdir(packageDir);
+  const make = async (name: string) => {
+    const product = join(folder, name);
+    await makeSealedFolder(product, join(folder, 'work'), hasher, async (draft) => {
+      await mkdir(join(draft, 'deps/lib'), { recursive: true });
+      await mkdir(join(draft, 'lib/napi-v8'), { recursive: true });
+      await writeFile(join(draft, 'deps/lib/library'), name);
+      await writeFile(join(draft, 'lib/napi-v8/addon'), name);
+    });
+    return product;
+  };
+  const library = () => readFile(join(packageDir, 'deps/lib/library'), 'utf8');
+  return { packageDir, one: await make('one'), two: await make('two'), library };
+}
+
+test('an engine is linked, relinked to another, and replaces real folders that another installer made', async (t) => {
+  const { packageDir, one, two, library } = await engines(t);
+  assert.equal(await isPlaced(one, packageDir, 'link'), false);
+  await placeEngine(one, packageDir, 'link');
+  assert.equal(await isPlaced(one, packageDir, 'link'), true);
+  await placeEngine(two, packageDir, 'link');
+  assert.equal(await isPlaced(one, packageDir, 'link'), false);
+  assert.equal(await library(), 'two');
+  await removeEngine(packageDir);
+  await mkdir(join(packageDir, 'deps/lib'), { recursive: true });
+  await placeEngine(one, packageDir, 'link');
+  assert.equal(await library(), 'one');
+  assert.equal(
+    await readFile(join(one, 'deps/lib/library'), 'utf8'),
+    'one',
+    'the cache is never written through a link',
+  );
+});
+
+test('a copied engine needs the cache no more, and links and copies replace each other', async (t) => {
+  const { packageDir, one, two, library } = await engines(t);
+  await placeEngine(one, packageDir, 'link');
+  await placeEngine(two, packageDir, 'copy');
+  assert.equal(await isPlaced(two, packageDir, 'copy'), true);
+  assert.equal(await isPlaced(one, packageDir, 'copy'), false);
+  assert.ok((await lstat(join(packageDir, 'deps'))).isDirectory());
+  await rm(two, { recursive: true });
+  assert.equal(await library(), 'two');
+  await placeEngine(one, packageDir, 'link');
+  assert.equal(await isPlaced(one, packageDir, 'link'), true);
+});

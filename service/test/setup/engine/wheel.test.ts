@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { findFile } from '../../../src/setup/engine/fetch-wheel.ts';
+import { destinationOf, unpackWheel } from '../../../src/setup/engine/unpack-wheel.ts';
+import { engineKey, wheelFor } from '../../../src/setup/engine/wheels.ts';
+import { temporaryFolder } from '../support/folders.ts';
+import { zip } from '../support/zip.ts';
+
+const library = Buffer.alloc(400_000, 'library');
+const wheelContent = {
+  'tensorflow/__init__.py': 'print("not wanted")',
+  'tensorflow/libtensorflow_cc.so.2': library,
+  'tensorflow/libtensorflow_framework.so.2': 'framework',
+  'tensorflow/include/tensorflow/c/c_api.h': '// C API',
+  'tensorflow/include/tensorflow/c/eager/c_api.h': '// eager',
+  'tensorflow/include/tsl/platform/ctstring_internal.h': '// strings',
+  'tensorflow/include/tensorflow/core/platform/ctstring.h': '// strings',
+  'tensorflow/include/Eigen/Core': '// not wanted',
+};
+
+test('of a wheel, the libraries and the headers of the C API are unpacked where tfjs-node looks for them', async (t) => {
+  const folder = await temporaryFolder(t);
+  const wheel = join(folder, 'a.whl');
+  await writeFile(wheel, zip(wheelContent));
+  const reported: Array<readonly [number, number]> = [];
+  await unpackWheel(wheel, join(folder, 'out'), (written, total) => reported.push([written, total]));
+  const files = await readdir(join(folder, 'out'), { recursive: true, withFileTypes: true });
+  assert.deepEqual(
+    files
+      .filter((each) => each.isFile())
+      .map((each) => each.name)
+      .sort(),
+    [
+      'c_api.h',
+      'c_api.h',
+      'ctstring.h',
+      'ctstring_internal.h',
+      'libtensorflow_cc.so.2',
+      'libtensorflow_framework.so.2',
+    ],
+  );
+  assert.deepEqual(await readFile(join(folder, 'out/deps/lib/libtensorflow_cc.so.2')), library);
+  assert.equal(
+    await readFile(join(folder, 'out/deps/include/tensorflow/c/eager/c_api.h'), 'utf8'),
+    '// eager',
+  );
+  const [written, total] = reported.at(-1) ?? [0, 1];
+  assert.equal(written, total);
+});
+
+test('a truncated wheel, and one without the libraries, are refused by name', async (t) => {
+  const folder = await temporaryFolder(t);
+  const wheel = join(folder, 'a.whl');
+  const complete = zip(wheelContent);
+  await writeFile(wheel, complete.subarray(0, complete.length - 100));
+  await assert.rejects(
+    unpackWheel(wheel, join(folder, 'out'), () => {}),
+    /is not a readable zip file/,
+  );
+  const { 'tensorflow/libtensorflow_cc.so.2': _, ...rest } = wheelContent;
+  await writeFile(wheel, zip(rest));
+  await assert.rejects(
+    unpackWheel(wheel, join(folder, 'out'), () => {}),
+    /does not hold tensorflow\/libtensorflow_cc\.so\.2/,
+  );
+});
+
+test('no path of a wheel leads out of the folder', () => {
+  for (const name of [
+    'tensorflow/include/tensorflow/c/../../../../../evil.h',
+    '../tensorflow/libtensorflow_cc.so.2',
+    '/tensorflow/include/tensorflow/c/c_api.h',
+  ]) {
+    const destination = destinationOf(name);
+    assert.ok(destination === undefined || !destination.includes('..'), `${name} -> ${destination}`);
+  }
+});
+
+test('the package index is searched by hash, and a page that is not JSON is explained', () => {
+  const wheel = wheelFor('linux', 'x64');
+  assert.ok(wheel);
+  const page = JSON.stringify({
+    files: [
+      { url: '../../other.whl', hashes: { sha256: 'a'.repeat(64) } },
+      { url: '../../files/it.whl', hashes: { sha256: wheel.sha256 } },
+    ],
+  });
+  assert.equal(
+    findFile(page, 'https://index.example/simple/x/', wheel),
+    'https://index.example/files/it.whl',
+  );
+  assert.throws(() => findFile('{"files":[]}', 'https://i.example/', wheel), /does not list tensorflow_cpu/);
+  assert.throws(() => findFile('<html>', 'https://i.example/', wheel), /package index with JSON/);
+});
+
+test('each platform and each origin has a folder of its own', () => {
+  const base = { platform: 'linux', arch: 'x64', addonVersion: '4.22.0', origin: 'a' };
+  const keys = [
+    base,
+    { ...base, arch: 'arm64' },
+    { ...base, addonVersion: '4.22.1' },
+    { ...base, origin: 'installer' },
+  ].map(engineKey);
+  assert.equal(new Set(keys).size, 4);
+  assert.equal(engineKey({ ...base }), keys[0]);
+  assert.notEqual(wheelFor('linux', 'arm64')?.sha256, wheelFor('linux', 'x64')?.sha256);
+  assert.equal(wheelFor('win32', 'x64'), undefined);
+});

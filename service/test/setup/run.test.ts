@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { test } from 'node:test';
+import { cpuHasBfloat16 } from '../../src/setup/cpu.ts';
+import { describeFailure, isFaultOfMachine, SetupError } from '../../src/setup/failure.ts';
+import { variantsFor } from '../../src/setup/model.ts';
+import { findModels } from '../../src/setup/prepare.ts';
+import { formatAmount, formatEta } from '../../src/setup/progress.ts';
+import { runCommand } from '../../src/setup/run-command.ts';
+import { findTestFiles } from '../../src/setup/test-files.ts';
+import { root, temporaryFolder } from './support/folders.ts';
+
+test('tests are an explicit list of files, filtered by parts of paths, and none at all is a failure', async (t) => {
+  const folder = await temporaryFolder(t);
+  await assert.rejects(findTestFiles(folder, []), /no test files in dist: nothing was tested/);
+  for (const path of [
+    'service/test/a.test.js',
+    'service/test/deep/b.test.js',
+    'models/c.test.js',
+    'infra/d.js',
+  ]) {
+    await mkdir(join(folder, 'dist', path, '..'), { recursive: true });
+    await writeFile(join(folder, 'dist', path), '');
+  }
+  const names = async (filters: string[]) =>
+    (await findTestFiles(folder, filters)).map((file) => relative(join(folder, 'dist'), file));
+  assert.deepEqual(await names([]), [
+    'models/c.test.js',
+    'service/test/a.test.js',
+    'service/test/deep/b.test.js',
+  ]);
+  assert.deepEqual(await names(['deep', 'models/c.test.ts']), [
+    'models/c.test.js',
+    'service/test/deep/b.test.js',
+  ]);
+  await assert.rejects(findTestFiles(folder, ['nothing-like-it']), /no test file matches nothing-like-it/);
+});
+
+test('failures are one line that says what to do', () => {
+  const system = (code: string) =>
+    Object.assign(new Error(`${code}: system text`), { code, path: '/some/file' });
+  assert.match(
+    describeFailure(system('ENOSPC')),
+    /^the disk is full: free about 2 GB .*ENOSPC, \/some\/file/,
+  );
+  assert.match(describeFailure(system('EROFS')), /set CACHE_DIR/);
+  assert.match(
+    describeFailure(system('ENOTFOUND'), 'fetching x'),
+    /^fetching x: the network cannot be reached/,
+  );
+  assert.match(describeFailure(new Error('outer', { cause: system('EINTEGRITY') })), /expected hash/);
+  assert.equal(describeFailure(new Error('\nfirst line\n  at stack')), 'first line');
+  assert.equal(describeFailure(new SetupError('as it is')), 'as it is');
+  assert.equal(isFaultOfMachine(new Error('x', { cause: system('ENOSPC') })), true);
+  assert.equal(isFaultOfMachine(system('ENOTFOUND')), false);
+});
+
+test('a command that fails is told by the line that says most, and one that is not installed by its name', async () => {
+  const options = { env: process.env, timeoutMs: 60_000 };
+  const script =
+    'console.log("start"); console.error("fatal error: no header"); console.log("bye"); process.exit(3)';
+  await assert.rejects(
+    runCommand(process.execPath, ['-e', script], options),
+    /failed \(exit 3\): fatal error: no header$/,
+  );
+  await assert.rejects(
+    runCommand('no-such-program-here', [], options),
+    /no-such-program-here is not installed/,
+  );
+  await assert.rejects(
+    runCommand(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { ...options, timeoutMs: 300 }),
+    /failed \(SIGTERM\)/,
+  );
+});
+
+test('what is started gets the signals, and its exit status is ours', async (t) => {
+  const handOver = join(root, 'dist/service/src/setup/hand-over.js');
+  const inner =
+    'process.on("SIGTERM", () => process.exit(7)); console.log("up"); setInterval(() => {}, 1000)';
+  const outer = `import { handOver } from ${JSON.stringify(handOver)};
+    process.exitCode = await handOver(['-e', ${JSON.stringify(inner)}], process.cwd(), process.env);`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', outer], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  await once(child.stdout, 'data');
+  child.kill('SIGTERM');
+  assert.deepEqual(await once(child, 'exit'), [7, null]);
+});
+
+test('progress tells amount, share and time left', () => {
+  const amount = { total: 200e6, unit: 'bytes' } as const;
+  assert.equal(formatAmount(50e6, amount, 10), '50.0 / 200.0 MB · 25 % · 30 s left');
+  assert.equal(formatAmount(0, amount, 10), '0.0 / 200.0 MB · 0 %');
+  assert.equal(formatAmount(200e6, amount, 10), '200.0 / 200.0 MB · 100 %');
+  assert.equal(formatAmount(1, { total: 4, unit: 'items' }, 2), '1 of 4 · 25 % · 6 s left');
+  assert.equal(formatEta(125), '2 min 5 s left');
+  assert.equal(formatEta(Number.POSITIVE_INFINITY), '');
+});
+
+test('bfloat16 is compiled where the CPU has it or somebody asks for it', () => {
+  assert.equal(cpuHasBfloat16('processor : 0\nflags\t\t: fpu avx512_bf16 sse\n'), true);
+  assert.equal(cpuHasBfloat16('flags\t\t: fpu avx512f\n'), false);
+  assert.equal(cpuHasBfloat16('model name: avx512_bf16\n'), false);
+  const names = (precision: 'auto' | 'bfloat16', has: boolean) =>
+    variantsFor(precision, has).map((each) => `${each.precision}-${each.stage}`);
+  assert.deepEqual(names('auto', false), ['float32-inputs', 'float32-constants']);
+  assert.equal(names('auto', true).length, 4);
+  assert.equal(names('bfloat16', false).length, 4);
+});
+
+test('the models of the repository are found, and one that is not there is named', async () => {
+  const models = await findModels(join(root, 'models'), undefined);
+  assert.ok(models.some(({ manifest }) => manifest.name === 'resnet50'));
+  assert.equal((await findModels(join(root, 'models'), 'resnet50')).length, 1);
+  await assert.rejects(findModels(join(root, 'models'), 'nothing'), /MODEL=nothing: there is no such model/);
+});
