@@ -115,11 +115,12 @@ function parseEnvironment<const S extends TObject>(schema: S, environment: NodeJ
   const candidate = Value.Default(schema, Value.Convert(schema, given));
   const [fault] = Value.Errors(schema, candidate);
   if (fault) {
-    const name = fault.instancePath.slice(1);
+    const [missing] = fault.keyword === 'required' ? fault.params.requiredProperties : [];
+    const name = missing ?? fault.instancePath.slice(1);
     const description = (schema.properties as Record<string, { description?: string }>)[name]?.description;
     throw new AppError(
       'INVALID_CONFIGURATION',
-      `${name}=${JSON.stringify(environment[name])} ${fault.message} (${description ?? 'unknown setting'})`,
+      `${missing ? `${name} is not set` : `${name}=${JSON.stringify(environment[name])} ${fault.message}`} (${description ?? 'unknown setting'})`,
     );
   }
   return candidate as Static<S>;
@@ -179,4 +180,29 @@ export function loadWorkerConfig(environment: NodeJS.ProcessEnv = process.env): 
 export function workerEnvironment(extra: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
   const { API_KEYS: _, ...rest } = process.env;
   return { ...rest, ...extra };
+}
+
+const cliSchema = Type.Object({
+  ML_SERVERLESS_URL: Type.String({
+    default: 'http://localhost:8080',
+    pattern: '^https?://[^/?#@\\s]+(/[^?#\\s]*)?$',
+    description: 'address of the service that the command line asks, without user, query or fragment',
+  }),
+  ML_SERVERLESS_API_KEY: optionalString('key that the command line sends, where the service wants one'),
+  NO_COLOR: optionalString('any value: no colours'),
+  // npm sets these two for `npm run <script>`: which script it is, and where its user stands.
+  npm_lifecycle_event: optionalString('set by npm'),
+  INIT_CWD: optionalString('set by npm'),
+});
+
+/** What the command line takes from the environment. */
+export type CliConfig = Readonly<Static<typeof cliSchema>>;
+
+/**
+ * Parses and checks the command line's own variables.
+ *
+ * @throws AppError INVALID_CONFIGURATION with one line that names the variable
+ */
+export function loadCliConfig(environment: NodeJS.ProcessEnv = process.env): CliConfig {
+  return parseEnvironment(cliSchema, environment);
 }

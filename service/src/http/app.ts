@@ -10,6 +10,7 @@ import Fastify, {
 import type { Services } from '../services.ts';
 import { handleClientError } from './client-error.ts';
 import { handleError } from './error-handler.ts';
+import { addImageParsers } from './image-body.ts';
 import { authPlugin } from './plugins/auth.ts';
 import { documentPlugin } from './plugins/document.ts';
 import { lifecyclePlugin } from './plugins/lifecycle.ts';
@@ -19,6 +20,7 @@ import { securityPlugin } from './plugins/security.ts';
 import { requestIdOf } from './request-id.ts';
 import { RequestLog } from './request-log.ts';
 import { batchRoutes } from './routes/batch.ts';
+import { explainRoutes } from './routes/explain.ts';
 import { healthRoutes } from './routes/health.ts';
 import { indexRoutes } from './routes/index-page.ts';
 import { metricsRoutes } from './routes/metrics.ts';
@@ -93,12 +95,16 @@ export async function buildApp(services: Services): Promise<App> {
   await app.register(multipart);
 
   // In a scope of their own: their body parsers and limits are for images, not for other routes.
-  await app.register(async (scope) => predictRoutes(scope as App, services));
+  await app.register(async (scope) => {
+    addImageParsers(scope, services.config);
+    predictRoutes(scope as App, services);
+    explainRoutes(scope as App, services);
+  });
   batchRoutes(app, services);
   modelRoutes(app, services);
   healthRoutes(app, services);
   metricsRoutes(app);
   openapiRoutes(app);
-  indexRoutes(app);
+  await app.register(async (scope) => indexRoutes(scope as App, services));
   return app;
 }

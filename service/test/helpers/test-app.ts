@@ -17,13 +17,13 @@ export interface TestApp {
   close(): Promise<void>;
 }
 
-export interface TestAppOptions extends Pick<Services, 'models'>, Partial<Pick<Services, 'objects'>> {
+export interface TestAppOptions extends Pick<Services, 'models'>, Partial<Pick<Services, 'objects' | 'batch'>> {
   /** Environment variables. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
 /** The whole app on a free port of 127.0.0.1. Closing it does not close the models. */
-export async function startApp({ models, objects, env = {} }: TestAppOptions): Promise<TestApp> {
+export async function startApp({ models, objects, batch, env = {} }: TestAppOptions): Promise<TestApp> {
   let logged = '';
   const logger = pino(
     { level: env.LOG_LEVEL ?? 'debug', base: null },
@@ -34,6 +34,7 @@ export async function startApp({ models, objects, env = {} }: TestAppOptions): P
     logger,
     models,
     ...(objects ? { objects } : {}),
+    ...(batch ? { batch } : {}),
     close: async () => {},
   });
   await app.listen({ host: '127.0.0.1', port: 0 });

@@ -2,7 +2,7 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import fp from 'fastify-plugin';
 import { completeDocument, DOCUMENT } from '../openapi.ts';
-import { PAGE_CSP } from './security.ts';
+import { DOCS_CSP } from './security.ts';
 
 /** The OpenAPI document from the routes' schemas, and Swagger UI at /docs: all of it served from here. */
 export const documentPlugin = fp(
@@ -22,7 +22,7 @@ export const documentPlugin = fp(
     });
     await app.register(swaggerUi, {
       routePrefix: '/docs',
-      staticCSP: PAGE_CSP,
+      staticCSP: DOCS_CSP,
       uiConfig: {
         docExpansion: 'list',
         tryItOutEnabled: true,

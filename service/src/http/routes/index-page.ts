@@ -1,38 +1,77 @@
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import fastifyStatic, { type FastifyStaticOptions } from '@fastify/static';
+import type { FastifyReply } from 'fastify';
+import type { Services } from '../../services.ts';
 import type { App } from '../app.ts';
+import { MAX_FILES } from '../batch-form.ts';
 import { PAGE_CSP } from '../plugins/security.ts';
 
-const PAGE = `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<title>ml-serverless</title>
-<style>
-  body { font: 16px/1.6 system-ui, sans-serif; max-width: 42rem; margin: 4rem auto; padding: 0 1rem; color: #1b1f24; background: #fff }
-  pre { padding: 1rem; overflow-x: auto; background: #f3f5f7; border-radius: 8px }
-  dt { font: 14px/1.6 ui-monospace, monospace; margin-top: .6rem } dd { margin: 0 0 0 1rem; color: #57606a }
-  @media (prefers-color-scheme: dark) { body { color: #e6e8eb; background: #14171a } pre { background: #22272e } dd { color: #9aa4af } a { color: #6cb6ff } }
-</style>
-<h1>ml-serverless</h1>
-<p>Names what is in a picture.</p>
-<pre>curl -F image=@picture.jpg http://HOST/predict</pre>
-<dl>
-  <dt>POST /predict</dt><dd>one image in, the likeliest classes out</dd>
-  <dt><a href="/models">GET /models</a></dt><dd>what is loaded</dd>
-  <dt><a href="/health/ready">GET /health/ready</a></dt><dd>is it ready?</dd>
-  <dt><a href="/metrics">GET /metrics</a></dt><dd>for Prometheus</dd>
-  <dt><a href="/docs">GET /docs</a></dt><dd>the API, to read and to try (<a href="/openapi.json">openapi.json</a>)</dd>
-</dl>
-</html>
-`;
+/** service/src/web of this package: it is served as it is written, so dist/ has no copy of it. */
+const WEB = fileURLToPath(new URL('../../web/', import.meta.url)).replace(
+  /([\\/])dist[\\/](service[\\/]src[\\/]web[\\/])$/,
+  '$1$2',
+);
 
-/** What may stand in a Host header and, unescaped, in the page. */
-const PLAIN_HOST = /^[A-Za-z0-9.:[\]-]{1,255}$/;
+/** What of a model's samples/ is served: pictures, not their sources. */
+const PICTURE = /^[a-z0-9][a-z0-9-]*\.jpg$/;
 
-/** GET /: where to begin. */
-export function indexRoutes(app: App): void {
-  app.get('/', { config: { public: true }, schema: { hide: true } }, async (request, reply) => {
-    const host = PLAIN_HOST.test(request.host) ? request.host : 'localhost';
+/** What the page has to know before it sends anything. */
+interface PageSettings {
+  readonly limits: { readonly imageBytes: number; readonly imagePixels: number; readonly batchFiles: number };
+  /** Whether batch jobs can be made here. */
+  readonly batch: boolean;
+  /** Names under samples/. */
+  readonly samples: readonly string[];
+}
+
+/**
+ * The page at /, its files under /web/, and under /samples/ the sample pictures of the default model. None of it needs a
+ * key: it holds no data, and what it asks for does.
+ */
+export async function indexRoutes(app: App, { config, batch }: Services): Promise<void> {
+  app.addHook('onRoute', (route) => {
+    route.config = { ...route.config, public: true, quiet: true };
+  });
+  // One route for each file that is there at start: no path is ever made of what a request says.
+  const files: FastifyStaticOptions = {
+    root: WEB,
+    prefix: '/web/',
+    wildcard: false,
+    index: false,
+    // Revalidated by its ETag, so that a new version of the service is a new page at once.
+    cacheControl: true,
+    maxAge: 0,
+  };
+  await app.register(fastifyStatic, files);
+
+  const folder = join(config.modelsDir, config.MODEL, 'samples');
+  const samples = existsSync(folder)
+    ? (await readdir(folder)).filter((name) => PICTURE.test(name)).sort()
+    : [];
+  for (const name of samples) {
+    app.get(`/samples/${name}`, { schema: { hide: true } }, (_request, reply: FastifyReply) =>
+      reply.sendFile(name, folder, { maxAge: '1d' }),
+    );
+  }
+
+  const settings: PageSettings = {
+    limits: {
+      imageBytes: config.MAX_IMAGE_BYTES,
+      imagePixels: config.MAX_IMAGE_PIXELS,
+      batchFiles: MAX_FILES,
+    },
+    batch: batch !== undefined,
+    samples,
+  };
+  app.get('/web/settings.json', { schema: { hide: true } }, async (_request, reply) => {
+    reply.header('cache-control', 'no-cache');
+    return settings;
+  });
+  app.get('/', { schema: { hide: true } }, (_request, reply: FastifyReply) => {
     reply.header('content-security-policy', PAGE_CSP);
-    return reply.type('text/html; charset=utf-8').send(PAGE.replace('HOST', host));
+    return reply.sendFile('index.html');
   });
 }

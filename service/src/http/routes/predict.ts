@@ -1,19 +1,19 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Classifier } from '../../domain/classifier.ts';
 import { AppError, isAppError } from '../../domain/errors.ts';
 import type { Classification } from '../../domain/prediction.ts';
 import type { Services } from '../../services.ts';
 import type { App } from '../app.ts';
 import { clientSignal } from '../client-signal.ts';
-import { addImageParsers, readImage } from '../image-body.ts';
+import { type ImageRequest, readImage } from '../image-body.ts';
 import { ImageBody } from '../predict-schemas.ts';
 import { ClassifyQuery, DEFAULT_TOP_K, problems } from '../schemas.ts';
 
 /** Longest a request may take from its last byte to its answer, in milliseconds. */
 const ANSWER_WITHIN_MS = 60_000;
 
-/** POST /predict: one image in, the likeliest classes out. */
+/** POST /predict: one image in, the likeliest classes out. The app must know the body types of an image (addImageParsers). */
 export function predictRoutes(app: App, services: Services): void {
-  addImageParsers(app, services.config);
   app.post(
     '/predict',
     {
@@ -64,17 +64,34 @@ export async function classifyRequest(
   app: App,
   services: Services,
 ): Promise<Classification> {
+  return withImage(request, reply, query, services, async (classifier, { bytes, topK }, signal) => {
+    const options = { topK: query.topK ?? topK ?? DEFAULT_TOP_K, signal };
+    const classification = await classifier.classify(bytes, options);
+    app.metrics.observe(classification);
+    return classification;
+  });
+}
+
+/**
+ * Reads the image of a request and has `work` done on it by the model that the query or the form names, in bounded time.
+ *
+ * @throws AppError of the image, of the model, OVERLOADED when time is up, or REQUEST_CANCELLED when the client has gone
+ */
+export async function withImage<T>(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  query: { readonly model?: string },
+  services: Services,
+  work: (classifier: Classifier, image: ImageRequest, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const timeout = AbortSignal.timeout(ANSWER_WITHIN_MS);
   const signal = AbortSignal.any([clientSignal(reply), timeout]);
   // A model that is not there is said before the image is looked at.
   if (query.model !== undefined) services.models.get(query.model);
-  const { bytes, ...form } = await readImage(request, services, signal);
-  const classifier = services.models.get(query.model ?? form.model);
-  const topK = query.topK ?? form.topK ?? DEFAULT_TOP_K;
+  const image = await readImage(request, services, signal);
+  const classifier = services.models.get(query.model ?? image.model);
   try {
-    const classification = await classifier.classify(bytes, { topK, signal });
-    app.metrics.observe(classification);
-    return classification;
+    return await work(classifier, image, signal);
   } catch (error) {
     if (timeout.aborted && isAppError(error, 'REQUEST_CANCELLED')) {
       throw new AppError('OVERLOADED', 'no answer in time; try again later', {}, { cause: error });

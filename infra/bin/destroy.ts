@@ -1,0 +1,43 @@
+import { AppError } from '../../service/src/domain/errors.ts';
+import { STACK_NAME } from '../lib/app.ts';
+import { checkTarget, keepsData } from '../lib/checks.ts';
+import { main, parseCommandLine, USAGE } from '../lib/command-line.ts';
+import { runCdk } from '../lib/run.ts';
+
+await main(async (args) => {
+  const { parameters, context, profile, yes, help } = parseCommandLine(args);
+  if (help) {
+    console.log(USAGE);
+    return 0;
+  }
+  const { account, notes } = checkTarget({ profile, needsDocker: false, needsBootstrap: false });
+  for (const note of notes) console.log(note);
+  const keeps = keepsData(STACK_NAME, profile);
+  if (parameters.retainData && !keeps) {
+    throw new AppError(
+      'INVALID_CONFIGURATION',
+      keeps === false
+        ? 'the stack was deployed without retainData: run "npm run deploy -- -c retainData=true" first, or the bucket goes with it'
+        : 'cannot tell whether the deployed stack keeps its bucket: look at the DeletionPolicy of its bucket, then leave retainData out',
+    );
+  }
+  console.log(
+    keeps
+      ? 'The bucket and what is in it stay, and are billed by S3; everything else goes.'
+      : 'Everything goes: API, functions, queues, key, logs, and the bucket with all that is in it.',
+  );
+  const status = await runCdk([
+    'destroy',
+    STACK_NAME,
+    ...context.flatMap((pair) => ['-c', pair]),
+    ...(profile ? ['--profile', profile] : []),
+    ...(yes ? ['--force'] : []),
+  ]);
+  if (status === 0) {
+    console.log(
+      `Left of ${account ? `account ${account}` : 'it'}: the CDK's bootstrap stack, shared by all CDK apps, with this image in its repository.` +
+        '\nTo delete images no stack uses: (cd infra && npx cdk gc --unstable=gc --type=ecr)',
+    );
+  }
+  return status;
+});

@@ -1,0 +1,11 @@
+import { main, parseCommandLine, USAGE } from '../lib/command-line.ts';
+import { describeCosts } from '../lib/cost.ts';
+
+// `npm run infra`: what there is to set, and what it would cost.
+await main(async (args) => {
+  const { parameters, help } = parseCommandLine(args);
+  console.log(
+    help || args.length === 0 ? `${USAGE}\n\n${describeCosts(parameters)}` : describeCosts(parameters),
+  );
+  return 0;
+});

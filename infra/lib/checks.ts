@@ -1,0 +1,108 @@
+import { AppError } from '../../service/src/domain/errors.ts';
+import { ask } from './run.ts';
+
+/** Who would deploy, and where to, as far as the AWS CLI could tell. */
+export interface Target {
+  readonly account?: string;
+  readonly identity?: string;
+  readonly region?: string;
+  /** What could not be checked, in words. */
+  readonly notes: readonly string[];
+}
+
+export interface CheckOptions {
+  readonly profile?: string | undefined;
+  /** Whether an image has to be built. */
+  readonly needsDocker: boolean;
+  /** Whether the account must be prepared for the CDK. */
+  readonly needsBootstrap: boolean;
+}
+
+/**
+ * Looks, before minutes are spent, for what a deployment stumbles over: credentials, the CDK's bootstrap stack, Docker.
+ * Changes nothing. Without the AWS CLI the first two are left to `cdk`, and a note says so.
+ *
+ * @throws AppError INVALID_CONFIGURATION with one line that says what to do
+ */
+export function checkTarget({ profile, needsDocker, needsBootstrap }: CheckOptions): Target {
+  const aws = (...args: string[]) =>
+    ask('aws', [...args, '--output', 'json', ...(profile ? ['--profile', profile] : [])]);
+  const notes: string[] = [];
+  const identity = aws('sts', 'get-caller-identity');
+  let target: Omit<Target, 'notes'> = {};
+  if (identity.isMissing) {
+    notes.push('The AWS CLI is not installed: credentials and bootstrap are left to cdk to check.');
+  } else {
+    if (identity.status !== 0) {
+      throw fault(`no valid AWS credentials (${identity.complaint}): run "aws configure" or "aws sso login"`);
+    }
+    const { Account, Arn } = JSON.parse(identity.stdout) as { Account: string; Arn: string };
+    target = { account: Account, identity: Arn };
+    if (needsBootstrap) target = { ...target, ...checkBootstrap(aws, Account, notes) };
+  }
+  if (needsDocker) checkDocker();
+  return { ...target, notes };
+}
+
+type Aws = (...args: string[]) => ReturnType<typeof ask>;
+
+/** The parameter `cdk bootstrap` leaves behind. */
+const BOOTSTRAP_VERSION = '/cdk-bootstrap/hnb659fds/version';
+
+function checkBootstrap(aws: Aws, account: string, notes: string[]): { region?: string } {
+  const found = aws('ssm', 'get-parameter', '--name', BOOTSTRAP_VERSION);
+  if (found.status === 0) {
+    const { Parameter } = JSON.parse(found.stdout) as { Parameter: { ARN?: string } };
+    const region = Parameter.ARN?.split(':')[3];
+    return region ? { region } : {};
+  }
+  if (found.complaint.includes('ParameterNotFound')) {
+    throw fault(
+      `account ${account} is not prepared for the CDK in this region: run "npx cdk bootstrap" once`,
+    );
+  }
+  if (found.complaint.includes('AccessDenied')) {
+    notes.push(
+      `Not allowed to read ${BOOTSTRAP_VERSION}: whether the account is bootstrapped is left to cdk to check.`,
+    );
+    return {};
+  }
+  throw fault(
+    `cannot look for the CDK's bootstrap stack (${found.complaint}): set AWS_REGION or check the network`,
+  );
+}
+
+function checkDocker(): void {
+  const docker = ask('docker', ['info', '--format', '{{.ServerVersion}}']);
+  if (docker.isMissing) {
+    throw fault(
+      'Docker is not installed, and the image is built with it: install it, or give -c imageUri=… of one in ECR',
+    );
+  }
+  // `docker info` may end with 0 and no server version when only the client answers.
+  if (docker.status !== 0 || !docker.stdout.trim()) {
+    throw fault(
+      `Docker is not running (${docker.complaint}): start it, or give -c imageUri=… of an image in ECR`,
+    );
+  }
+}
+
+/**
+ * Whether the deployed stack would keep its bucket. It is decided by what was deployed, not by what `destroy` is told.
+ *
+ * @returns undefined when there is no stack, or nobody to ask
+ */
+export function keepsData(stackName: string, profile: string | undefined): boolean | undefined {
+  const found = ask('aws', [
+    ...['cloudformation', 'get-template', '--stack-name', stackName, '--output', 'json'],
+    ...(profile ? ['--profile', profile] : []),
+  ]);
+  if (found.status !== 0) return undefined;
+  const { TemplateBody } = JSON.parse(found.stdout) as {
+    TemplateBody: { Resources?: Record<string, { Type: string; DeletionPolicy?: string }> };
+  };
+  const bucket = Object.values(TemplateBody.Resources ?? {}).find(({ Type }) => Type === 'AWS::S3::Bucket');
+  return bucket && bucket.DeletionPolicy === 'Retain';
+}
+
+const fault = (message: string) => new AppError('INVALID_CONFIGURATION', message);

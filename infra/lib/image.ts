@@ -1,0 +1,87 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { IgnoreMode, Stack } from 'aws-cdk-lib';
+import * as ecr from 'aws-cdk-lib/aws-ecr';
+import { DockerImageAsset, Platform } from 'aws-cdk-lib/aws-ecr-assets';
+import { Construct } from 'constructs';
+import { AppError } from '../../service/src/domain/errors.ts';
+import type { Parameters } from './parameters.ts';
+
+/** What the image is built from: everything else is left out of the context, so that it neither leaks nor changes the hash. */
+const CONTEXT = [
+  'package.json',
+  'package-lock.json',
+  '.npmrc',
+  'tsconfig.json',
+  'openapi.yaml',
+  'LICENSE',
+  'docker',
+  'models',
+  'service/src',
+  'service/bootstrap.mjs',
+  'service/bootstrap',
+];
+
+/** Within those, what is made by building or fetched, or not wanted. */
+const NOT_CONTEXT = [
+  '**/node_modules',
+  '**/.cache',
+  '**/*.log',
+  '**/.DS_Store',
+  '**/.env*',
+  'models/*/files',
+];
+
+export interface ImageProps {
+  readonly root: string;
+  readonly parameters: Pick<Parameters, 'architecture' | 'imageUri'>;
+}
+
+/**
+ * The one container image, for the API function and the Batch tasks: built from docker/Dockerfile and pushed by
+ * `cdk deploy`, or (`-c imageUri=`) one that is in ECR already. Synthesis needs no Docker.
+ *
+ * A built image is named by the hash of its sources in the bootstrap repository, whose tags are immutable; a given one by its digest.
+ * Either way what was reviewed is what runs.
+ */
+export class Image extends Construct {
+  readonly repository: ecr.IRepository;
+  /** The tag, or the digest with its `sha256:`. */
+  readonly tagOrDigest: string;
+
+  constructor(scope: Construct, id: string, { root, parameters }: ImageProps) {
+    super(scope, id);
+    if (parameters.imageUri) {
+      const [name = '', digest = ''] = parameters.imageUri.split('@');
+      const [registry = '', ...path] = name.split('/');
+      const [account, , , region] = registry.split('.');
+      this.repository = ecr.Repository.fromRepositoryAttributes(this, 'Repository', {
+        repositoryName: path.join('/'),
+        repositoryArn: Stack.of(this).formatArn({
+          service: 'ecr',
+          account: account ?? '',
+          region: region ?? '',
+          resource: 'repository',
+          resourceName: path.join('/'),
+        }),
+      });
+      this.tagOrDigest = digest;
+      return;
+    }
+    if (!existsSync(join(root, 'docker', 'Dockerfile'))) {
+      throw new AppError(
+        'INVALID_CONFIGURATION',
+        `no docker/Dockerfile in ${root}: check out the whole repository`,
+      );
+    }
+    const asset = new DockerImageAsset(this, 'Asset', {
+      directory: root,
+      file: join('docker', 'Dockerfile'),
+      platform: parameters.architecture === 'arm64' ? Platform.LINUX_ARM64 : Platform.LINUX_AMD64,
+      ignoreMode: IgnoreMode.DOCKER,
+      exclude: ['*', ...CONTEXT.map((path) => `!${path}`), ...NOT_CONTEXT],
+    });
+    this.repository = asset.repository;
+    this.tagOrDigest = asset.imageTag;
+  }
+}

@@ -1,0 +1,119 @@
+import { Aws, Duration, Validations } from 'aws-cdk-lib';
+import type { HttpStage } from 'aws-cdk-lib/aws-apigatewayv2';
+import type { JobQueue } from 'aws-cdk-lib/aws-batch';
+import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import type * as lambda from 'aws-cdk-lib/aws-lambda';
+import * as sns from 'aws-cdk-lib/aws-sns';
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
+import { Construct } from 'constructs';
+import type { DropDispatch } from './drop-dispatch.ts';
+import { countFailedJobs } from './failed-jobs.ts';
+import type { Parameters } from './parameters.ts';
+
+export interface MonitoringProps {
+  readonly parameters: Pick<Parameters, 'alarmEmail' | 'logRetentionDays'>;
+  readonly stage: HttpStage;
+  readonly api: lambda.IFunction;
+  readonly drops: DropDispatch;
+  readonly jobQueue: JobQueue;
+}
+
+const PERIOD = Duration.minutes(5);
+
+/** Four alarms and a dashboard (within CloudWatch's free ten and three). With `alarmEmail` the alarms are sent. */
+export class Monitoring extends Construct {
+  constructor(scope: Construct, id: string, { parameters, stage, api, drops, jobQueue }: MonitoringProps) {
+    super(scope, id);
+    const failedJobs = countFailedJobs(this, jobQueue, parameters, PERIOD);
+    const serverErrors = stage.metricServerError({ period: PERIOD });
+    const deadLetters = drops.deadLetters.metricApproximateNumberOfMessagesVisible({ period: PERIOD });
+    const oldestDrop = drops.queue.metricApproximateAgeOfOldestMessage({ period: PERIOD });
+
+    this.alarm(
+      'DeadLetters',
+      deadLetters,
+      1,
+      parameters,
+      'Dropped objects that no job took: see docs/aws.md, "Dead letters"',
+    );
+    this.alarm('FailedJobs', failedJobs, 1, parameters, 'A Batch job failed after all its attempts');
+    this.alarm(
+      'ServerErrors',
+      serverErrors,
+      5,
+      parameters,
+      'The API answered 5xx five times in five minutes',
+    );
+    this.alarm(
+      'DropsWait',
+      oldestDrop,
+      3600,
+      parameters,
+      'A dropped object has waited for an hour: the dispatcher does not get through',
+    );
+
+    const graph = (title: string, left: cloudwatch.IMetric[], right: cloudwatch.IMetric[] = []) =>
+      new cloudwatch.GraphWidget({ title, left, right, width: 12, height: 6, liveData: true });
+    new cloudwatch.Dashboard(this, 'Dashboard', {
+      dashboardName: Aws.STACK_NAME,
+      defaultInterval: Duration.hours(12),
+      widgets: [
+        [
+          graph(
+            'Requests',
+            [stage.metricCount({ period: PERIOD, label: 'requests' })],
+            [stage.metricClientError({ period: PERIOD, label: '4xx' }), serverErrors.with({ label: '5xx' })],
+          ),
+          graph('Latency (ms)', [
+            stage.metricLatency({ period: PERIOD, statistic: 'p50', label: 'p50' }),
+            stage.metricLatency({ period: PERIOD, statistic: 'p99', label: 'p99' }),
+          ]),
+        ],
+        [
+          graph(
+            'API function',
+            [api.metricInvocations(), api.metricErrors(), api.metricThrottles()],
+            [api.metric('ConcurrentExecutions', { statistic: 'max' })],
+          ),
+          graph('Drops', [drops.queue.metricApproximateNumberOfMessagesVisible(), deadLetters], [oldestDrop]),
+        ],
+        [
+          graph('Failed jobs', [failedJobs.with({ label: 'failed jobs' })]),
+          graph('Dispatcher', [drops.dispatcher.metricInvocations(), drops.dispatcher.metricErrors()]),
+        ],
+      ],
+    });
+  }
+
+  private topic: sns.Topic | undefined;
+
+  private alarm(
+    id: string,
+    metric: cloudwatch.Metric,
+    threshold: number,
+    parameters: MonitoringProps['parameters'],
+    alarmDescription: string,
+  ): void {
+    const alarm = new cloudwatch.Alarm(this, id, {
+      metric,
+      threshold,
+      evaluationPeriods: 1,
+      comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+      treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
+      alarmDescription,
+    });
+    if (!parameters.alarmEmail) {
+      Validations.of(alarm).acknowledge({
+        id: 'cdk-validator-cfnguard::cloudwatch_alarm_action_check',
+        reason: 'Shown on the dashboard and in the console; -c alarmEmail=… sends it.',
+      });
+      return;
+    }
+    if (!this.topic) {
+      this.topic = new sns.Topic(this, 'Topic', { enforceSSL: true });
+      this.topic.addSubscription(new EmailSubscription(parameters.alarmEmail));
+    }
+    alarm.addAlarmAction(new SnsAction(this.topic));
+  }
+}

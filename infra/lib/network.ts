@@ -1,0 +1,86 @@
+import * as ec2 from 'aws-cdk-lib/aws-ec2';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import { Construct } from 'constructs';
+import { createLogGroup } from './log-group.ts';
+import type { Parameters } from './parameters.ts';
+
+export interface NetworkProps {
+  readonly parameters: Pick<Parameters, 'network' | 'auth' | 'logRetentionDays'>;
+}
+
+/**
+ * Where tasks run. `public` costs nothing while idle: no NAT gateway; a task has a public address to fetch its image and
+ * write its log with, and a security group nobody can enter. `private` has no route to the internet at all: AWS is reached
+ * through endpoints, billed by the hour.
+ */
+export class Network extends Construct {
+  readonly vpc: ec2.IVpc;
+  readonly subnets: ec2.SubnetSelection;
+  readonly assignPublicIp: boolean;
+  /** Out only. */
+  readonly securityGroup: ec2.SecurityGroup;
+  /** Functions run inside a private network; else outside any, where they start fastest. */
+  readonly functionsInside: boolean;
+
+  constructor(scope: Construct, id: string, { parameters }: NetworkProps) {
+    super(scope, id);
+    const closed = parameters.network === 'private';
+    const subnetType = closed ? ec2.SubnetType.PRIVATE_ISOLATED : ec2.SubnetType.PUBLIC;
+    this.subnets = { subnetType };
+    this.assignPublicIp = !closed;
+    this.functionsInside = closed;
+    const vpc = new ec2.Vpc(this, 'Vpc', {
+      maxAzs: 2,
+      natGateways: 0,
+      subnetConfiguration: [
+        { name: 'tasks', subnetType, cidrMask: 20, ...(closed ? {} : { mapPublicIpOnLaunch: false }) },
+      ],
+      // A custom resource with broad rights, for a group nothing uses.
+      restrictDefaultSecurityGroup: false,
+      // Pictures and results stay off the internet, and cost no transfer.
+      gatewayEndpoints: { S3: { service: ec2.GatewayVpcEndpointAwsService.S3 } },
+    });
+    // The CDK's own types do not agree with each other under exactOptionalPropertyTypes.
+    this.vpc = vpc as ec2.IVpc;
+    this.securityGroup = new ec2.SecurityGroup(this, 'Tasks', {
+      vpc: this.vpc,
+      description: 'Tasks: out by TLS only, nothing in',
+      allowAllOutbound: false,
+    });
+    this.securityGroup.addEgressRule(ec2.Peer.anyIpv4(), ec2.Port.tcp(443), 'S3, ECR, CloudWatch Logs');
+    if (closed) this.addEndpoints(parameters.auth === 'key');
+    this.logRejected(parameters);
+  }
+
+  private addEndpoints(readsSecret: boolean): void {
+    const { ECR, ECR_DOCKER, CLOUDWATCH_LOGS, BATCH, SECRETS_MANAGER } = ec2.InterfaceVpcEndpointAwsService;
+    const group = new ec2.SecurityGroup(this, 'Endpoints', {
+      vpc: this.vpc,
+      description: 'AWS endpoints: in from tasks and functions only',
+      allowAllOutbound: false,
+    });
+    group.addIngressRule(this.securityGroup, ec2.Port.tcp(443), 'tasks and functions');
+    const services = {
+      EcrApi: ECR,
+      EcrDocker: ECR_DOCKER,
+      Logs: CLOUDWATCH_LOGS,
+      Batch: BATCH,
+      ...(readsSecret ? { Secrets: SECRETS_MANAGER } : {}),
+    };
+    for (const [name, service] of Object.entries(services)) {
+      this.vpc.addInterfaceEndpoint(name, { service, securityGroups: [group], open: false });
+    }
+  }
+
+  /** Refused packets only: what is worth reading, and next to nothing to pay. */
+  private logRejected(parameters: Pick<Parameters, 'logRetentionDays'>): void {
+    const group = createLogGroup(this, 'FlowLogs', parameters);
+    const role = new iam.Role(this, 'FlowLogsRole', {
+      assumedBy: new iam.ServicePrincipal('vpc-flow-logs.amazonaws.com'),
+    });
+    this.vpc.addFlowLog('Rejected', {
+      destination: ec2.FlowLogDestination.toCloudWatchLogs(group, role),
+      trafficType: ec2.FlowLogTrafficType.REJECT,
+    });
+  }
+}

@@ -1,0 +1,163 @@
+import type { Node } from 'constructs';
+import { type Static, Type } from 'typebox';
+import { Value } from 'typebox/value';
+import { AppError } from '../../service/src/domain/errors.ts';
+import { FARGATE_VCPUS, fargateSizeFault } from './fargate-sizes.ts';
+
+const integer = (minimum: number, maximum: number, fallback: number, description: string) =>
+  Type.Integer({ minimum, maximum, default: fallback, description });
+
+const flag = (fallback: boolean, description: string) => Type.Boolean({ default: fallback, description });
+
+const oneOf = <const T extends readonly (string | number)[]>(
+  values: T,
+  fallback: T[number],
+  description: string,
+) =>
+  Type.Unsafe<T[number]>({
+    type: typeof fallback === 'number' ? 'number' : 'string',
+    enum: [...values],
+    default: fallback,
+    description,
+  });
+
+/** The only retentions CloudWatch Logs takes, in days. */
+const RETENTION_DAYS = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653] as const;
+
+/** Every parameter of the stack (`-c name=value`), its bounds, its default and what it is for. */
+export const parameterSchema = Type.Object(
+  {
+    auth: oneOf(
+      ['key', 'iam', 'none'],
+      'key',
+      'who may call the API: key: x-api-key, generated; iam: signed requests; none: anybody',
+    ),
+    network: oneOf(
+      ['public', 'private'],
+      'public',
+      'public: tasks have a public address and no way in, free when idle; private: no route to the internet, VPC endpoints billed by the hour',
+    ),
+    retainData: flag(false, 'keep the bucket and what is in it when the stack is destroyed'),
+    architecture: oneOf(['x86_64', 'arm64'], 'x86_64', 'CPU of the image, the API function and the tasks'),
+    imageUri: Type.Optional(
+      Type.String({
+        pattern:
+          '^[0-9]{12}\\.dkr\\.ecr\\.[a-z0-9-]+\\.amazonaws\\.com(\\.cn)?/[a-z0-9][a-z0-9._/-]*@sha256:[0-9a-f]{64}$',
+        description:
+          'image already in ECR of this region, by digest, instead of building docker/Dockerfile (promotion between accounts)',
+      }),
+    ),
+    lambdaMemoryMb: integer(
+      1024,
+      10_240,
+      3008,
+      'memory of the API function in MB; 1769 MB are one vCPU. New accounts allow 3008',
+    ),
+    lambdaMaxConcurrency: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 10_000,
+        description:
+          'most API environments at once (reserved concurrency, taken from what the account has); default: no limit of its own',
+      }),
+    ),
+    throttleRate: integer(1, 10_000, 50, 'requests a second the API takes before it answers 429'),
+    throttleBurst: integer(1, 5000, 100, 'requests the API takes at once above that rate'),
+    taskVcpu: oneOf(FARGATE_VCPUS, 2, 'vCPUs of a Batch task'),
+    taskMemoryMb: integer(512, 122_880, 4096, 'memory of a Batch task in MB; must be a pair Fargate knows'),
+    taskStorageGib: integer(20, 200, 20, 'disk of a Batch task in GiB; 20 are free'),
+    taskTimeoutMinutes: integer(1, 1440, 60, 'longest run of one attempt of one shard'),
+    taskAttempts: integer(1, 10, 5, 'attempts a shard has, the first included'),
+    maxVcpus: integer(1, 10_000, 64, 'vCPUs tasks may use at once on Spot, and as many again on demand'),
+    spot: flag(true, 'run tasks on Fargate Spot first, on demand where Spot has no room'),
+    dispatchWindowSeconds: integer(1, 300, 20, 'how long dropped objects are gathered into one job'),
+    jobRetentionDays: integer(1, 3650, 30, 'days until jobs/ (requests, shards, result rows) is deleted'),
+    logRetentionDays: oneOf(RETENTION_DAYS, 30, 'days until logs are deleted'),
+    alarmEmail: Type.Optional(
+      Type.String({
+        pattern: '^[^@\\s,]+@[^@\\s,]+\\.[^@\\s,]+$',
+        description: 'address that alarms are sent to (it must confirm once)',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+/** The checked parameters. Memory in MB, rates in requests a second, times as their names say. */
+export type Parameters = Readonly<Static<typeof parameterSchema>>;
+
+interface PropertySchema {
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+const properties = parameterSchema.properties as unknown as Readonly<Record<string, PropertySchema>>;
+
+/** CDK's own context keys: feature flags (`@aws-cdk/…`), look-ups and settings (`aws:cdk:…`), and one of its CLI. */
+const isForeignKey = (key: string): boolean => /[:@/]/.test(key) || key === 'acknowledged-issue-numbers';
+
+/**
+ * Checks parameters as they come from `-c` (strings) or from code.
+ *
+ * @throws AppError INVALID_CONFIGURATION with one line that names the parameter and what it takes
+ */
+export function parseParameters(given: Readonly<Record<string, unknown>>): Parameters {
+  const known: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(given)) {
+    if (isForeignKey(name)) continue;
+    if (!(name in properties)) {
+      throw invalid(`-c ${name}: no such parameter; there are ${Object.keys(properties).join(', ')}`);
+    }
+    if (value !== undefined && value !== '')
+      known[name] = properties[name]?.enum ? likeDefault(name, value) : value;
+  }
+  const candidate = Value.Default(parameterSchema, Value.Convert(parameterSchema, known));
+  const [fault] = Value.Errors(parameterSchema, candidate);
+  if (fault) {
+    const name = fault.instancePath.slice(1).split('/')[0] ?? '';
+    throw invalid(`-c ${name}=${String(given[name])}: ${accepts(name)} (${properties[name]?.description})`);
+  }
+  const parameters = candidate as Parameters;
+  const sizeFault = fargateSizeFault(parameters.taskVcpu, parameters.taskMemoryMb);
+  if (sizeFault) throw invalid(`-c ${sizeFault}`);
+  if (parameters.maxVcpus < parameters.taskVcpu) {
+    throw invalid(
+      `-c maxVcpus=${parameters.maxVcpus}: less than one task needs (taskVcpu=${parameters.taskVcpu})`,
+    );
+  }
+  return parameters;
+}
+
+/** The same from a construct node's context. */
+export function parametersFromContext(node: Node): Parameters {
+  return parseParameters(node.getAllContext() as Record<string, unknown>);
+}
+
+/** One line a parameter: name, default, what it takes, what it is for. */
+export function describeParameters(): string {
+  return Object.entries(properties)
+    .map(([name, { default: fallback, description }]) => {
+      const left = `  -c ${name}=${fallback ?? '…'}`.padEnd(32);
+      return `${left} ${description} [${accepts(name)}]`;
+    })
+    .join('\n');
+}
+
+function accepts(name: string): string {
+  const schema = properties[name];
+  if (name === 'imageUri') return '<account>.dkr.ecr.<region>.amazonaws.com/<repository>@sha256:<digest>';
+  if (name === 'alarmEmail') return 'an e-mail address';
+  if (schema?.enum) return `one of ${schema.enum.join(', ')}`;
+  if (schema?.minimum !== undefined) return `a whole number from ${schema.minimum} to ${schema.maximum}`;
+  return 'true or false';
+}
+
+/** TypeBox converts by a schema's type, which one of several values has not: a number stays text unless it is made one here. */
+function likeDefault(name: string, value: unknown): unknown {
+  return typeof properties[name]?.default === 'number' ? Number(value) : value;
+}
+
+const invalid = (message: string) => new AppError('INVALID_CONFIGURATION', message);

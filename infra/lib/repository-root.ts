@@ -1,0 +1,20 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { AppError } from '../../service/src/domain/errors.ts';
+
+/**
+ * The folder that holds package.json, service/ and docker/, found upwards from this file, which runs from dist/.
+ *
+ * @throws AppError INVALID_CONFIGURATION when the program was copied out of its repository
+ */
+export function repositoryRoot(): string {
+  const here = dirname(fileURLToPath(import.meta.url));
+  for (let folder = here; ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package.json')) && existsSync(join(folder, 'infra', 'cdk.json')))
+      return folder;
+    if (folder === dirname(folder)) {
+      throw new AppError('INVALID_CONFIGURATION', `no repository above ${here}: run this from a checkout`);
+    }
+  }
+}

@@ -1,0 +1,92 @@
+import { join } from 'node:path';
+import { AssetHashType, CfnOutput, DockerImage, Stack, type StackProps } from 'aws-cdk-lib';
+import * as lambda from 'aws-cdk-lib/aws-lambda';
+import type { Construct } from 'constructs';
+import { ApiFunction } from './api-function.ts';
+import { ApiKey } from './api-key.ts';
+import { BatchWorkers } from './batch-workers.ts';
+import { bundleFunction } from './bundle.ts';
+import { DropDispatch } from './drop-dispatch.ts';
+import { PublicApi } from './http-api.ts';
+import { Image } from './image.ts';
+import { Monitoring } from './monitoring.ts';
+import { Network } from './network.ts';
+import type { Parameters } from './parameters.ts';
+import { repositoryRoot } from './repository-root.ts';
+import { Store } from './store.ts';
+
+export interface MlServerlessStackProps extends StackProps {
+  readonly parameters: Parameters;
+  /** Where docker/ and service/ are; default: this repository. */
+  readonly root?: string;
+  /** The dispatcher's code; default: service/src/dispatcher.ts, bundled now. */
+  readonly dispatcherCode?: lambda.Code;
+}
+
+/** The whole of it: two straight lines, HTTP -> function, and bucket -> queue -> dispatcher -> workers -> bucket. */
+export class MlServerlessStack extends Stack {
+  constructor(scope: Construct, id: string, props: MlServerlessStackProps) {
+    super(scope, id, {
+      description: 'ml-serverless: image classification on Lambda and AWS Batch',
+      ...props,
+    });
+    const { parameters, root = repositoryRoot() } = props;
+
+    const network = new Network(this, 'Network', { parameters });
+    const store = new Store(this, 'Store', { parameters });
+    const image = new Image(this, 'Image', { root, parameters });
+    const workers = new BatchWorkers(this, 'Workers', { parameters, image, network, store });
+    const drops = new DropDispatch(this, 'Drop', {
+      parameters,
+      code: props.dispatcherCode ?? bundledDispatcher(root),
+      network,
+      store,
+      workers,
+    });
+    const apiKey = parameters.auth === 'key' ? new ApiKey(this, 'ApiKey') : undefined;
+    const app = new ApiFunction(this, 'App', { parameters, image, network, store, workers, apiKey });
+    const http = new PublicApi(this, 'Http', { parameters, handler: app.handler });
+    new Monitoring(this, 'Monitoring', {
+      parameters,
+      stage: http.stage,
+      api: app.handler,
+      drops,
+      jobQueue: workers.queue,
+    });
+
+    // Without the slash at its end, so that "$httpAPIUrl/predict" is the address.
+    this.output('httpAPIUrl', http.api.apiEndpoint, 'Address of the API');
+    this.output(
+      'bucketName',
+      store.bucket.bucketName,
+      'Drop images under input/, find results under output/',
+    );
+    this.output('jobQueueArn', workers.queue.jobQueueArn, 'AWS Batch job queue');
+    if (apiKey) {
+      this.output(
+        'apiKeySecretArn',
+        apiKey.secret.secretArn,
+        'Secrets Manager secret that holds the API key',
+      );
+    }
+  }
+
+  private output(name: string, value: string, description: string): void {
+    new CfnOutput(this, name, { value, description });
+  }
+}
+
+/** Bundled by esbuild straight into cdk.out, under the hash of what came out. */
+function bundledDispatcher(root: string): lambda.Code {
+  const entry = join(root, 'service', 'src', 'dispatcher.ts');
+  return lambda.Code.fromAsset(join(root, 'service', 'src'), {
+    assetHashType: AssetHashType.OUTPUT,
+    bundling: {
+      // Asked for by the CDK, and never used: `local` does it or throws.
+      image: DockerImage.fromRegistry('unused'),
+      local: {
+        tryBundle: (folder: string) => bundleFunction({ entry, folder }) > 0,
+      },
+    },
+  });
+}

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { bundleFunction } from '../lib/bundle.ts';
+import { repositoryRoot } from '../lib/repository-root.ts';
+
+describe("the dispatcher's bundle", () => {
+  const entry = join(repositoryRoot(), 'service', 'src', 'dispatcher.ts');
+  const skip = existsSync(entry) ? false : 'needs service/src/dispatcher.ts';
+  let folder = '';
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'ml-serverless-bundle-'));
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  it('is one small file without a model runtime', { skip }, () => {
+    const bytes = bundleFunction({ entry, folder });
+    assert.deepEqual(readdirSync(folder), ['index.mjs']);
+    assert.equal(statSync(join(folder, 'index.mjs')).size, bytes);
+    assert.ok(bytes < 4_000_000, `${bytes} bytes: something large was pulled in`);
+  });
+
+  it('starts by itself, outside the repository, and exports a handler', { skip }, () => {
+    const file = join(folder, 'index.mjs');
+    bundleFunction({ entry, folder });
+    const script = `import(${JSON.stringify(pathToFileURL(file).href)}).then((m) => console.log(typeof m.handler))`;
+    const environment = {
+      PATH: '',
+      AWS_REGION: 'us-east-1',
+      STORE: 's3://ml-serverless-bucket-111122223333-us-east-1',
+      JOBS: 'aws-batch',
+      JOB_QUEUE_ARN: 'arn:aws:batch:us-east-1:111122223333:job-queue/q',
+      JOB_DEFINITION_ARN: 'arn:aws:batch:us-east-1:111122223333:job-definition/d',
+    };
+    const output = execFileSync(process.execPath, ['-e', script], {
+      cwd: folder,
+      env: environment,
+      encoding: 'utf8',
+    });
+    assert.equal(output.trim(), 'function');
+  });
+
+  it('is the same, byte for byte, from the same source', () => {
+    const source = join(folder, 'same.ts');
+    writeFileSync(
+      source,
+      "import { basename } from 'node:path';\nexport const handler = async (e: { k: string }) => basename(e.k);\n",
+    );
+    const sizes = ['one', 'two'].map((name) => bundleFunction({ entry: source, folder: join(folder, name) }));
+    assert.equal(sizes[0], sizes[1]);
+  });
+
+  it('names the fault of a source that cannot be bundled, in one line', () => {
+    const source = join(folder, 'broken.ts');
+    writeFileSync(source, "import './nothing.ts';\n");
+    assert.throws(
+      () => bundleFunction({ entry: source, folder: join(folder, 'none') }),
+      /^AppError: cannot bundle .*broken\.ts: Could not resolve "\.\/nothing\.ts" \(.*:1\)$/,
+    );
+    assert.throws(
+      () => bundleFunction({ entry: join(folder, 'absent.ts'), folder }),
+      /cannot bundle .*absent\.ts/,
+    );
+  });
+});

@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { before, describe, it } from 'node:test';
+import { repositoryRoot } from '../lib/repository-root.ts';
+import { type Call, placesOf, readRecordedCalls, refusedCalls, unusedGrants } from './helpers/calls.ts';
+import {
+  assertAllowed,
+  assertRefused,
+  COMPONENTS,
+  type Component,
+  matches,
+  type Permission,
+} from './helpers/iam.ts';
+import { ACCOUNT, type CfnTemplate, REGION } from './helpers/intrinsics.ts';
+import { synthTemplate } from './helpers/synth.ts';
+
+/** Calls that an end-to-end run really issued, one JSON object a line; see helpers/calls.ts. */
+const RECORDED = join(repositoryRoot(), 'infra', 'test', 'recorded-calls.jsonl');
+
+const callsOf = (component: Component, calls: Record<string, readonly string[]>): Call[] =>
+  Object.entries(calls).flatMap(([name, resources]) => {
+    const [service = '', operation = ''] = name.split(':');
+    return resources.map((resource) => ({ component, service, operation, resource }));
+  });
+
+const JOB = 'jobs/0f3a';
+const ASKED = ['job', 'plan', 'submitted', 'cancelled', 'summary'].map((name) => `${JOB}/${name}.json`);
+const TAKEN_BACK = [
+  `${JOB}/job.json`,
+  `${JOB}/submitted.json`,
+  `${JOB}/summary.json`,
+  'jobs/.index/8236-0f3a',
+];
+
+/** What each component's code calls, read from the code: storage/s3.ts, jobs/aws-batch.ts and their users in batch/ and http/. */
+const TABLE: readonly Call[] = [
+  ...callsOf('api', {
+    's3:GetObject': [
+      'input/a b/ü+%.jpg',
+      ...ASKED,
+      `${JOB}/shards/00000.jsonl`,
+      `${JOB}/results/00000-0000.jsonl`,
+    ],
+    's3:HeadObject': ['input/a.jpg'],
+    's3:ListObjectsV2': ['input/', 'jobs/.index/', `${JOB}/results/`],
+    's3:PutObject': [...ASKED, `${JOB}/shards/00000.jsonl`, 'jobs/.index/8236-0f3a', `${JOB}/uploads/a.jpg`],
+    's3:CreateMultipartUpload': [`${JOB}/uploads/a.jpg`],
+    's3:UploadPart': [`${JOB}/uploads/a.jpg`],
+    's3:CompleteMultipartUpload': [`${JOB}/uploads/a.jpg`],
+    's3:AbortMultipartUpload': [`${JOB}/uploads/a.jpg`],
+    's3:DeleteObject': TAKEN_BACK,
+    'batch:SubmitJob': [''],
+    'batch:ListJobs': [''],
+    'batch:DescribeJobs': [''],
+    'batch:TerminateJob': ['6b1c'],
+    'secrets-manager:GetSecretValue': [''],
+  }),
+  ...callsOf('dispatcher', {
+    's3:GetObject': [...ASKED, `${JOB}/shards/00000.jsonl`],
+    's3:HeadObject': ['input/a.jpg'],
+    's3:PutObject': [...ASKED, `${JOB}/shards/00000.jsonl`, 'jobs/.index/8236-0f3a'],
+    's3:DeleteObject': TAKEN_BACK,
+    's3:ListObjectsV2': ['jobs/.index/'],
+    'batch:SubmitJob': [''],
+    'batch:ListJobs': [''],
+    'batch:DescribeJobs': [''],
+    'batch:TerminateJob': ['6b1c'],
+  }),
+  ...callsOf('worker', {
+    's3:GetObject': ['input/a.jpg', `${JOB}/job.json`, `${JOB}/shards/00000.jsonl`, `${JOB}/uploads/a.jpg`],
+    's3:HeadObject': ['input/a.jpg'],
+    's3:ListObjectsV2': [`${JOB}/results/00000-`, `${JOB}/chunks/00000-`],
+    's3:PutObject': [
+      'output/a.jpg.json',
+      `${JOB}/outputs/a.jpg.json`,
+      `${JOB}/results/00000-0000.jsonl`,
+      `${JOB}/chunks/00000-0000.99.1`,
+      `${JOB}/shards/00000.done.json`,
+      `${JOB}/done/00000.99.1`,
+    ],
+  }),
+];
+
+describe('the policies', () => {
+  let template: CfnTemplate;
+  before(() => {
+    template = synthTemplate();
+  });
+
+  /** What Lambda and Fargate themselves do under these roles. */
+  const platformNeeds = (component: Component): Permission[] => {
+    const logs = ['logs:CreateLogStream', 'logs:PutLogEvents'].map((action) => ({
+      action,
+      arn: ownLog(template, component),
+    }));
+    if (component === 'api') return logs;
+    if (component === 'worker') return [];
+    if (component === 'dispatcher') {
+      const poll = [
+        'ReceiveMessage',
+        'DeleteMessage',
+        'ChangeMessageVisibility',
+        'GetQueueAttributes',
+        'GetQueueUrl',
+      ];
+      return [
+        ...logs,
+        ...poll.map((name) => ({ action: `sqs:${name}`, arn: placesOf(template).dropQueueArn })),
+      ];
+    }
+    const pull = ['BatchCheckLayerAvailability', 'GetDownloadUrlForLayer', 'BatchGetImage'];
+    const repository = `arn:aws:ecr:${REGION}:${ACCOUNT}:repository/ml-serverless`;
+    return [
+      ...logs,
+      ...pull.map((name) => ({ action: `ecr:${name}`, arn: repository })),
+      { action: 'ecr:GetAuthorizationToken', arn: '*' },
+    ];
+  };
+
+  it('let each component do what its code calls', () => {
+    assert.deepEqual(refusedCalls(template, TABLE), []);
+  });
+
+  for (const component of COMPONENTS) {
+    it(`give ${component} nothing that it does not use`, () => {
+      assert.deepEqual(unusedGrants(template, component, TABLE, platformNeeds(component)), []);
+    });
+  }
+
+  it('let each component do what an end-to-end run really called', {
+    skip: existsSync(RECORDED)
+      ? false
+      : 'needs infra/test/recorded-calls.jsonl, written by the end-to-end run',
+  }, () => {
+    const calls = readRecordedCalls(RECORDED);
+    assert.ok(calls.length > 0);
+    assert.deepEqual(refusedCalls(template, calls), []);
+  });
+
+  it('keep a worker, which decodes pictures of strangers, from changing what was dropped, asked or queued', () => {
+    const { bucketArn, jobQueueArn, secretArn } = placesOf(template);
+    assertAllowed(template, 'worker', 's3:PutObject', `${bucketArn}/output/a.jpg.json`);
+    assertRefused(template, 'worker', 's3:PutObject', `${bucketArn}/input/a.jpg`);
+    assertRefused(template, 'worker', 's3:PutObject', `${bucketArn}/${JOB}/job.json`);
+    assertRefused(template, 'worker', 's3:DeleteObject', `${bucketArn}/output/a.jpg.json`);
+    assertRefused(template, 'worker', 'batch:SubmitJob', jobQueueArn);
+    assertRefused(template, 'worker', 'secretsmanager:GetSecretValue', secretArn);
+  });
+
+  it('keep the API and the dispatcher from pictures and results, which are not theirs', () => {
+    const { bucketArn, secretArn } = placesOf(template);
+    for (const component of ['api', 'dispatcher'] as const) {
+      for (const key of ['input/a.jpg', 'output/a.jpg.json']) {
+        assertRefused(template, component, 's3:PutObject', `${bucketArn}/${key}`);
+        assertRefused(template, component, 's3:DeleteObject', `${bucketArn}/${key}`);
+      }
+    }
+    assertRefused(template, 'dispatcher', 'secretsmanager:GetSecretValue', secretArn);
+  });
+
+  it('let nobody touch other buckets, queues, secrets or roles', () => {
+    const foreign: [string, string][] = [
+      ['s3:GetObject', 'arn:aws:s3:::somebody-elses-bucket/input/a.jpg'],
+      ['s3:ListBucket', 'arn:aws:s3:::somebody-elses-bucket'],
+      ['batch:SubmitJob', `arn:aws:batch:${REGION}:${ACCOUNT}:job-queue/other`],
+      ['batch:SubmitJob', `arn:aws:batch:${REGION}:${ACCOUNT}:job-definition/other:1`],
+      ['secretsmanager:GetSecretValue', `arn:aws:secretsmanager:${REGION}:${ACCOUNT}:secret:other-AbCdEf`],
+      ['iam:PassRole', `arn:aws:iam::${ACCOUNT}:role/any`],
+      ['s3:PutBucketPolicy', placesOf(template).bucketArn],
+    ];
+    for (const component of COMPONENTS) {
+      for (const [action, arn] of foreign) assertRefused(template, component, action, arn);
+    }
+  });
+
+  it('in a private network differ by network interfaces only', () => {
+    const closed = synthTemplate({ network: 'private' });
+    assert.deepEqual(refusedCalls(closed, TABLE), []);
+    const extra = unusedGrants(closed, 'api', TABLE, platformNeeds('api')).map(({ action }) => action);
+    assert.ok(extra.length > 0 && extra.every((action) => action.startsWith('ec2:')), extra.join());
+  });
+
+  it('are read by a matcher that knows the wildcards of IAM', () => {
+    assert.equal(
+      matches('arn:aws:s3:::b/jobs/*/results/*', 'arn:aws:s3:::b/jobs/x/results/00000-0000.jsonl'),
+      true,
+    );
+    assert.equal(matches('arn:aws:s3:::b/input/*', 'arn:aws:s3:::b/input/a\nb.jpg'), true);
+    assert.equal(matches('arn:aws:s3:::b/input/*', 'arn:aws:s3:::b/inputs/a.jpg'), false);
+    assert.equal(matches('arn:aws:s3:::b.c', 'arn:aws:s3:::bxc'), false);
+    assert.equal(matches('job/?', 'job/ab'), false);
+  });
+});
+
+function ownLog(template: CfnTemplate, component: Component): string {
+  const prefix = { api: 'AppLogs', dispatcher: 'DropLogs', worker: '', 'task-start': 'WorkersLogs' }[
+    component
+  ];
+  const id = Object.keys(template.Resources).find((name) => prefix !== '' && name.startsWith(prefix));
+  return `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${id}:*`;
+}

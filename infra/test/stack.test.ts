@@ -1,0 +1,275 @@
+import assert from 'node:assert/strict';
+import { before, describe, it } from 'node:test';
+import { Match, Template } from 'aws-cdk-lib/assertions';
+import { type CfnTemplate, resolve, resourcesOf } from './helpers/intrinsics.ts';
+import { IMAGE_URI, synthTemplate } from './helpers/synth.ts';
+
+describe('the stack', () => {
+  let json: CfnTemplate;
+  let template: Template;
+  before(() => {
+    json = synthTemplate();
+    template = Template.fromJSON(json as unknown as Record<string, unknown>);
+  });
+
+  it('has the outputs people type commands with', () => {
+    assert.deepEqual(Object.keys(json.Outputs).sort(), [
+      'apiKeySecretArn',
+      'bucketName',
+      'httpAPIUrl',
+      'jobQueueArn',
+    ]);
+    assert.equal(
+      resolve(json.Outputs.bucketName?.Value, json),
+      'ml-serverless-bucket-111122223333-us-east-1',
+      'the name is the one the commands have',
+    );
+    // A trailing slash would make "$httpAPIUrl/predict" another path.
+    template.hasOutput('httpAPIUrl', {
+      Value: { 'Fn::GetAtt': [Match.stringLikeRegexp('^Http'), 'ApiEndpoint'] },
+    });
+  });
+
+  it('keeps the bucket encrypted, closed and tidy', () => {
+    template.hasResource('AWS::S3::Bucket', {
+      DeletionPolicy: 'Delete',
+      Properties: {
+        BucketEncryption: {
+          ServerSideEncryptionConfiguration: [{ ServerSideEncryptionByDefault: { SSEAlgorithm: 'AES256' } }],
+        },
+        PublicAccessBlockConfiguration: {
+          BlockPublicAcls: true,
+          BlockPublicPolicy: true,
+          IgnorePublicAcls: true,
+          RestrictPublicBuckets: true,
+        },
+        LifecycleConfiguration: {
+          Rules: Match.arrayWith([
+            Match.objectLike({ Prefix: 'jobs/', ExpirationInDays: 30, Status: 'Enabled' }),
+            Match.objectLike({
+              AbortIncompleteMultipartUpload: { DaysAfterInitiation: 1 },
+              Status: 'Enabled',
+            }),
+          ]),
+        },
+      },
+    });
+    template.hasResourceProperties('AWS::S3::BucketPolicy', {
+      PolicyDocument: {
+        Statement: Match.arrayWith([
+          Match.objectLike({
+            Effect: 'Deny',
+            Principal: { AWS: '*' },
+            Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+          }),
+          Match.objectLike({ Effect: 'Deny', Condition: { NumericLessThan: { 's3:TlsVersion': 1.2 } } }),
+        ]),
+      },
+    });
+  });
+
+  it('never lets the lifecycle touch what people dropped or got', () => {
+    const [bucket] = resourcesOf(json, 'AWS::S3::Bucket');
+    const { Rules } = bucket?.Properties.LifecycleConfiguration as { Rules: Record<string, unknown>[] };
+    for (const rule of Rules.filter(({ ExpirationInDays }) => ExpirationInDays))
+      assert.equal(rule.Prefix, 'jobs/');
+  });
+
+  it('tells the queue of objects under input/ only, once the queue admits this bucket and no other', () => {
+    const [bucket] = resourcesOf(json, 'AWS::S3::Bucket');
+    const { QueueConfigurations } = bucket?.Properties.NotificationConfiguration as {
+      QueueConfigurations: { Event: string; Queue: unknown; Filter: unknown }[];
+    };
+    assert.equal(QueueConfigurations.length, 1);
+    assert.equal(QueueConfigurations[0]?.Event, 's3:ObjectCreated:*');
+    assert.deepEqual(QueueConfigurations[0]?.Filter, {
+      S3Key: { Rules: [{ Name: 'prefix', Value: 'input/' }] },
+    });
+    const mapping = resourcesOf(json, 'AWS::Lambda::EventSourceMapping')[0];
+    assert.equal(
+      resolve(QueueConfigurations[0]?.Queue, json),
+      resolve(mapping?.Properties.EventSourceArn, json),
+    );
+
+    const policies = resourcesOf(json, 'AWS::SQS::QueuePolicy').filter(({ id }) =>
+      bucket?.DependsOn?.includes(id),
+    );
+    assert.equal(policies.length, 1, 'the bucket waits for the policy of its queue');
+    const statements = (policies[0]?.Properties.PolicyDocument as { Statement: Record<string, unknown>[] })
+      .Statement;
+    const send = statements.find(
+      ({ Principal }) => (Principal as { Service?: string }).Service === 's3.amazonaws.com',
+    );
+    const { ArnEquals, StringEquals } = send?.Condition as Record<string, Record<string, unknown>>;
+    assert.equal(
+      resolve(ArnEquals?.['aws:SourceArn'], json),
+      'arn:aws:s3:::ml-serverless-bucket-111122223333-us-east-1',
+    );
+    assert.equal(resolve(StringEquals?.['aws:SourceAccount'], json), '111122223333');
+  });
+
+  it('gathers drops for a window, returns only bad messages, and keeps those nobody could take', () => {
+    template.hasResourceProperties('AWS::Lambda::EventSourceMapping', {
+      FunctionResponseTypes: ['ReportBatchItemFailures'],
+      MaximumBatchingWindowInSeconds: 20,
+      ScalingConfig: { MaximumConcurrency: 2 },
+    });
+    template.hasResourceProperties('AWS::SQS::Queue', {
+      RedrivePolicy: { maxReceiveCount: 5, deadLetterTargetArn: Match.anyValue() },
+      SqsManagedSseEnabled: true,
+      // Six timeouts of 120 s and the window.
+      VisibilityTimeout: 740,
+    });
+  });
+
+  it('runs API and workers from one image, by digest, each with its word', () => {
+    const [definition] = resourcesOf(json, 'AWS::Batch::JobDefinition');
+    const container = definition?.Properties.ContainerProperties as Record<string, unknown>;
+    assert.equal(resolve(container.Image, json), IMAGE_URI);
+    assert.deepEqual(container.Command, ['worker']);
+    const api = resourcesOf(json, 'AWS::Lambda::Function').find(
+      ({ Properties }) => Properties.PackageType === 'Image',
+    );
+    assert.equal(resolve((api?.Properties.Code as { ImageUri: unknown }).ImageUri, json), IMAGE_URI);
+    assert.deepEqual(api?.Properties.ImageConfig, { Command: ['lambda'] });
+    assert.equal(api?.Properties.Timeout, 29, 'below the 30 s of API Gateway');
+  });
+
+  it('tells the code where its things are, and no secret', () => {
+    for (const { Properties } of resourcesOf(json, 'AWS::Lambda::Function')) {
+      const variables = (Properties.Environment as { Variables?: Record<string, unknown> } | undefined)
+        ?.Variables;
+      if (!variables) continue;
+      assert.equal(resolve(variables.STORE, json), 's3://ml-serverless-bucket-111122223333-us-east-1');
+      assert.equal(variables.JOBS, 'aws-batch');
+      assert.equal(
+        resolve(variables.JOB_DEFINITION_ARN, json),
+        'arn:aws:batch:us-east-1:111122223333:job-definition/ml-serverless-worker',
+      );
+      assert(variables.JOB_QUEUE_ARN);
+      assert.equal(variables.API_KEYS, undefined);
+    }
+    template.hasResourceProperties('AWS::SecretsManager::Secret', {
+      GenerateSecretString: { PasswordLength: 40, ExcludePunctuation: true },
+      SecretString: Match.absent(),
+    });
+  });
+
+  it('names the job definition the functions submit to', () => {
+    const [definition] = resourcesOf(json, 'AWS::Batch::JobDefinition');
+    assert.equal(resolve(definition?.Properties.JobDefinitionName, json), 'ml-serverless-worker');
+  });
+
+  it('runs workers unprivileged: no root, no writable disk, no way in', () => {
+    template.hasResourceProperties('AWS::Batch::JobDefinition', {
+      ContainerProperties: {
+        User: '1000:1000',
+        ReadonlyRootFilesystem: true,
+        Privileged: Match.absent(),
+        ResourceRequirements: Match.arrayWith([
+          { Type: 'MEMORY', Value: '4096' },
+          { Type: 'VCPU', Value: '2' },
+        ]),
+      },
+      PlatformCapabilities: ['FARGATE'],
+    });
+    for (const { Properties } of resourcesOf(json, 'AWS::EC2::SecurityGroup')) {
+      assert.equal(Properties.SecurityGroupIngress, undefined);
+    }
+    template.resourceCountIs('AWS::EC2::SecurityGroupIngress', 0);
+  });
+
+  it('retries what the machine did and gives up on a wrong setting', () => {
+    template.hasResourceProperties('AWS::Batch::JobDefinition', {
+      RetryStrategy: {
+        Attempts: 5,
+        EvaluateOnExit: [
+          { Action: 'RETRY', OnStatusReason: 'Your Spot Task was interrupted*' },
+          { Action: 'RETRY', OnReason: 'CannotPullContainerError:*' },
+          { Action: 'RETRY', OnReason: 'ResourceInitializationError*' },
+          { Action: 'EXIT', OnExitCode: '78' },
+          { Action: 'RETRY', OnExitCode: '*' },
+        ],
+      },
+      Timeout: { AttemptDurationSeconds: 3600 },
+    });
+  });
+
+  it('tries Spot first and on demand second', () => {
+    const [queue] = resourcesOf(json, 'AWS::Batch::JobQueue');
+    const order = queue?.Properties.ComputeEnvironmentOrder as {
+      Order: number;
+      ComputeEnvironment: { 'Fn::GetAtt': string[] };
+    }[];
+    const types = order
+      .toSorted((a, b) => a.Order - b.Order)
+      .map(({ ComputeEnvironment }) => {
+        const resource = json.Resources[ComputeEnvironment['Fn::GetAtt'][0] ?? ''];
+        return (resource?.Properties.ComputeResources as { Type: string }).Type;
+      });
+    assert.deepEqual(types, ['FARGATE_SPOT', 'FARGATE']);
+  });
+
+  it('costs nothing while idle for its network', () => {
+    template.resourceCountIs('AWS::EC2::NatGateway', 0);
+    template.resourceCountIs('AWS::EC2::EIP', 0);
+    for (const { Properties } of resourcesOf(json, 'AWS::EC2::VPCEndpoint')) {
+      assert.equal(Properties.VpcEndpointType, 'Gateway');
+    }
+  });
+
+  it('throttles the API and logs requests without their headers, queries and bodies', () => {
+    template.hasResourceProperties('AWS::ApiGatewayV2::Stage', {
+      StageName: '$default',
+      DefaultRouteSettings: { ThrottlingRateLimit: 50, ThrottlingBurstLimit: 100 },
+      AccessLogSettings: { DestinationArn: Match.anyValue(), Format: Match.anyValue() },
+    });
+    const [stage] = resourcesOf(json, 'AWS::ApiGatewayV2::Stage');
+    const { Format } = stage?.Properties.AccessLogSettings as { Format: string };
+    assert.doesNotMatch(Format, /header|query|body|authorizer/i);
+    template.hasResourceProperties('AWS::ApiGatewayV2::Integration', { PayloadFormatVersion: '2.0' });
+  });
+
+  it('alarms on dead letters, failed jobs, server errors and drops that wait', () => {
+    const metrics = resourcesOf(json, 'AWS::CloudWatch::Alarm').map(
+      ({ Properties }) => Properties.MetricName,
+    );
+    assert.deepEqual(metrics.sort(), [
+      '5xx',
+      'ApproximateAgeOfOldestMessage',
+      'ApproximateNumberOfMessagesVisible',
+      'TriggeredRules',
+    ]);
+    template.resourceCountIs('AWS::CloudWatch::Dashboard', 1);
+    template.hasResourceProperties('AWS::Events::Rule', {
+      EventPattern: {
+        source: ['aws.batch'],
+        detail: {
+          status: ['FAILED'],
+          jobQueue: [Match.anyValue()],
+          arrayProperties: { index: [{ exists: false }] },
+        },
+      },
+    });
+  });
+
+  it('leaves nothing behind that costs money', () => {
+    for (const [id, { DeletionPolicy, Type }] of Object.entries(json.Resources)) {
+      assert.notEqual(DeletionPolicy, 'Retain', `${id} (${Type}) goes with the stack`);
+      assert.notEqual(DeletionPolicy, 'Snapshot', `${id} (${Type}) leaves no snapshot`);
+    }
+    template.resourceCountIs('Custom::S3AutoDeleteObjects', 1);
+    // A function without a group of its own makes one that outlives the stack.
+    for (const { Properties, id } of resourcesOf(json, 'AWS::Lambda::Function')) {
+      const { LogGroup } = (Properties.LoggingConfig ?? {}) as { LogGroup?: { Ref: string } };
+      assert.equal(
+        json.Resources[LogGroup?.Ref ?? '']?.Type,
+        'AWS::Logs::LogGroup',
+        `${id} logs into a group of the stack`,
+      );
+    }
+    for (const { Properties, id } of resourcesOf(json, 'AWS::Logs::LogGroup')) {
+      assert.equal(Properties.RetentionInDays, 30, `${id} forgets`);
+    }
+  });
+});

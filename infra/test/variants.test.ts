@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Match, Template } from 'aws-cdk-lib/assertions';
+import { resolve, resourcesOf } from './helpers/intrinsics.ts';
+import { synthTemplate } from './helpers/synth.ts';
+
+describe('parameters change the stack', () => {
+  it('auth=iam has API Gateway check signatures, auth=none nothing; neither makes a key', () => {
+    for (const [auth, expected] of [
+      ['iam', 'AWS_IAM'],
+      ['none', 'NONE'],
+    ]) {
+      const template = Template.fromJSON(synthTemplate({ auth }) as unknown as Record<string, unknown>);
+      template.hasResourceProperties('AWS::ApiGatewayV2::Route', { AuthorizationType: expected });
+      template.resourceCountIs('AWS::SecretsManager::Secret', 0);
+    }
+  });
+
+  it('network=private leaves no route to the internet and puts functions and tasks inside', () => {
+    const json = synthTemplate({ network: 'private' });
+    const template = Template.fromJSON(json as unknown as Record<string, unknown>);
+    template.resourceCountIs('AWS::EC2::InternetGateway', 0);
+    template.resourceCountIs('AWS::EC2::NatGateway', 0);
+    template.resourceCountIs('AWS::EC2::Route', 0);
+    const services = resourcesOf(json, 'AWS::EC2::VPCEndpoint').map(({ Properties }) =>
+      resolve(Properties.ServiceName, json).replace('com.amazonaws.us-east-1.', ''),
+    );
+    assert.deepEqual(services.sort(), ['batch', 'ecr.api', 'ecr.dkr', 'logs', 's3', 'secretsmanager']);
+    for (const { Properties, id } of resourcesOf(json, 'AWS::Lambda::Function')) {
+      if (!id.startsWith('Custom')) assert(Properties.VpcConfig, `${id} is inside`);
+    }
+    template.hasResourceProperties('AWS::Batch::JobDefinition', {
+      ContainerProperties: { NetworkConfiguration: { AssignPublicIp: 'DISABLED' } },
+    });
+  });
+
+  it('retainData keeps the bucket and makes nothing that could empty it', () => {
+    const template = Template.fromJSON(
+      synthTemplate({ retainData: 'true' }) as unknown as Record<string, unknown>,
+    );
+    template.hasResource('AWS::S3::Bucket', { DeletionPolicy: 'Retain', UpdateReplacePolicy: 'Retain' });
+    template.resourceCountIs('Custom::S3AutoDeleteObjects', 0);
+  });
+
+  it('spot=false, sizes, architecture, storage and e-mail arrive where they belong', () => {
+    const template = Template.fromJSON(
+      synthTemplate({
+        spot: 'false',
+        architecture: 'arm64',
+        taskVcpu: '4',
+        taskMemoryMb: '8192',
+        taskStorageGib: '50',
+        lambdaMemoryMb: '5307',
+        lambdaMaxConcurrency: '7',
+        alarmEmail: 'ops@example.org',
+      }) as unknown as Record<string, unknown>,
+    );
+    template.resourceCountIs('AWS::Batch::ComputeEnvironment', 1);
+    template.hasResourceProperties('AWS::Batch::JobDefinition', {
+      ContainerProperties: {
+        RuntimePlatform: { CpuArchitecture: 'ARM64' },
+        EphemeralStorage: { SizeInGiB: 50 },
+        ResourceRequirements: Match.arrayWith([{ Type: 'VCPU', Value: '4' }]),
+      },
+    });
+    template.hasResourceProperties('AWS::Lambda::Function', {
+      PackageType: 'Image',
+      Architectures: ['arm64'],
+      MemorySize: 5307,
+      ReservedConcurrentExecutions: 7,
+    });
+    template.allResourcesProperties('AWS::CloudWatch::Alarm', { AlarmActions: Match.anyValue() });
+  });
+});

@@ -1,0 +1,221 @@
+import pLimit from 'p-limit';
+import { AppError, isAppError } from '../domain/errors.ts';
+import { cancelledSchema, type Job, type JobSource, submittedSchema, summarySchema } from '../domain/job.ts';
+import { derivedJobId, freshJobId } from '../domain/job-id.ts';
+import { jobLayout } from '../domain/job-layout.ts';
+import type { JobQueue } from '../jobs/job-queue.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { readDocument, writeOnce } from './documents.ts';
+import { listJobIds } from './index-jobs.ts';
+import { hasInputs } from './plan.ts';
+import { recordJob, startJob } from './start.ts';
+import { findStatus, type JobStatus } from './status.ts';
+import { readJob } from './work.ts';
+
+/** Jobs looked at side by side after a restart. */
+const RESUMED_AT_ONCE = 16;
+
+/** What somebody asks for. */
+export interface BatchRequest {
+  /** Ends up as the job's id; made by `jobIdFor` where it has to be known before (uploads). */
+  readonly jobId: string;
+  readonly origin: Job['origin'];
+  readonly source: JobSource;
+  readonly model: string;
+  readonly topK: number;
+}
+
+export interface BatchOptions {
+  readonly objects: ObjectStore;
+  readonly queue: JobQueue;
+  readonly shardSize: number;
+  readonly chunkSize: number;
+  /** How long `submit` waits for planning and submission before it answers; they go on behind it. Milliseconds. */
+  readonly startWithinMs: number;
+  /** Told of failures that nobody waits for any more. */
+  readonly onError: (error: unknown, jobId: string) => void;
+}
+
+/** Jobs as their users see them; needs no model. */
+export interface Batch {
+  /**
+   * Records a job and starts it. With an id that is taken, the same request gets the job that is there.
+   *
+   * @throws AppError INVALID_REQUEST without any input (nothing is left behind), CONFLICT when the id stands for another request
+   */
+  submit(request: BatchRequest): Promise<JobStatus>;
+  /** @throws AppError JOB_NOT_FOUND */
+  status(jobId: string): Promise<JobStatus>;
+  /** Newest first. */
+  list(
+    limit: number,
+    cursor?: string,
+  ): Promise<{ readonly jobs: readonly JobStatus[]; readonly next?: string }>;
+  /** Every chunk of rows so far (JSON Lines), in order. @throws AppError JOB_NOT_FOUND, before the first chunk */
+  results(jobId: string, signal?: AbortSignal): AsyncGenerator<Buffer>;
+  /** No error when it has ended already. @throws AppError JOB_NOT_FOUND */
+  cancel(jobId: string, reason: string): Promise<JobStatus>;
+  /** Starts again what a crash or a restart has left; looks at the newest `limit` jobs. @returns the ids of those that go on */
+  resume(limit?: number): Promise<readonly string[]>;
+  /** Waits for what goes on behind `submit`. */
+  close(): Promise<void>;
+}
+
+/** The id of a request: always the same with an idempotency key, a new one each time without. */
+export function jobIdFor(idempotencyKey?: string): string {
+  return idempotencyKey === undefined ? freshJobId() : derivedJobId('k', [idempotencyKey]);
+}
+
+export function createBatch(options: BatchOptions): Batch {
+  const { objects, queue } = options;
+  /** One start of a job at a time in this process. */
+  const starting = new Map<string, Promise<void>>();
+  const closing = new AbortController();
+
+  function start(job: Job): Promise<void> {
+    const running = starting.get(job.jobId);
+    if (running) return running;
+    const started = startJob(job, { objects, queue, signal: closing.signal }).finally(() =>
+      starting.delete(job.jobId),
+    );
+    starting.set(job.jobId, started);
+    return started;
+  }
+
+  /** Starts a job without waiting for more than a while; what fails later is told to `onError` and healed by the next look. */
+  async function startSoon(job: Job): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    let isWaiting = true;
+    const started = start(job).catch((error: unknown) => {
+      if (isWaiting) throw error;
+      if (!closing.signal.aborted) options.onError(error, job.jobId);
+    });
+    const enough = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, options.startWithinMs);
+    });
+    try {
+      await Promise.race([started, enough]);
+    } finally {
+      isWaiting = false;
+      clearTimeout(timer);
+    }
+  }
+
+  async function look(jobId: string): Promise<JobStatus> {
+    const job = await readJob(objects, jobId);
+    const { status, isStranded } = await findStatus(objects, queue, job);
+    if (isStranded && !closing.signal.aborted) {
+      start(job).catch((error: unknown) => options.onError(error, jobId));
+    }
+    return status;
+  }
+
+  return {
+    async submit({ jobId, origin, source, model, topK }) {
+      const wanted: Job = {
+        format: 1,
+        jobId,
+        createdAt: new Date().toISOString(),
+        origin,
+        model,
+        topK,
+        source,
+        shardSize: options.shardSize,
+        chunkSize: options.chunkSize,
+      };
+      const known = await readJob(objects, jobId).catch((error: unknown) => {
+        if (isAppError(error, 'JOB_NOT_FOUND')) return undefined;
+        throw error;
+      });
+      if (!known && !(await hasInputs(objects, wanted))) {
+        throw new AppError('INVALID_REQUEST', 'the job has no inputs: nothing is there under that prefix');
+      }
+      const job = known ?? (await recordJob(objects, wanted));
+      if (!isSameRequest(job, wanted)) {
+        throw new AppError('CONFLICT', 'this idempotencyKey stands for another request; take a new one');
+      }
+      await startSoon(job);
+      return (await findStatus(objects, queue, job)).status;
+    },
+
+    status: look,
+
+    async list(limit, cursor) {
+      const { jobIds, next } = await listJobIds(objects, limit, cursor);
+      const jobs = await Promise.all(
+        jobIds.map((jobId) =>
+          look(jobId).catch((error: unknown) => {
+            // Removed by hand or by the bucket's lifecycle: only its place in the list is left.
+            if (isAppError(error, 'JOB_NOT_FOUND')) return undefined;
+            throw error;
+          }),
+        ),
+      );
+      return { jobs: jobs.filter((job) => job !== undefined), ...(next ? { next } : {}) };
+    },
+
+    async *results(jobId, signal) {
+      await readJob(objects, jobId);
+      for await (const { key } of objects.list(jobLayout(jobId).results, signal ? { signal } : {})) {
+        yield await objects.get(key, signal ? { signal } : {});
+      }
+    },
+
+    async cancel(jobId, reason) {
+      const job = await readJob(objects, jobId);
+      const layout = jobLayout(jobId);
+      const before = (await findStatus(objects, queue, job)).status;
+      if (before.finishedAt !== undefined) return before;
+      const cancelledAt = new Date().toISOString();
+      await writeOnce(objects, layout.cancelled, cancelledSchema, { reason, cancelledAt });
+      const submitted = await readDocument(objects, layout.submitted, submittedSchema);
+      if (submitted) await queue.cancel(submitted.reference, reason);
+      if (before.next !== undefined) {
+        // The parts are one request: whoever cancels it means all of it. The next one may not be recorded yet.
+        await this.cancel(before.next, reason).catch((error: unknown) => {
+          if (!isAppError(error, 'JOB_NOT_FOUND')) throw error;
+        });
+      }
+      return (await findStatus(objects, queue, job)).status;
+    },
+
+    async resume(limit = 1000) {
+      const { jobIds } = await listJobIds(objects, limit);
+      const limited = pLimit(RESUMED_AT_ONCE);
+      const resumed = await Promise.all(
+        jobIds.toReversed().map((jobId) =>
+          limited(async () => {
+            try {
+              // Most have ended: one small read tells.
+              if (await readDocument(objects, jobLayout(jobId).summary, summarySchema)) return undefined;
+              const job = await readJob(objects, jobId);
+              const { status, isStranded } = await findStatus(objects, queue, job);
+              if (isStranded) await start(job);
+              return status.finishedAt === undefined ? jobId : undefined;
+            } catch (error) {
+              if (!isAppError(error, 'JOB_NOT_FOUND')) options.onError(error, jobId);
+              return undefined;
+            }
+          }),
+        ),
+      );
+      return resumed.filter((jobId) => jobId !== undefined);
+    },
+
+    async close() {
+      closing.abort();
+      await Promise.allSettled(starting.values());
+    },
+  };
+}
+
+function isSameRequest(a: Job, b: Job): boolean {
+  const essence = ({ model, topK, source }: Job) =>
+    // Etags may have moved on since; the keys are what was asked.
+    JSON.stringify([
+      model,
+      topK,
+      source.kind === 'prefix' ? source.prefix : source.objects.map(({ key }) => key),
+    ]);
+  return essence(a) === essence(b);
+}

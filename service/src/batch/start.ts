@@ -1,0 +1,90 @@
+import { AppError } from '../domain/errors.ts';
+import {
+  cancelledSchema,
+  type Job,
+  jobSchema,
+  type Plan,
+  planSchema,
+  submittedSchema,
+  summarySchema,
+} from '../domain/job.ts';
+import { jobLayout } from '../domain/job-layout.ts';
+import type { JobQueue } from '../jobs/job-queue.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { readDocument, writeOnce } from './documents.ts';
+import { indexJob, unindexJob } from './index-jobs.ts';
+import { nextPart, planJob } from './plan.ts';
+
+export interface StartOptions {
+  readonly objects: ObjectStore;
+  readonly queue: JobQueue;
+  readonly maxShards?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Writes what was asked. @returns what stands there: the same, or what an earlier request with this id asked */
+export async function recordJob(objects: ObjectStore, wanted: Job): Promise<Job> {
+  const job = await writeOnce(objects, jobLayout(wanted.jobId).job, jobSchema, wanted);
+  await indexJob(objects, job);
+  return job;
+}
+
+/**
+ * Takes a recorded job from wherever it stands to the queue: plans it, submits it, and goes on with its next parts.
+ * Each step is written down after it is done and can be done again, so calling this once more heals whatever a crash
+ * left; for a job that has ended it does nothing. A job that failed with inputs pending is given another run.
+ *
+ * @throws AppError INVALID_REQUEST when it has no input at all (the job is taken back), STORE_UNAVAILABLE, QUEUE_UNAVAILABLE
+ */
+export async function startJob(first: Job, options: StartOptions): Promise<void> {
+  const { objects } = options;
+  for (let job: Job | undefined = first; job; ) {
+    const layout = jobLayout(job.jobId);
+    if (await readDocument(objects, layout.cancelled, cancelledSchema)) return;
+    const plan: Plan | undefined =
+      (await readDocument(objects, layout.plan, planSchema)) ?? (await planJob(objects, job, options));
+    if (!plan) {
+      await forgetJob(objects, job);
+      throw new AppError('INVALID_REQUEST', 'the job has no inputs: nothing is there under that prefix');
+    }
+    await submit(job, plan, options);
+    const next: Job | undefined = await nextPart(objects, job, plan);
+    job = next && (await recordJob(objects, next));
+  }
+}
+
+async function submit(job: Job, plan: Plan, { objects, queue }: StartOptions): Promise<void> {
+  const layout = jobLayout(job.jobId);
+  const [summary, submitted] = await Promise.all([
+    readDocument(objects, layout.summary, summarySchema),
+    readDocument(objects, layout.submitted, submittedSchema),
+  ]);
+  if (summary && (summary.state !== 'FAILED' || summary.counts.pending === 0)) return;
+  if (submitted) {
+    const known = await queue.status(submitted.reference);
+    if (known && ['SUBMITTED', 'RUNNING', 'SUCCEEDED'].includes(known.state)) return;
+    // The queue gave up on it or has forgotten it: another run, which skips the chunks that are there.
+    await objects.delete(layout.submitted);
+    await objects.delete(layout.summary);
+  }
+  const { reference } = await queue.submit({
+    jobId: job.jobId,
+    shards: plan.shards,
+    jobUri: `${objects.uri}/${layout.job}`,
+    environment: { MODEL: job.model },
+  });
+  const written = await writeOnce(objects, layout.submitted, submittedSchema, {
+    reference,
+    submittedAt: new Date().toISOString(),
+  });
+  // Somebody else submitted it at the same moment: one run is enough.
+  if (written.reference !== reference) await queue.cancel(reference, 'submitted twice');
+  // A cancellation that came while it was being submitted found nothing to cancel.
+  const cancelled = await readDocument(objects, layout.cancelled, cancelledSchema);
+  if (cancelled) await queue.cancel(written.reference, cancelled.reason);
+}
+
+async function forgetJob(objects: ObjectStore, job: Job): Promise<void> {
+  await unindexJob(objects, job);
+  await objects.delete(jobLayout(job.jobId).job);
+}

@@ -1,0 +1,37 @@
+import { fileURLToPath } from 'node:url';
+import type { JobQueue } from './job-queue.ts';
+import { createLocalQueue } from './local.ts';
+import type { WorkerCommand } from './worker-process.ts';
+
+export interface QueueSettings {
+  readonly JOBS: 'local' | 'aws-batch';
+  readonly LOCAL_WORKERS: number;
+  readonly JOB_QUEUE_ARN?: string;
+  readonly JOB_DEFINITION_ARN?: string;
+  readonly BATCH_ENDPOINT?: string;
+}
+
+/** The queue that the configuration names. */
+export async function openQueue(
+  settings: QueueSettings,
+  environment: WorkerCommand['environment'],
+): Promise<JobQueue> {
+  if (settings.JOBS === 'aws-batch') {
+    // The SDK takes 0.2 s to load: only for those who use it.
+    const { createAwsBatchQueue } = await import('./aws-batch.ts');
+    return createAwsBatchQueue({
+      jobQueue: settings.JOB_QUEUE_ARN ?? '',
+      jobDefinition: settings.JOB_DEFINITION_ARN ?? '',
+      ...(settings.BATCH_ENDPOINT ? { endpoint: settings.BATCH_ENDPOINT } : {}),
+    });
+  }
+  return createLocalQueue({
+    command: {
+      program: process.execPath,
+      args: [fileURLToPath(new URL('../worker.js', import.meta.url))],
+      environment,
+      output: 'inherit',
+    },
+    concurrency: settings.LOCAL_WORKERS,
+  });
+}

@@ -1,0 +1,37 @@
+import awsLambdaFastify from '@fastify/aws-lambda';
+import { loadConfig } from './config.ts';
+import { buildApp } from './http/app.ts';
+import { createServices } from './services.ts';
+
+// The same app behind API Gateway (HTTP API and REST) and Function URLs. All of this runs once an execution environment,
+// before the first event: Lambda gives init a full share of CPU, and requests find a warm model.
+
+/**
+ * Lambda takes events of 6 MiB, base64 included, so this is the largest image that fits with its headers. A larger one is
+ * told so by us instead of by the platform, and where it can go instead.
+ */
+const MAX_IMAGE_BYTES = 4_400_000;
+
+/** What is not text travels as base64: API Gateway decodes it again. */
+const TEXT = /^(text\/|application\/(.+\+)?(json|yaml|javascript|x-ndjson)|image\/svg)/i;
+
+const config = loadConfig();
+const services = await createServices({
+  ...config,
+  MAX_IMAGE_BYTES: Math.min(config.MAX_IMAGE_BYTES, MAX_IMAGE_BYTES),
+});
+const app = await buildApp(services);
+const proxy = awsLambdaFastify(app, {
+  enforceBase64: ({ headers }) => {
+    const type = String(headers['content-type'] ?? '');
+    return headers['content-encoding'] !== undefined || (type !== '' && !TEXT.test(type));
+  },
+  // A comma in a query is a comma: none of our parameters is a list.
+  parseCommaSeparatedQueryParams: false,
+  // The engine's threads and sockets stay open between invocations.
+  callbackWaitsForEmptyEventLoop: false,
+});
+await Promise.all([app.ready(), services.models.loaded]);
+
+/** AWS Lambda handler for API Gateway payloads 1.0 and 2.0 and for Function URLs. */
+export const handler = proxy;

@@ -1,0 +1,42 @@
+import { mkdir } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
+import { watch } from 'chokidar';
+
+export interface FolderWatch {
+  close(): Promise<void>;
+}
+
+/** A file counts as copied when its size has not changed for this long, looked at this often; milliseconds. */
+const STABLE_MS = 400;
+const POLL_MS = 100;
+
+/**
+ * Watches a folder and its sub-folders for files that appear or change, and tells each once it has stopped growing.
+ * A copy that pauses for longer is told again when it goes on. Links are not followed.
+ *
+ * @param folder made if it is not there
+ * @param onFile gets the path relative to `folder`, with `/` between its parts
+ */
+export async function watchFolder(
+  folder: string,
+  ignored: (name: string) => boolean,
+  onFile: (path: string) => void,
+  onError: (error: unknown) => void,
+): Promise<FolderWatch> {
+  await mkdir(folder, { recursive: true });
+  const watcher = watch(folder, {
+    ignoreInitial: true,
+    followSymlinks: false,
+    awaitWriteFinish: { stabilityThreshold: STABLE_MS, pollInterval: POLL_MS },
+    ignored: (path) => path !== folder && ignored(path.slice(path.lastIndexOf(sep) + 1)),
+  });
+  const tell = (path: string) => onFile(relative(folder, path).split(sep).join('/'));
+  watcher.on('add', tell).on('change', tell).on('error', onError);
+  await new Promise<void>((resolve) => watcher.once('ready', resolve));
+  return { close: () => watcher.close() };
+}
+
+/** The folder of a prefix in a folder store. */
+export function folderOfPrefix(root: string, prefix: string): string {
+  return join(root, ...prefix.split('/').filter(Boolean));
+}

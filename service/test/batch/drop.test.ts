@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { appendFile, mkdir, open, rename, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pino } from 'pino';
+import type { Batch } from '../../src/batch/batch.ts';
+import { createDrop, type Drop } from '../../src/batch/drop.ts';
+import type { JobQueue } from '../../src/jobs/job-queue.ts';
+import type { ObjectStore } from '../../src/storage/object-store.ts';
+import { createS3Store } from '../../src/storage/s3.ts';
+import { picture, tempBatch, tempQueue, tempStore } from '../helpers/batch-fixture.ts';
+import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
+import { findVersitygw, startS3Server, VERSITYGW_MISSING } from '../helpers/versitygw.ts';
+
+let model: TinyModel;
+before(async () => {
+  model = await makeTinyModel();
+});
+after(() => model.close());
+
+interface Running {
+  readonly batch: Batch;
+  stop(): Promise<void>;
+}
+
+async function start(objects: ObjectStore, store: string, endpoint?: string): Promise<Running> {
+  const queue: JobQueue = tempQueue({ ...model.env, ...(endpoint ? { S3_ENDPOINT: endpoint } : {}) });
+  const batch = tempBatch(objects, queue, { shardSize: 5000, chunkSize: 128 });
+  const config = {
+    STORE: store,
+    JOBS: 'local',
+    DROP: 'auto',
+    DROP_INTERVAL_MS: 200,
+    MODEL: 'tiny',
+    ...(endpoint ? { S3_ENDPOINT: endpoint } : {}),
+  } as const;
+  const drop: Drop = createDrop({ config, objects, batch, logger: pino({ level: 'silent' }) });
+  await drop.start(await batch.resume());
+  return {
+    batch,
+    async stop() {
+      await drop.close();
+      await batch.close();
+      await queue.close();
+    },
+  };
+}
+
+async function untilOutputs(objects: ObjectStore, count: number): Promise<Map<string, { key: string; etag?: string; error?: { code: string } }>> {
+  for (;;) {
+    const found = new Map();
+    for await (const { key } of objects.list('output/')) found.set(key, undefined);
+    if (found.size >= count) {
+      for (const key of found.keys()) found.set(key, JSON.parse((await objects.get(key)).toString()));
+      return found;
+    }
+    await sleep(250);
+  }
+}
+
+test('files put into the folder, its sub-folders, or moved in are classified; system files are not', async () => {
+  const store = await tempStore();
+  const running = await start(store, `file:${store.folder}`);
+  try {
+    const input = join(store.folder, 'input');
+    await writeFile(join(input, 'one.png'), await picture(1));
+    await mkdir(join(input, 'a/b'), { recursive: true });
+    await writeFile(join(input, 'a/b/two with + and é.png'), await picture(2));
+    await writeFile(join(input, '.DS_Store'), 'x');
+    await writeFile(join(store.folder, 'outside.png'), await picture(3));
+    await rename(join(store.folder, 'outside.png'), join(input, 'a/moved.png'));
+    await writeFile(join(input, 'broken.jpg'), 'no picture');
+    const outputs = await untilOutputs(store, 4);
+    assert.deepEqual([...outputs.keys()].sort(), [
+      'output/a/b/two with + and é.png.json',
+      'output/a/moved.png.json',
+      'output/broken.jpg.json',
+      'output/one.png.json',
+    ]);
+    assert.equal(outputs.get('output/broken.jpg.json')?.error?.code, 'UNREADABLE_IMAGE');
+    assert.equal(outputs.get('output/one.png.json')?.error, undefined);
+
+    const replaced = await picture(77);
+    await writeFile(join(input, 'one.png'), replaced);
+    const { etag } = await store.head('input/one.png');
+    for (;;) {
+      const now = (await untilOutputs(store, 4)).get('output/one.png.json');
+      if (now?.etag === etag) break;
+      await sleep(100);
+    }
+  } finally {
+    await running.stop();
+    await store.close();
+  }
+});
+
+test('a file that is still being copied is classified when it is whole', async () => {
+  const store = await tempStore();
+  const running = await start(store, `file:${store.folder}`);
+  try {
+    const body = await picture(5);
+    const path = join(store.folder, 'input/slow.png');
+    const file = await open(path, 'w');
+    await file.close();
+    for (let at = 0; at < body.length; at += 20) {
+      await appendFile(path, body.subarray(at, at + 20));
+      await sleep(60);
+    }
+    const { etag } = await store.head('input/slow.png');
+    for (;;) {
+      const output = (await untilOutputs(store, 1)).get('output/slow.png.json');
+      if (output?.etag === etag) {
+        assert.equal(output?.error, undefined);
+        break;
+      }
+      await sleep(100);
+    }
+  } finally {
+    await running.stop();
+    await store.close();
+  }
+});
+
+test('a thousand files at once, and those dropped while nobody was there, each get one result', async () => {
+  const store = await tempStore();
+  const bodies = await Promise.all(Array.from({ length: 20 }, (_, n) => picture(n)));
+  const input = join(store.folder, 'input');
+  for (let folder = 0; folder < 5; folder++) await mkdir(join(input, String(folder)), { recursive: true });
+  const fill = async (from: number, to: number) => {
+    for (let n = from; n < to; n++) await writeFile(join(input, String(n % 5), `${n}.png`), bodies[n % 20] ?? '');
+  };
+  await fill(0, 300);
+  const old = new Date('2020-01-01');
+  await utimes(join(input, '0/0.png'), old, old);
+  let running = await start(store, `file:${store.folder}`);
+  try {
+    await fill(300, 1000);
+    assert.equal((await untilOutputs(store, 1000)).size, 1000);
+    await running.stop();
+    const jobs = (await running.batch.list(100)).jobs;
+    await fill(1000, 1100);
+    running = await start(store, `file:${store.folder}`);
+    const outputs = await untilOutputs(store, 1100);
+    assert.ok([...outputs.values()].every(({ error }) => error === undefined));
+    const after = (await running.batch.list(100)).jobs.filter(({ jobId }) => !jobs.some((job) => job.jobId === jobId));
+    assert.equal(after.reduce((sum, { counts }) => sum + counts.total, 0), 100, 'what has its result is not done again');
+  } finally {
+    await running.stop();
+    await store.close();
+  }
+});
+
+const program = await findVersitygw();
+test('with an S3-compatible store the same happens by listing', { skip: program ? false : VERSITYGW_MISSING }, async () => {
+  const server = await startS3Server(program ?? '');
+  const objects = createS3Store(server.bucket, server);
+  await objects.put('input/before.png', await picture(1));
+  const running = await start(objects, `s3://${server.bucket}`, server.endpoint);
+  try {
+    assert.deepEqual([...(await untilOutputs(objects, 1)).keys()], ['output/before.png.json']);
+    await objects.put('input/sub/later.png', await picture(2));
+    assert.equal((await untilOutputs(objects, 2)).get('output/sub/later.png.json')?.error, undefined);
+  } finally {
+    await running.stop();
+    await server.close();
+  }
+});

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { after, before, test } from 'node:test';
+import { contentOf, idleQueue, picture, tempBatch, tempStore, WORKER } from '../helpers/batch-fixture.ts';
+import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
+
+let model: TinyModel;
+let objects: Awaited<ReturnType<typeof tempStore>>;
+before(async () => {
+  model = await makeTinyModel();
+  objects = await tempStore();
+  for (let n = 0; n < 300; n++) await objects.put(`input/${n}.png`, await picture(n));
+});
+after(async () => {
+  await objects.close();
+  await model.close();
+});
+
+function start(env: Readonly<Record<string, string>>) {
+  const child = spawn(process.execPath, ['--no-warnings', WORKER], {
+    env: { ...process.env, ...model.env, LOG_LEVEL: 'error', ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.on('data', (part) => {
+    stderr += part;
+  });
+  const ended = new Promise<{ code: number | null; stderr: string }>((resolve) =>
+    child.once('close', (code) => resolve({ code, stderr })),
+  );
+  return { child, ended };
+}
+
+async function plan(jobId: string, shardSize: number): Promise<string> {
+  const batch = tempBatch(objects, idleQueue(), { shardSize, chunkSize: 3 });
+  await batch.submit({ jobId, origin: 'request', source: { kind: 'prefix', prefix: 'input/' }, model: 'tiny', topK: 2 });
+  return `${objects.uri}/jobs/${jobId}/job.json`;
+}
+
+test('a wrong setting is one line on stderr and status 78', async () => {
+  for (const env of [{}, { JOB_URI: 'nonsense' }, { JOB_URI: `${objects.uri}/jobs/x/job.json`, MAX_BATCH: '0' }]) {
+    const { code, stderr } = await start(env as Record<string, string>).ended;
+    assert.equal(code, 78, stderr);
+    assert.match(stderr, /^ml-serverless worker: (JOB_URI|MAX_BATCH)[^\n]*\n$/);
+  }
+});
+
+test('a job that is not there is a fault to be tried again: status 1', async () => {
+  const { code, stderr } = await start({ JOB_URI: `${objects.uri}/jobs/none/job.json` }).ended;
+  assert.equal(code, 1);
+  assert.match(stderr, /there is no job none/);
+});
+
+test('each index works its own shard, and a second run of a finished one changes nothing', async () => {
+  const JOB_URI = await plan('shards', 150);
+  for (const index of ['1', '0']) {
+    const { code, stderr } = await start({ JOB_URI, AWS_BATCH_JOB_ARRAY_INDEX: index }).ended;
+    assert.equal(code, 0, stderr);
+  }
+  const before = await contentOf(objects, 'jobs/shards/');
+  const results = [...before.keys()].filter((key) => key.includes('/results/'));
+  assert.equal(results.length, 100);
+  assert.equal((await start({ JOB_URI, AWS_BATCH_JOB_ARRAY_INDEX: '0', AWS_BATCH_JOB_ATTEMPT: '2' }).ended).code, 0);
+  assert.deepEqual(await contentOf(objects, 'jobs/shards/'), before);
+});
+
+test('SIGTERM ends it at the edge of a chunk with status 143, and the next attempt finishes the rest', async () => {
+  const JOB_URI = await plan('stopped', 300);
+  const { child, ended } = start({ JOB_URI });
+  while ((await contentOf(objects, 'jobs/stopped/results/')).size < 3) await new Promise((r) => setTimeout(r, 2));
+  child.kill('SIGTERM');
+  const { code, stderr } = await ended;
+  assert.equal(code, 143, stderr);
+  const half = await contentOf(objects, 'jobs/stopped/results/');
+  const markers = await contentOf(objects, 'jobs/stopped/chunks/');
+  assert.ok(half.size >= 3 && half.size < 100, `${half.size} chunks`);
+  assert.equal(markers.size, half.size, 'every chunk that was begun was finished');
+  assert.equal((await start({ JOB_URI, AWS_BATCH_JOB_ATTEMPT: '2' }).ended).code, 0);
+  const all = await contentOf(objects, 'jobs/stopped/results/');
+  assert.equal(all.size, 100);
+  for (const [key, text] of half) assert.equal(all.get(key), text);
+});

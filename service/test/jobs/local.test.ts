@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { JobQueue } from '../../src/jobs/job-queue.ts';
+import { createLocalQueue } from '../../src/jobs/local.ts';
+import { childCommand, testJobQueue } from './conformance.ts';
+
+let queue: JobQueue;
+let recordDir: string;
+before(async () => {
+  recordDir = await mkdtemp(join(tmpdir(), 'queue-'));
+  queue = createLocalQueue({ command: childCommand(recordDir), concurrency: 2, backoffMs: 10 });
+});
+after(async () => {
+  await queue.close();
+  await rm(recordDir, { recursive: true, force: true });
+});
+
+testJobQueue('local', () => ({ queue, recordDir }));
+
+test('never more workers at once than configured', async () => {
+  const one = createLocalQueue({ command: childCommand(recordDir), concurrency: 1, backoffMs: 1 });
+  const { reference } = await one.submit({ jobId: 'one-at-a-time', shards: 6, jobUri: 'x', environment: { BEHAVIOUR: 'ok' } });
+  for (;;) {
+    const status = await one.status(reference);
+    assert.ok(status && status.shards.running <= 1);
+    if (status.state === 'SUCCEEDED') break;
+    await sleep(2);
+  }
+  await one.close();
+});
+
+test('a wrong setting is not tried again', async () => {
+  const broken = { ...childCommand(recordDir), args: ['-e', 'console.error("MODEL is wrong"); process.exit(78)'] };
+  const one = createLocalQueue({ command: broken, concurrency: 1 });
+  const { reference } = await one.submit({ jobId: 'config', shards: 1, jobUri: 'x' });
+  for (;;) {
+    const status = await one.status(reference);
+    if (status?.state === 'FAILED') {
+      assert.match(status.reason ?? '', /MODEL is wrong \(attempt 1\)/);
+      break;
+    }
+    await sleep(5);
+  }
+  await one.close();
+});
+
+test('closing ends every worker and loses no count', async () => {
+  const dir = await mkdtemp(join(recordDir, 'close-'));
+  const one = createLocalQueue({ command: childCommand(dir), concurrency: 2 });
+  await one.submit({ jobId: 'closing', shards: 4, jobUri: 'x', environment: { BEHAVIOUR: 'hang' } });
+  while ((await readdir(dir)).length < 2) await sleep(10);
+  await one.close();
+  const files = await readdir(dir);
+  assert.equal(files.filter((file) => file.startsWith('term-')).length, 2);
+  for (const file of files.filter((name) => name.startsWith('run-'))) {
+    const { pid } = JSON.parse(await readFile(join(dir, file), 'utf8'));
+    assert.throws(() => process.kill(pid, 0), /ESRCH/);
+  }
+});
+
+test('a worker ends when the process that started it is killed', async () => {
+  const dir = await mkdtemp(join(recordDir, 'orphan-'));
+  const module = fileURLToPath(new URL('../../src/jobs/worker-process.js', import.meta.url));
+  const worker = `
+    process.on('disconnect', () => { require('node:fs').writeFileSync(process.env.DIR + '/ended', ''); process.exit(); });
+    require('node:fs').writeFileSync(process.env.DIR + '/started', '');
+    setInterval(() => {}, 1000);`;
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', `
+    import { runWorker } from ${JSON.stringify(module)};
+    runWorker({ program: process.execPath, args: ['-e', ${JSON.stringify(worker)}], environment: (extra) => ({ ...process.env, ...extra }), output: 'ignore' }, {});
+  `], { env: { ...process.env, DIR: dir }, stdio: 'ignore' });
+  while (!(await readdir(dir)).includes('started')) await sleep(20);
+  parent.kill('SIGKILL');
+  while (!(await readdir(dir)).includes('ended')) await sleep(20);
+});

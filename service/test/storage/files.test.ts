@@ -1,0 +1,65 @@
+import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { isAppError } from '../../src/domain/errors.ts';
+import { createFileStore } from '../../src/storage/files.ts';
+import type { ObjectStore } from '../../src/storage/object-store.ts';
+import { ODD_KEYS, ODDER_KEYS, testObjectStore } from './conformance.ts';
+
+let folder: string;
+let store: ObjectStore;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'files-'));
+  store = await createFileStore(`file:${folder}/store`);
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+testObjectStore('files', { store: () => store, keys: [...ODD_KEYS, ...ODDER_KEYS], many: 1200 });
+
+test('ordinary files that people drop are seen under their own names', async () => {
+  const names = ['my cat.jpg', '100%.png', 'a+b#c.jpg', 'Zürich.jpg', '.profile'];
+  await mkdir(join(folder, 'store/dropped'));
+  for (const name of names) await writeFile(join(folder, 'store/dropped', name), name);
+  const found = [];
+  for await (const { key } of store.list('dropped/')) found.push(key);
+  assert.deepEqual(new Set(found), new Set(names.map((name) => `dropped/${name}`)));
+  for (const name of names) assert.equal((await store.get(`dropped/${name}`)).toString(), name);
+});
+
+test('the store never leaves its folder, neither by dots nor by links', async () => {
+  await writeFile(join(folder, 'secret'), 'secret');
+  await assert.rejects(store.get('../secret'), (e) => isAppError(e, 'OBJECT_NOT_FOUND'));
+  await store.put('../secret', 'mine');
+  assert.deepEqual((await readdir(folder)).sort(), ['secret', 'store']);
+  await mkdir(join(folder, 'store/links'));
+  await symlink(folder, join(folder, 'store/links/out'));
+  await symlink(join(folder, 'secret'), join(folder, 'store/links/file'));
+  await assert.rejects(store.get('links/out/secret'), (e) => isAppError(e, 'OBJECT_NOT_FOUND'));
+  await assert.rejects(store.get('links/file'), (e) => isAppError(e, 'OBJECT_NOT_FOUND'));
+  await assert.rejects(store.put('links/out/new/planted', 'x'), (e) => isAppError(e, 'OBJECT_NOT_FOUND'));
+  assert.deepEqual((await readdir(folder)).sort(), ['secret', 'store']);
+  for await (const { key } of store.list('links/')) assert.fail(`listed ${key}`);
+});
+
+test('a file changed in place has another etag', async () => {
+  const { etag } = await store.put('in-place', 'aaaa');
+  await writeFile(join(folder, 'store/in-place'), 'bbbb');
+  await assert.rejects(store.get('in-place', { etag }), (e) => isAppError(e, 'OBJECT_CHANGED'));
+});
+
+test('no half-written file is left behind by a failed write', async () => {
+  await store.put('taken', 'x');
+  await assert.rejects(store.put('taken', 'y', { ifAbsent: true }));
+  assert.deepEqual(await readdir(join(folder, 'store/.key~temp')), []);
+});
+
+test('a folder that cannot be made is one clear line', async () => {
+  await writeFile(join(folder, 'a-file'), '');
+  await assert.rejects(
+    createFileStore(`file:${folder}/a-file/store`),
+    (e) => isAppError(e) && !e.message.includes('\n'),
+  );
+});
