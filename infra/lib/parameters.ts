@@ -111,10 +111,9 @@ export function parseParameters(given: Readonly<Record<string, unknown>>): Param
     if (!(name in properties)) {
       throw invalid(`-c ${name}: no such parameter; there are ${Object.keys(properties).join(', ')}`);
     }
-    if (value !== undefined && value !== '')
-      known[name] = properties[name]?.enum ? likeDefault(name, value) : value;
+    if (value !== undefined && value !== '') known[name] = fromText(name, value);
   }
-  const candidate = Value.Default(parameterSchema, Value.Convert(parameterSchema, known));
+  const candidate = Value.Default(parameterSchema, known);
   const [fault] = Value.Errors(parameterSchema, candidate);
   if (fault) {
     const name = fault.instancePath.slice(1).split('/')[0] ?? '';
@@ -155,9 +154,17 @@ function accepts(name: string): string {
   return 'true or false';
 }
 
-/** TypeBox converts by a schema's type, which one of several values has not: a number stays text unless it is made one here. */
-function likeDefault(name: string, value: unknown): unknown {
-  return typeof properties[name]?.default === 'number' ? Number(value) : value;
+/**
+ * The value `-c` gave as text, as what its default is. TypeBox's own conversion is not used: it makes 3008 of 3008.5, and
+ * a number of an enum stays text.
+ */
+function fromText(name: string, value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  const { default: fallback, minimum } = properties[name] ?? {};
+  if (typeof fallback === 'number' || minimum !== undefined)
+    return value.trim() === '' ? value : Number(value);
+  if (typeof fallback === 'boolean') return value === 'true' ? true : value === 'false' ? false : value;
+  return value;
 }
 
 const invalid = (message: string) => new AppError('INVALID_CONFIGURATION', message);

@@ -11,11 +11,11 @@ export interface Finished {
   readonly isMissing: boolean;
 }
 
-/** Runs a command that only asks something, for at most 30 seconds and 8 MiB of output. */
+/** Runs a command that only asks something, for at most 60 seconds and 8 MiB of output. */
 export function ask(command: string, args: readonly string[]): Finished {
   const { status, stdout, stderr, error } = spawnSync(command, args, {
     encoding: 'utf8',
-    timeout: 30_000,
+    timeout: 60_000,
     maxBuffer: 8 * 1024 * 1024,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -103,6 +103,7 @@ async function largestDifference(
   );
   const runtime = await openTensorFlow({
     engine: 'tensorflow',
+    format: 'compiled',
     stage: variant.stage,
     path: outDir,
     inputShape: [height, width, channels],

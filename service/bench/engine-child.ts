@@ -17,6 +17,7 @@ export type Report =
   | { readonly kind: 'times'; readonly milliseconds: readonly number[] };
 
 const SIDE = 224;
+const CLASSES = 1000;
 const kind = process.argv[2] as Kind;
 const { cacheDir, modelsDir } = loadConfig();
 const manifest = await readManifest(join(modelsDir, 'resnet50'));
@@ -44,10 +45,11 @@ async function open(): Promise<Infer> {
   const [precision, stage] = kind.split('-') as ['float32', 'inputs'];
   const runtime = await openTensorFlow({
     engine: 'tensorflow',
+    format: 'compiled',
     stage,
     path: folders.compiled(precision, stage),
     inputShape: [SIDE, SIDE, 3],
-    classes: manifest.output.classes,
+    classes: CLASSES,
     warmUp: [],
   });
   return (input, size) => runtime.infer(input, size);

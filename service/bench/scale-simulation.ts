@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pLimit from 'p-limit';
 import { planJob } from '../src/batch/plan.ts';
 import { recordJob } from '../src/batch/start.ts';
 import { findStatus, type JobStatus } from '../src/batch/status.ts';
@@ -9,58 +10,73 @@ import { jobLayout } from '../src/domain/job-layout.ts';
 import { createFileStore } from '../src/storage/files.ts';
 import type { ObjectInfo, ObjectStore } from '../src/storage/object-store.ts';
 
-export interface ScaleRun {
+export interface PlanRun {
   readonly plan: Plan;
-  readonly shards: number;
   readonly planMs: number;
   /** Largest heap seen at any page of the listing, with garbage collected where `--expose-gc` allows it. */
   readonly peakHeapBytes: number;
   /** Pages of 1,000 that planning listed. */
   readonly listPages: number;
-  /** Requests that one status took when all shards but one were done: pages of listings, and reads. */
-  readonly statusCalls: number;
+}
+
+export interface StatusRun {
   readonly status: JobStatus;
+  /** Requests that it took: pages of listings, and reads. */
+  readonly calls: number;
 }
 
 const PAGE = 1_000;
 const INPUTS = 'input/simulated/';
+const SHARD_SIZE = 5_000;
 
-/**
- * Plans a job of `keys` keys and looks at its status with all shards but one done. Keys come from a generator in pages
- * of 1,000, as S3 lists them; shards, markers and documents are real files.
- */
-export async function simulateScale(keys: number, shardSize = 5_000): Promise<ScaleRun> {
-  const folder = await mkdtemp(join(tmpdir(), 'scale-'));
-  try {
+const job: Job = {
+  format: 1,
+  jobId: 'scale',
+  createdAt: new Date().toISOString(),
+  origin: 'request',
+  model: 'none',
+  topK: 5,
+  source: { kind: 'prefix', prefix: INPUTS },
+  shardSize: SHARD_SIZE,
+  chunkSize: 128,
+};
+
+/** Plans a job of `keys` keys that a generator lists in pages of 1,000, as S3 does; the shards are real files. */
+export function simulatePlan(keys: number): Promise<PlanRun> {
+  return inFolder(async (folder) => {
     const counted = countCalls(withSimulatedInputs(await createFileStore(folder), keys));
-    const job: Job = {
-      format: 1,
-      jobId: 'scale',
-      createdAt: new Date().toISOString(),
-      origin: 'request',
-      model: 'none',
-      topK: 5,
-      source: { kind: 'prefix', prefix: INPUTS },
-      shardSize,
-      chunkSize: 128,
-    };
     await recordJob(counted.objects, job);
     const started = performance.now();
     const plan = await planJob(counted.objects, job);
     const planMs = performance.now() - started;
     if (!plan) throw new Error('no plan');
-    const { listPages, peakHeapBytes } = counted;
+    return { plan, planMs, peakHeapBytes: counted.peakHeapBytes, listPages: counted.listPages };
+  });
+}
 
+/** Looks at a job of full shards of which all but one are done, one input of each with an error. */
+export function simulateStatus(shards: number): Promise<StatusRun> {
+  return inFolder(async (folder) => {
+    const objects = await createFileStore(folder);
     const layout = jobLayout(job.jobId);
-    const batch = 64;
-    for (let at = 0; at < plan.shards - 1; at += batch) {
-      const some = Array.from({ length: Math.min(batch, plan.shards - 1 - at) }, (_, i) => at + i);
-      await Promise.all(some.map((shard) => counted.objects.put(layout.shardMarker(shard, shardSize - 1, 1), '')));
-    }
-    counted.reset();
+    await objects.put(layout.plan, JSON.stringify({ shards, total: shards * SHARD_SIZE }));
+    const limit = pLimit(16);
+    await Promise.all(
+      Array.from({ length: shards - 1 }, (_, shard) =>
+        limit(() => objects.put(layout.shardMarker(shard, SHARD_SIZE - 1, 1), '')),
+      ),
+    );
+    const counted = countCalls(objects);
     const noQueue = { submit: never, status: async () => undefined, cancel: never, close: async () => {} };
     const { status } = await findStatus(counted.objects, noQueue, job);
-    return { plan, shards: plan.shards, planMs, peakHeapBytes, listPages, statusCalls: counted.calls, status };
+    return { status, calls: counted.calls };
+  });
+}
+
+async function inFolder<T>(run: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'scale-'));
+  try {
+    return await run(folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -75,12 +91,14 @@ function withSimulatedInputs(objects: ObjectStore, keys: number): ObjectStore {
     const lastModified = new Date();
     for (let n = 0; n < keys; n++) {
       const key = `${INPUTS}${String(n).padStart(8, '0')}-a-name-of-usual-length.jpg`;
-      if (key > startAfter) yield { key, etag: '0123456789abcdef0123456789abcdef', size: 100_000, lastModified };
+      if (key > startAfter)
+        yield { key, etag: '0123456789abcdef0123456789abcdef', size: 100_000, lastModified };
     }
   }
   return {
     ...objects,
-    list: (prefix, options) => (prefix === INPUTS ? simulated(options?.startAfter ?? '') : objects.list(prefix, options)),
+    list: (prefix, options) =>
+      prefix === INPUTS ? simulated(options?.startAfter ?? '') : objects.list(prefix, options),
   };
 }
 
@@ -89,7 +107,6 @@ function countCalls(inner: ObjectStore) {
     calls: 0,
     listPages: 0,
     peakHeapBytes: 0,
-    reset: () => Object.assign(counted, { calls: 0, listPages: 0 }),
     objects: {
       ...inner,
       get: (key, options) => {
@@ -109,6 +126,8 @@ function countCalls(inner: ObjectStore) {
   function page(): void {
     counted.calls += 1;
     counted.listPages += 1;
+    // Collecting takes longer than a page does: every tenth will do.
+    if (counted.listPages % 10 !== 0) return;
     globalThis.gc?.();
     counted.peakHeapBytes = Math.max(counted.peakHeapBytes, process.memoryUsage().heapUsed);
   }

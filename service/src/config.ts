@@ -27,7 +27,21 @@ export const configSchema = Type.Object({
     pattern: '^[a-z0-9][a-z0-9_.-]{0,63}$',
     description: 'model that answers when a request names none',
   }),
+  MODELS: optionalString(
+    'comma-separated names of the models to serve; default: MODEL alone',
+    '^[a-z0-9][a-z0-9_.-]{0,63}(,[a-z0-9][a-z0-9_.-]{0,63}){0,31}$',
+  ),
+  STRICT_MODELS: oneOf(
+    ['on', 'off'],
+    'on',
+    'what a model that cannot be loaded does; on: it stops the start; off: that one is refused, the others serve',
+  ),
   MODELS_DIR: optionalString('folder of model folders; default: models/ of this package'),
+  SM_MODEL_DIR: Type.String({
+    minLength: 1,
+    default: '/opt/ml/model',
+    description: 'folder of a model artefact; one with a manifest.json is served in place of the default model',
+  }),
   CACHE_DIR: optionalString('folder of downloaded and compiled files; default: ~/.cache/ml-serverless'),
   ENGINE: oneOf(['auto', 'tensorflow', 'wasm'], 'auto', 'what runs the model'),
   PRECISION: oneOf(
@@ -42,6 +56,7 @@ export const configSchema = Type.Object({
   ),
   MAX_IMAGE_BYTES: integer(1024, 1_073_741_824, 20_971_520, 'largest image in bytes'),
   MAX_IMAGE_PIXELS: integer(1, 1_000_000_000, 50_000_000, 'largest image in pixels (width x height)'),
+  MAX_ROWS: integer(1, 1_000_000, 10_000, 'most rows of one request to a tabular model'),
   MAX_BATCH: integer(1, 128, 8, 'most images inferred together'),
   MAX_BATCH_DELAY_MS: integer(
     0,
@@ -100,6 +115,10 @@ export interface Config extends Readonly<Omit<Parsed, 'API_KEYS'>> {
   readonly cacheDir: string;
   /** MODELS_DIR, or its default. */
   readonly modelsDir: string;
+  /** Largest image in the body of a request, in bytes: MAX_IMAGE_BYTES, or less where the platform takes less. */
+  readonly maxUploadBytes: number;
+  /** The models that MODEL and MODELS name; empty when neither is set. */
+  readonly models: readonly string[];
   /** CPU threads the engine may use. */
   readonly cpus: number;
 }
@@ -141,16 +160,32 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     }
   }
   const { API_KEYS, ...rest } = parsed;
+  const listed = parsed.MODELS?.split(',') ?? [];
+  const isNamed = environment.MODEL !== undefined && environment.MODEL !== '';
+  const MODEL = isNamed ? parsed.MODEL : (listed[0] ?? parsed.MODEL);
   return {
     ...rest,
+    MODEL,
+    models: [...new Set([...(isNamed ? [MODEL] : []), ...listed])],
     API_KEYS:
       API_KEYS?.split(',')
         .map((key) => key.trim())
         .filter(Boolean) ?? [],
     cacheDir: parsed.CACHE_DIR ?? defaultCacheDir(environment.XDG_CACHE_HOME),
     modelsDir: parsed.MODELS_DIR ?? defaultModelsDir(),
+    maxUploadBytes: parsed.MAX_IMAGE_BYTES,
     cpus: availableParallelism(),
   };
+}
+
+const serveSchema = Type.Object({
+  SAGEMAKER_BIND_TO_PORT: integer(0, 65_535, 8080, 'port that SageMaker wants the container to listen on'),
+});
+
+/** As loadConfig for `serve`, which is how SageMaker starts a container: every address, and the port it names. */
+export function loadServeConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+  const { SAGEMAKER_BIND_TO_PORT } = parseEnvironment(serveSchema, environment);
+  return loadConfig({ HOST: '0.0.0.0', PORT: String(SAGEMAKER_BIND_TO_PORT), ...environment });
 }
 
 const workerSchema = Type.Object({

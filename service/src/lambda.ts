@@ -10,7 +10,7 @@ import { createServices } from './services.ts';
  * Lambda takes events of 6 MiB, base64 included, so this is the largest image that fits with its headers. A larger one is
  * told so by us instead of by the platform, and where it can go instead.
  */
-const MAX_IMAGE_BYTES = 4_400_000;
+const MAX_UPLOAD_BYTES = 4_400_000;
 
 /** What is not text travels as base64: API Gateway decodes it again. */
 const TEXT = /^(text\/|application\/(.+\+)?(json|yaml|javascript|x-ndjson)|image\/svg)/i;
@@ -18,7 +18,7 @@ const TEXT = /^(text\/|application\/(.+\+)?(json|yaml|javascript|x-ndjson)|image
 const config = loadConfig();
 const services = await createServices({
   ...config,
-  MAX_IMAGE_BYTES: Math.min(config.MAX_IMAGE_BYTES, MAX_IMAGE_BYTES),
+  maxUploadBytes: Math.min(config.maxUploadBytes, MAX_UPLOAD_BYTES),
 });
 const app = await buildApp(services);
 const proxy = awsLambdaFastify(app, {

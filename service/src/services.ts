@@ -35,7 +35,7 @@ export async function createServices(
 > {
   const config = await withSecrets(given);
   const objects = await openStore(config.STORE, config.S3_ENDPOINT);
-  const models = await createModels(config, logger);
+  const models = await createModels(config, logger, { openBucket: bucketOpener(config) });
   const queue = await openQueue(config, workerEnvironment);
   const batch = createBatch({
     objects,
@@ -77,9 +77,15 @@ export async function createWorkerServices(
   logger = createLogger(config.LOG_LEVEL),
 ): Promise<Services & { readonly objects: ObjectStore }> {
   const objects = await openStore(config.STORE, config.S3_ENDPOINT);
-  const models = await createModels(config, logger, { fixedBatch: true });
+  const models = await createModels(config, logger, {
+    fixedBatch: true,
+    openBucket: bucketOpener(config),
+  });
   return { config, logger, models, objects, close: () => models.close() };
 }
+
+/** Where models whose files lie in a bucket are fetched from: the same kind of store as STORE. */
+const bucketOpener = (config: Config) => (uri: string) => openStore(uri, config.S3_ENDPOINT);
 
 /** Keys may lie in a secret instead of in the environment, where more people can read them. */
 async function withSecrets(config: Config): Promise<Config> {

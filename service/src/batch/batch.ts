@@ -110,6 +110,24 @@ export function createBatch(options: BatchOptions): Batch {
     return status;
   }
 
+  async function cancel(jobId: string, reason: string): Promise<JobStatus> {
+    const job = await readJob(objects, jobId);
+    const layout = jobLayout(jobId);
+    const before = (await findStatus(objects, queue, job)).status;
+    if (before.finishedAt !== undefined) return before;
+    const cancelledAt = new Date().toISOString();
+    await writeOnce(objects, layout.cancelled, cancelledSchema, { reason, cancelledAt });
+    const submitted = await readDocument(objects, layout.submitted, submittedSchema);
+    if (submitted) await queue.cancel(submitted.reference, reason);
+    if (before.next !== undefined) {
+      // The parts are one request: whoever cancels it means all of it. The next one may not be recorded yet.
+      await cancel(before.next, reason).catch((error: unknown) => {
+        if (!isAppError(error, 'JOB_NOT_FOUND')) throw error;
+      });
+    }
+    return (await findStatus(objects, queue, job)).status;
+  }
+
   return {
     async submit({ jobId, origin, source, model, topK }) {
       const wanted: Job = {
@@ -161,23 +179,7 @@ export function createBatch(options: BatchOptions): Batch {
       }
     },
 
-    async cancel(jobId, reason) {
-      const job = await readJob(objects, jobId);
-      const layout = jobLayout(jobId);
-      const before = (await findStatus(objects, queue, job)).status;
-      if (before.finishedAt !== undefined) return before;
-      const cancelledAt = new Date().toISOString();
-      await writeOnce(objects, layout.cancelled, cancelledSchema, { reason, cancelledAt });
-      const submitted = await readDocument(objects, layout.submitted, submittedSchema);
-      if (submitted) await queue.cancel(submitted.reference, reason);
-      if (before.next !== undefined) {
-        // The parts are one request: whoever cancels it means all of it. The next one may not be recorded yet.
-        await this.cancel(before.next, reason).catch((error: unknown) => {
-          if (!isAppError(error, 'JOB_NOT_FOUND')) throw error;
-        });
-      }
-      return (await findStatus(objects, queue, job)).status;
-    },
+    cancel,
 
     async resume(limit = 1000) {
       const { jobIds } = await listJobIds(objects, limit);

@@ -1,4 +1,6 @@
 import type { Classification, Prediction } from './prediction.ts';
+import type { TabularModel, TabularModelInfo } from './tabular.ts';
+import type { Task } from './task.ts';
 
 /** How one image is to be classified. */
 export interface ClassifyOptions {
@@ -23,7 +25,12 @@ export interface Explanation {
   /** Rows from top to bottom of what the network saw; each value is that place's share of the class's logit (may be negative). */
   readonly grid: readonly (readonly number[])[];
   /** Where in the upright picture the grid lies, in fractions of its width and height: the network sees a centre crop. */
-  readonly region: { readonly left: number; readonly top: number; readonly width: number; readonly height: number };
+  readonly region: {
+    readonly left: number;
+    readonly top: number;
+    readonly width: number;
+    readonly height: number;
+  };
   /** Width and height of the upright picture, in pixels. */
   readonly picture: { readonly width: number; readonly height: number };
 }
@@ -65,9 +72,13 @@ export interface Classifier {
 
 /** The loaded models by name. */
 export interface Models {
-  /** The classifier called `name`, or the default one. Throws AppError MODEL_NOT_FOUND, naming those there are. */
+  /** The classifier called `name`, or the default one. Throws AppError MODEL_NOT_FOUND, naming those there are, and INVALID_REQUEST when the model takes no images. */
   get(name?: string): Classifier;
-  list(): readonly ModelInfo[];
+  /** As `get`, for models that take rows of a table. Absent where there are none. */
+  tabular?(name?: string): TabularModel;
+  /** What the model called `name` (or the default one) takes; throws as `get` does. Absent where all take images. */
+  taskOf?(name?: string): Task;
+  list(): readonly (ModelInfo | TabularModelInfo)[];
   /** True once every model is loaded and warmed up. */
   readonly ready: boolean;
   /** Resolves when `ready` turns true; rejects when a model cannot be loaded, and then it never will. */

@@ -62,6 +62,9 @@ export async function storeBatchForm(
     }
   } catch (error) {
     await discard();
+    if ((error as { code?: string }).code === 'FST_FILES_LIMIT') {
+      throw invalid(`the form has more than ${MAX_FILES} files; put them into the store and name a prefix`);
+    }
     if (error instanceof AppError || (error as { code?: string }).code?.startsWith('FST_')) throw error;
     throw new AppError('INVALID_REQUEST', 'The multipart form is cut off or malformed', {}, { cause: error });
   }

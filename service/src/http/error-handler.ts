@@ -110,11 +110,16 @@ function loggable(error: AppError): { readonly detail?: string } {
   return isFinding ? {} : { detail: error.message };
 }
 
+const IMAGE_TOO_LARGE_FOR_A_REQUEST =
+  'the image is larger than this server takes in a request; scale it down, or put it into the store and send {"object": "<its key>"}';
+
 /** What only the route knows: that a body that is too large is an image, and which types it takes. */
 function withRouteFacts(error: AppError, request: FastifyRequest): AppError {
   const { config, schema } = request.routeOptions;
   if (error.code === 'PAYLOAD_TOO_LARGE' && config?.tooLargeCode) {
-    return new AppError(config.tooLargeCode, error.message, error.details, { cause: error.cause });
+    return new AppError(config.tooLargeCode, IMAGE_TOO_LARGE_FOR_A_REQUEST, error.details, {
+      cause: error.cause,
+    });
   }
   const types = Object.keys((schema?.body as { content?: object } | undefined)?.content ?? {});
   if (error.code === 'UNSUPPORTED_MEDIA_TYPE' && error.cause && types.length > 0) {

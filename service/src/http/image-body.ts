@@ -16,7 +16,7 @@ export interface ImageRequest {
 
 /** What the bodies are checked against. */
 export interface ImageBodyOptions {
-  readonly config: Pick<Config, 'MAX_IMAGE_BYTES'>;
+  readonly config: Pick<Config, 'MAX_IMAGE_BYTES' | 'maxUploadBytes'>;
   /** Where `{ "object": key }` is looked up; without it that form is refused. */
   readonly objects?: ObjectStore;
 }
@@ -28,14 +28,14 @@ const RAW_TYPES = [/^image\//i, 'application/octet-stream', 'application/jpeg'] 
 const JSON_OVERHEAD_BYTES = 1024 + MAX_DATA_URL_PREFIX;
 
 /** Teaches the app the body types of an image. Each is bounded while it arrives, by what one image may take. */
-export function addImageParsers(app: FastifyInstance, config: Pick<Config, 'MAX_IMAGE_BYTES'>): void {
-  const raw = { parseAs: 'buffer', bodyLimit: config.MAX_IMAGE_BYTES } as const;
+export function addImageParsers(app: FastifyInstance, config: Pick<Config, 'maxUploadBytes'>): void {
+  const raw = { parseAs: 'buffer', bodyLimit: config.maxUploadBytes } as const;
   for (const type of RAW_TYPES) {
     app.addContentTypeParser(type as string, raw, (_request, body, done) => done(null, body));
   }
   const json = {
     parseAs: 'string',
-    bodyLimit: Math.ceil(config.MAX_IMAGE_BYTES / 3) * 4 + JSON_OVERHEAD_BYTES,
+    bodyLimit: Math.ceil(config.maxUploadBytes / 3) * 4 + JSON_OVERHEAD_BYTES,
   } as const;
   app.removeContentTypeParser('application/json');
   app.addContentTypeParser('application/json', json, app.getDefaultJsonParser('error', 'error'));
@@ -64,7 +64,7 @@ async function readBody(
   { config, objects }: ImageBodyOptions,
   signal: AbortSignal,
 ): Promise<ImageRequest> {
-  if (request.isMultipart()) return readImageForm(request, config.MAX_IMAGE_BYTES);
+  if (request.isMultipart()) return readImageForm(request, config.maxUploadBytes);
   const { body } = request;
   if (Buffer.isBuffer(body)) return { bytes: body };
   if (body === undefined || body === null) {

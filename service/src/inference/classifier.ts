@@ -1,16 +1,18 @@
 import { performance } from 'node:perf_hooks';
 import pLimit from 'p-limit';
-import type { Manifest } from '../../../models/manifest.ts';
+import type { ImageManifest } from '../../../models/manifest.ts';
 import type { Classifier, ModelInfo } from '../domain/classifier.ts';
 import { AppError } from '../domain/errors.ts';
 import { type Prediction, roundProbability, topK } from '../domain/prediction.ts';
 import { createBatcher } from './batcher.ts';
 import { type Decoded, decode } from './decode.ts';
 import type { ActivationMap, Engine } from './engines/engine.ts';
+import type { Hooks } from './hooks.ts';
 import { createPreprocessor } from './preprocess.ts';
+import { softmax } from './softmax.ts';
 
 export interface ClassifierOptions {
-  readonly manifest: Manifest;
+  readonly manifest: ImageManifest;
   readonly labels: readonly string[];
   readonly engine: Engine;
   /** Largest image, width x height. */
@@ -24,11 +26,13 @@ export interface ClassifierOptions {
   /** See BatcherOptions.fixedSize: the batch worker's choice. */
   readonly fixedBatch?: boolean;
   readonly onBatch?: (size: number, milliseconds: number) => void;
+  /** The model's own code around it, if it has any. */
+  readonly hooks?: Hooks;
 }
 
 /** bytes -> decode -> preprocess -> infer -> top-k, with a bounded queue in front. */
 export function createClassifier(options: ClassifierOptions): Classifier & { readonly waiting: number } {
-  const { manifest, labels, engine, maxQueue } = options;
+  const { manifest, labels, engine, maxQueue, hooks } = options;
   const { input, output } = manifest;
   const channels = input.channels === 'GRAY' ? 1 : 3;
   const imageLength = input.height * input.width * channels;
@@ -53,9 +57,9 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
   async function decodeInTurn(image: Uint8Array, signal: AbortSignal | undefined): Promise<Decoded> {
     decoding++;
     try {
-      const decoded = await limitDecoding(() => {
+      const decoded = await limitDecoding(async () => {
         throwIfCancelled(signal);
-        return decode(image, input, { maxPixels: options.maxPixels });
+        return decode(hooks ? await hooks.preprocess(image) : image, input, { maxPixels: options.maxPixels });
       });
       decoding--;
       return decoded;
@@ -97,10 +101,12 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
         const { pixels } = await decodeInTurn(image, signal);
         const decodeMs = performance.now() - started;
         const row = await batcher.submit(pixels, signal);
+        const probabilities = output.activation === 'logits' ? softmax(row.output) : row.output;
+        const predictions = topK(probabilities, labels, k);
         return {
           model: manifest.name,
           version: manifest.version,
-          predictions: topK(row.output, labels, k),
+          predictions: hooks ? await hooks.postprocess(predictions) : predictions,
           timing: {
             decodeMs: round(decodeMs),
             queueMs: round(row.queueMs),
@@ -135,7 +141,7 @@ function throwIfCancelled(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new AppError('REQUEST_CANCELLED', 'nobody waits for the answer any more');
 }
 
-function describe(manifest: Manifest, labels: readonly string[], engine: Engine): ModelInfo {
+function describe(manifest: ImageManifest, labels: readonly string[], engine: Engine): ModelInfo {
   const { name, version, task, description, licence, input, metrics } = manifest;
   const { height, width } = input;
   const channels = input.channels === 'GRAY' ? 1 : 3;

@@ -1,34 +1,60 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { modelFolders } from '../../../models/folders.ts';
+import { modelFolder } from '../../../models/locate.ts';
 import { readManifest } from '../../../models/manifest.ts';
 import type { Config } from '../config.ts';
-import type { Classifier, Models } from '../domain/classifier.ts';
+import type { Models } from '../domain/classifier.ts';
 import { AppError } from '../domain/errors.ts';
-import { type ClassifierOptions, createClassifier } from './classifier.ts';
-import { openEngine } from './engines/select.ts';
-import { readLabels } from './labels.ts';
+import { type ModelsOptions, type OpenModel, openModel } from './open-model.ts';
 
-/** What the caller may want to differ from the configuration: the worker fixes its batches, metrics listen in. */
-export type ModelsOptions = Pick<ClassifierOptions, 'fixedBatch' | 'onBatch'>;
+export type { ModelsOptions } from './open-model.ts';
 
 /**
  * Starts to load the models and resolves at once; `loaded` and `ready` tell when they are warm. A model that cannot be
- * loaded rejects `loaded` with AppError INVALID_MODEL or MODEL_NOT_FOUND.
+ * loaded rejects `loaded` with AppError INVALID_MODEL or MODEL_NOT_FOUND; with STRICT_MODELS=off only the default
+ * one does, and any other is left out.
  */
 export async function createModels(
   config: Config,
   logger: Logger,
   options: ModelsOptions = {},
 ): Promise<Models> {
-  const opened = new Map<string, Awaited<ReturnType<typeof openClassifier>>>();
+  const { folders, defaultName } = await locateModels(config);
+  const opened = new Map<string, OpenModel>();
+  let closing = false;
   let ready = false;
-  const loaded = openClassifier(config.MODEL, config, logger, options).then((classifier) => {
-    opened.set(config.MODEL, classifier);
+  const loaded = loadAll().then(() => {
     ready = true;
   });
   // Callers that never look at `loaded` still see `ready` stay false.
   loaded.catch(() => undefined);
+
+  /** One after the other: each has the CPUs for its warm-up, and their peaks of memory do not add up. */
+  async function loadAll(): Promise<void> {
+    for (const [name, folder] of folders) {
+      if (closing) return;
+      try {
+        opened.set(name, await openModel(name, folder, config, logger, options));
+      } catch (error) {
+        if (config.STRICT_MODELS === 'on' || name === defaultName) throw error;
+        folders.delete(name);
+        logger.error({ model: name, reason: (error as Error).message }, 'model refused; the others serve');
+      }
+    }
+  }
+
+  function find(name: string): OpenModel {
+    if (!folders.has(name)) {
+      const known = [...folders.keys()].join(', ');
+      throw new AppError('MODEL_NOT_FOUND', `there is no model "${name}"; there is ${known}`);
+    }
+    const found = opened.get(name);
+    if (found) return found;
+    throw new AppError('MODEL_NOT_READY', `the model ${name} is still being loaded`, {
+      retryAfterSeconds: 2,
+    });
+  }
 
   return {
     loaded,
@@ -36,45 +62,45 @@ export async function createModels(
       return ready;
     },
     get queueDepth() {
-      return [...opened.values()].reduce((sum, { waiting }) => sum + waiting, 0);
+      return [...opened.values()].reduce((sum, { model }) => sum + model.waiting, 0);
     },
-    get(name = config.MODEL): Classifier {
-      if (name !== config.MODEL) {
-        throw new AppError('MODEL_NOT_FOUND', `there is no model "${name}"; there is ${config.MODEL}`);
-      }
-      const classifier = opened.get(name);
-      if (classifier) return classifier;
-      throw new AppError('MODEL_NOT_READY', `the model ${name} is still being loaded`, {
-        retryAfterSeconds: 2,
-      });
+    get(name = defaultName) {
+      const found = find(name);
+      if (found.kind === 'image') return found.model;
+      const message = `the model ${name} takes rows, not images; send {"instances": [...]} or text/csv`;
+      throw new AppError('INVALID_REQUEST', message);
     },
-    list: () => [...opened.values()].map(({ info }) => info),
+    tabular(name = defaultName) {
+      const found = find(name);
+      if (found.kind === 'tabular') return found.model;
+      throw new AppError('INVALID_REQUEST', `the model ${name} takes images, not rows; send an image`);
+    },
+    taskOf: (name = defaultName) => find(name).model.info.task,
+    list: () => [...opened.values()].map(({ model }) => model.info),
     async close() {
+      closing = true;
       await loaded.catch(() => undefined);
-      await Promise.all([...opened.values()].map((classifier) => classifier.close()));
+      await Promise.all([...opened.values()].map(({ model }) => model.close()));
     },
   };
 }
 
-async function openClassifier(name: string, config: Config, logger: Logger, options: ModelsOptions) {
-  const folder = join(config.modelsDir, name);
-  const manifest = await readManifest(folder);
-  const folders = modelFolders(config.cacheDir, manifest);
-  // Files of a model without a package lie in its own folder.
-  const source = manifest.source.npm === undefined ? folder : folders.source;
-  const labels = await readLabels(join(source, manifest.output.labels), manifest.output.classes);
-  const started = performance.now();
-  const engine = await openEngine({ config, manifest, folders: { ...folders, source }, logger });
-  logger.info({ model: name, ...engine.status, ms: Math.round(performance.now() - started) }, 'model ready');
-  return createClassifier({
-    manifest,
-    labels,
-    engine,
-    maxPixels: config.MAX_IMAGE_PIXELS,
-    maxBatch: config.MAX_BATCH,
-    maxBatchDelayMs: config.MAX_BATCH_DELAY_MS,
-    maxQueue: config.MAX_QUEUE,
-    decoders: config.cpus,
-    ...options,
-  });
+/**
+ * Which models are to be served, the default one first, and their folders. An artefact at SM_MODEL_DIR takes the place
+ * of the built-in model of its name, and is the default where the environment names none.
+ */
+async function locateModels(
+  config: Config,
+): Promise<{ readonly folders: Map<string, string>; readonly defaultName: string }> {
+  const { MODEL, models, modelsDir, SM_MODEL_DIR: artefactDir } = config;
+  const artefact = existsSync(join(artefactDir, 'manifest.json'))
+    ? (await readManifest(artefactDir)).name
+    : undefined;
+  const defaultName = artefact !== undefined && models.length === 0 ? artefact : MODEL;
+  const names = new Set([defaultName, ...models, ...(artefact === undefined ? [] : [artefact])]);
+  const folders = [...names].map((name): [string, string] => [
+    name,
+    name === artefact ? artefactDir : modelFolder(modelsDir, name),
+  ]);
+  return { folders: new Map(folders), defaultName };
 }

@@ -62,7 +62,7 @@ async function setUp(
   try {
     const models = await findModels(
       config.MODELS_DIR ?? join(root, 'models'),
-      all ? undefined : config.MODEL,
+      all && config.models.length === 0 ? undefined : [...new Set([config.MODEL, ...config.models])],
     );
     const engineOptions = { placement: copy ? 'copy' : 'link', retry: retry || command === 'setup' } as const;
     await prepare(

@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { modelFolder } from '../../../models/locate.ts';
 import { readManifest } from '../../../models/manifest.ts';
 import { isAppError } from '../domain/errors.ts';
 import { type SetupContext, workFolder } from './context.ts';
@@ -48,7 +50,7 @@ export async function prepare(
     if (wanted.engine === 'tensorflow' && engine.engine !== 'tensorflow') {
       throw new SetupError('ENGINE=tensorflow cannot be had here (see above): mend that, or use ENGINE=auto');
     }
-    for (const model of wanted.models) await ensureModel(model, variantsOf(wanted, engine), context);
+    for (const model of wanted.models) await ensureModel(model, variantsOf(wanted, engine, model), context);
     report(engine, wanted, context);
   } finally {
     await rm(workFolder(cacheDir), { recursive: true, force: true });
@@ -58,16 +60,18 @@ export async function prepare(
 
 const chosenWasm: EngineState = { engine: 'wasm', text: 'WebAssembly' };
 
-/** The wasm engine runs the source itself and needs nothing compiled. */
-const variantsOf = ({ precision }: Wanted, { engine }: EngineState) =>
-  engine === 'tensorflow' ? variantsFor(precision) : [];
+/** Only layers models for TensorFlow are compiled; whatever else runs as it is. */
+const variantsOf = ({ precision }: Wanted, { engine }: EngineState, { manifest }: KnownModel) =>
+  engine === 'tensorflow' && manifest.engine === 'tensorflow' && manifest.format === 'tfjs-layers'
+    ? variantsFor(precision)
+    : [];
 
 /** Engine and models when everything is ready and has its hash; checked side by side. */
 async function findAll(wanted: Wanted, context: SetupContext): Promise<EngineState | undefined> {
   const expected: EngineState = wanted.engine === 'wasm' ? chosenWasm : { engine: 'tensorflow', text: '' };
   const [engine, ...models] = await Promise.all([
     wanted.engine === 'wasm' ? chosenWasm : findEngine(context, wanted.engineOptions),
-    ...wanted.models.map((model) => isModelReady(model, variantsOf(wanted, expected), context)),
+    ...wanted.models.map((model) => isModelReady(model, variantsOf(wanted, expected, model), context)),
   ]);
   return models.every(Boolean) ? engine : undefined;
 }
@@ -80,24 +84,29 @@ function report(engine: EngineState, { models }: Wanted, { progress }: SetupCont
 /**
  * The models in a folder of model folders.
  *
- * @param only name of the one that is wanted; all when undefined
- * @throws SetupError when `only` is not there
+ * @param only names of those that are wanted (examples among them); when undefined, all that are no examples
+ * @throws SetupError when one of `only` is not there
  */
-export async function findModels(modelsDir: string, only: string | undefined): Promise<KnownModel[]> {
-  const entries = await readdir(modelsDir, { withFileTypes: true });
-  const known: KnownModel[] = [];
-  for (const entry of entries.filter((each) => each.isDirectory())) {
-    const folder = join(modelsDir, entry.name);
-    try {
-      const manifest = await readManifest(folder);
-      if (only === undefined || manifest.name === only) known.push({ manifest, folder });
-    } catch (error) {
+export async function findModels(
+  modelsDir: string,
+  only: readonly string[] | undefined,
+): Promise<KnownModel[]> {
+  if (only === undefined) {
+    const entries = await readdir(modelsDir, { withFileTypes: true });
+    only = entries
       // A folder without a manifest (models/compiler) holds no model.
-      if (!isAppError(error, 'MODEL_NOT_FOUND')) throw error;
-    }
+      .filter((each) => each.isDirectory() && existsSync(join(modelsDir, each.name, 'manifest.json')))
+      .map(({ name }) => name);
   }
-  if (only !== undefined && known.length === 0) {
-    throw new SetupError(`MODEL=${only}: there is no such model in ${basename(modelsDir)}/`);
-  }
-  return known;
+  return Promise.all(
+    only.map(async (name) => {
+      const folder = modelFolder(modelsDir, name);
+      try {
+        return { manifest: await readManifest(folder), folder };
+      } catch (error) {
+        if (!isAppError(error, 'MODEL_NOT_FOUND')) throw error;
+        throw new SetupError(`MODEL=${name}: there is no such model in ${basename(modelsDir)}/`);
+      }
+    }),
+  );
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { dispatch, type DispatchOptions } from '../../src/batch/dispatch.ts';
+import { type DispatchOptions, dispatch } from '../../src/batch/dispatch.ts';
 import { isAppError } from '../../src/domain/errors.ts';
 import { jobLayout } from '../../src/domain/job-layout.ts';
 import { parseShard } from '../../src/domain/shards.ts';
@@ -33,7 +33,11 @@ function setUp(more: Partial<DispatchOptions> = {}) {
 }
 
 const sqs = (...bodies: readonly unknown[]) => ({
-  Records: bodies.map((body, i) => ({ messageId: `m${i}`, eventSource: 'aws:sqs', body: JSON.stringify(body) })),
+  Records: bodies.map((body, i) => ({
+    messageId: `m${i}`,
+    eventSource: 'aws:sqs',
+    body: JSON.stringify(body),
+  })),
 });
 const etag = (n: number) => n.toString(16).padStart(32, '0');
 const put = (key: string, n = 1) => ({ Records: [notification(key, { eTag: etag(n), sequencer: etag(n) })] });
@@ -73,7 +77,10 @@ test('an event that is replayed, reordered or has duplicates makes no second job
 test('messages that come back in another group are not classified a second time', async () => {
   const { queue, run } = setUp();
   const body = put('input/grouped/1', 5);
-  await objects.put('output/grouped/1.json', JSON.stringify({ key: 'input/grouped/1', etag: etag(5), model: 'tiny' }));
+  await objects.put(
+    'output/grouped/1.json',
+    JSON.stringify({ key: 'input/grouped/1', etag: etag(5), model: 'tiny' }),
+  );
   assert.deepEqual(await run(sqs(body)), { jobIds: [], batchItemFailures: [] });
   const { jobIds } = await run(sqs(body, put('input/grouped/2', 6)));
   assert.deepEqual(await keysOf(jobIds), ['input/grouped/2']);
@@ -88,31 +95,50 @@ test('only the messages that could not be handled return to the queue', async ()
     Records: [
       ...sqs(put('input/good')).Records,
       { messageId: 'bad-json', eventSource: 'aws:sqs', body: '{' },
-      { messageId: 'other-bucket', eventSource: 'aws:sqs', body: JSON.stringify({ ...bridged('input/x'), detail: { bucket: { name: 'other' }, object: { key: 'input/x' } } }) },
+      {
+        messageId: 'other-bucket',
+        eventSource: 'aws:sqs',
+        body: JSON.stringify({
+          ...bridged('input/x'),
+          detail: { bucket: { name: 'other' }, object: { key: 'input/x' } },
+        }),
+      },
       { messageId: 'test', eventSource: 'aws:sqs', body: JSON.stringify({ Event: 's3:TestEvent' }) },
     ],
   };
   const { jobIds, batchItemFailures } = await run(event);
   assert.deepEqual(await keysOf(jobIds), ['input/good']);
-  assert.deepEqual(batchItemFailures.map(({ itemIdentifier }) => itemIdentifier), ['bad-json', 'other-bucket']);
+  assert.deepEqual(
+    batchItemFailures.map(({ itemIdentifier }) => itemIdentifier),
+    ['bad-json', 'other-bucket'],
+  );
   assert.equal(faults.length, 2);
 });
 
 test('when the queue is away every message returns, and the next delivery heals the job', async () => {
   const { queue } = setUp();
   let isAway = true;
-  const flaky = { ...queue, submit: async (job: Parameters<typeof queue.submit>[0]) => {
-    if (isAway) throw new Error('away');
-    return queue.submit(job);
-  } };
+  const flaky = {
+    ...queue,
+    submit: async (job: Parameters<typeof queue.submit>[0]) => {
+      if (isAway) throw new Error('away');
+      return queue.submit(job);
+    },
+  };
   const { run } = setUp({ batch: tempBatch(objects, flaky) });
   const event = sqs(put('input/heal/1'), put('input/heal/2'));
   const failed = await run(event);
-  assert.deepEqual(failed, { jobIds: [], batchItemFailures: [{ itemIdentifier: 'm0' }, { itemIdentifier: 'm1' }] });
+  assert.deepEqual(failed, {
+    jobIds: [],
+    batchItemFailures: [{ itemIdentifier: 'm0' }, { itemIdentifier: 'm1' }],
+  });
   isAway = false;
   const { jobIds, batchItemFailures } = await run(event);
   assert.deepEqual(batchItemFailures, []);
-  assert.deepEqual(queue.submissions.map(({ jobId }) => jobId), jobIds);
+  assert.deepEqual(
+    queue.submissions.map(({ jobId }) => jobId),
+    jobIds,
+  );
   assert.deepEqual(await keysOf(jobIds), ['input/heal/1', 'input/heal/2']);
 });
 
@@ -125,7 +151,9 @@ test('an event straight from S3 that cannot be handled is an error, so that Lamb
 test('more objects than one job may list make several jobs', async () => {
   const { run } = setUp({ maxObjects: 10 });
   const bodies = Array.from({ length: 9 }, (_, m) => ({
-    Records: Array.from({ length: 3 }, (_, n) => notification(`input/many/${m}-${n}`, { eTag: etag(m), sequencer: '1' })),
+    Records: Array.from({ length: 3 }, (_, n) =>
+      notification(`input/many/${m}-${n}`, { eTag: etag(m), sequencer: '1' }),
+    ),
   }));
   const { jobIds } = await run(sqs(...bodies));
   assert.equal(jobIds.length, 3);

@@ -47,7 +47,10 @@ async function start(objects: ObjectStore, store: string, endpoint?: string): Pr
   };
 }
 
-async function untilOutputs(objects: ObjectStore, count: number): Promise<Map<string, { key: string; etag?: string; error?: { code: string } }>> {
+async function untilOutputs(
+  objects: ObjectStore,
+  count: number,
+): Promise<Map<string, { key: string; etag?: string; error?: { code: string } }>> {
   for (;;) {
     const found = new Map();
     for await (const { key } of objects.list('output/')) found.set(key, undefined);
@@ -128,7 +131,8 @@ test('a thousand files at once, and those dropped while nobody was there, each g
   const input = join(store.folder, 'input');
   for (let folder = 0; folder < 5; folder++) await mkdir(join(input, String(folder)), { recursive: true });
   const fill = async (from: number, to: number) => {
-    for (let n = from; n < to; n++) await writeFile(join(input, String(n % 5), `${n}.png`), bodies[n % 20] ?? '');
+    for (let n = from; n < to; n++)
+      await writeFile(join(input, String(n % 5), `${n}.png`), bodies[n % 20] ?? '');
   };
   await fill(0, 300);
   const old = new Date('2020-01-01');
@@ -143,8 +147,14 @@ test('a thousand files at once, and those dropped while nobody was there, each g
     running = await start(store, `file:${store.folder}`);
     const outputs = await untilOutputs(store, 1100);
     assert.ok([...outputs.values()].every(({ error }) => error === undefined));
-    const after = (await running.batch.list(100)).jobs.filter(({ jobId }) => !jobs.some((job) => job.jobId === jobId));
-    assert.equal(after.reduce((sum, { counts }) => sum + counts.total, 0), 100, 'what has its result is not done again');
+    const after = (await running.batch.list(100)).jobs.filter(
+      ({ jobId }) => !jobs.some((job) => job.jobId === jobId),
+    );
+    assert.equal(
+      after.reduce((sum, { counts }) => sum + counts.total, 0),
+      100,
+      'what has its result is not done again',
+    );
   } finally {
     await running.stop();
     await store.close();
@@ -152,7 +162,9 @@ test('a thousand files at once, and those dropped while nobody was there, each g
 });
 
 const program = await findVersitygw();
-test('with an S3-compatible store the same happens by listing', { skip: program ? false : VERSITYGW_MISSING }, async () => {
+test('with an S3-compatible store the same happens by listing', {
+  skip: program ? false : VERSITYGW_MISSING,
+}, async () => {
   const server = await startS3Server(program ?? '');
   const objects = createS3Store(server.bucket, server);
   await objects.put('input/before.png', await picture(1));

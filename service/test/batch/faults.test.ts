@@ -28,7 +28,12 @@ before(async () => {
 });
 after(() => model.close());
 
-const ask = { origin: 'request', source: { kind: 'prefix', prefix: 'input/' }, model: 'tiny', topK: 2 } as const;
+const ask = {
+  origin: 'request',
+  source: { kind: 'prefix', prefix: 'input/' },
+  model: 'tiny',
+  topK: 2,
+} as const;
 
 const noise = (side: number) =>
   sharp(randomBytes(side * side * 3), { raw: { width: side, height: side, channels: 3 } });
@@ -39,12 +44,18 @@ const BROKEN: readonly { readonly code: string; readonly body: () => Promise<Buf
   { code: 'UNREADABLE_IMAGE', body: async () => Buffer.from('just text\n') },
   { code: 'UNREADABLE_IMAGE', body: async () => (await noise(40).jpeg().toBuffer()).subarray(0, 150) },
   { code: 'UNREADABLE_IMAGE', body: async () => (await noise(40).png().toBuffer()).subarray(0, 100) },
-  { code: 'UNREADABLE_IMAGE', body: async () => Buffer.concat([Buffer.from('ffd8ffe0', 'hex'), randomBytes(400)]) },
+  {
+    code: 'UNREADABLE_IMAGE',
+    body: async () => Buffer.concat([Buffer.from('ffd8ffe0', 'hex'), randomBytes(400)]),
+  },
   { code: 'UNREADABLE_IMAGE', body: async () => Buffer.from('%PDF-1.7\n1 0 obj\n<<>>\nendobj\n') },
   { code: 'IMAGE_TOO_LARGE', body: async () => noise(200).png().toBuffer() },
   {
     code: 'IMAGE_TOO_LARGE',
-    body: () => sharp({ create: { width: 2000, height: 1000, channels: 3, background: 'red' } }).png().toBuffer(),
+    body: () =>
+      sharp({ create: { width: 2000, height: 1000, channels: 3, background: 'red' } })
+        .png()
+        .toBuffer(),
   },
   { code: 'OBJECT_NOT_FOUND', body: () => picture(1) },
   { code: 'OBJECT_CHANGED', body: () => picture(2) },
@@ -69,7 +80,11 @@ test('of 1,000 inputs of which every tenth is broken, in ten ways, each gets its
       if (code === 'OBJECT_CHANGED') await objects.put(key, await picture(3));
     }
     const batch = tempBatch(objects, queue);
-    assert.deepEqual(await batch.resume(), ['thousand'], 'a restarted service finds the job and goes on with it');
+    assert.deepEqual(
+      await batch.resume(),
+      ['thousand'],
+      'a restarted service finds the job and goes on with it',
+    );
     const status = await untilFinished(batch, 'thousand');
     assert.equal(status.status, 'PARTIAL');
     assert.deepEqual(status.counts, { total: 1000, succeeded: 900, failed: 100, pending: 0 });
@@ -81,7 +96,11 @@ test('of 1,000 inputs of which every tenth is broken, in ten ways, each gets its
     for (const row of rows) {
       assert.deepEqual(JSON.parse((await objects.get(outputKey(row.key) ?? '')).toString()), row);
     }
-    assert.equal((await batch.submit({ ...ask, jobId: 'thousand' })).status, 'PARTIAL', 'asked again, it is the same job');
+    assert.equal(
+      (await batch.submit({ ...ask, jobId: 'thousand' })).status,
+      'PARTIAL',
+      'asked again, it is the same job',
+    );
     await batch.close();
   } finally {
     await queue.close();
@@ -148,7 +167,9 @@ test('a worker with a model that is not there fails the job with a reason and wi
 });
 
 const disk = smallDisk();
-test('a full disk fails the attempt, and once there is room the job ends with every row', { skip: disk.skip }, async () => {
+test('a full disk fails the attempt, and once there is room the job ends with every row', {
+  skip: disk.skip,
+}, async () => {
   const objects = await createFileStore(disk.folder);
   const queue = tempQueue(model.env, { attempts: 1 });
   try {
@@ -166,7 +187,9 @@ test('a full disk fails the attempt, and once there is room the job ends with ev
     await planned.submit({ ...ask, jobId: 'full' });
     await ballast();
     const batch = tempBatch(objects, queue, { onError: () => {} });
-    const reference = (await queue.submit({ jobId: 'full', shards: 1, jobUri: `${objects.uri}/jobs/full/job.json` })).reference;
+    const reference = (
+      await queue.submit({ jobId: 'full', shards: 1, jobUri: `${objects.uri}/jobs/full/job.json` })
+    ).reference;
     for (;;) {
       const status = await queue.status(reference);
       if (status?.state === 'FAILED') {

@@ -4,7 +4,12 @@ import { missingOutputs } from '../../src/batch/missing-outputs.ts';
 import { compareKeys, outputKey } from '../../src/domain/keys.ts';
 import type { ObjectInfo } from '../../src/storage/object-store.ts';
 
-const info = (key: string, at = 1000): ObjectInfo => ({ key, etag: 'e', size: 1, lastModified: new Date(at) });
+const info = (key: string, at = 1000): ObjectInfo => ({
+  key,
+  etag: 'e',
+  size: 1,
+  lastModified: new Date(at),
+});
 
 async function* sorted(infos: readonly ObjectInfo[]): AsyncGenerator<ObjectInfo> {
   yield* [...infos].sort((a, b) => compareKeys(a.key, b.key));
@@ -33,13 +38,27 @@ test('any set of inputs, any subset of outputs: exactly the others are missing',
     const done = keys.filter(() => random(2) === 0);
     const outputs = done.map((key) => info(outputKey(key) ?? '', 2000));
     const expected = keys.filter((key) => !done.includes(key)).sort(compareKeys);
-    assert.deepEqual(await missing(keys.map((key) => info(key)), outputs), expected);
+    assert.deepEqual(
+      await missing(
+        keys.map((key) => info(key)),
+        outputs,
+      ),
+      expected,
+    );
   }
 });
 
 test('an output that is not newer than its input counts as missing, and one without an input is passed over', async () => {
-  const outputs = [info('output/old.json', 999), info('output/same.json', 1000), info('output/new.json', 1001), info('output/orphan.json')];
-  assert.deepEqual(await missing([info('input/old'), info('input/same'), info('input/new')], outputs), ['input/old', 'input/same']);
+  const outputs = [
+    info('output/old.json', 999),
+    info('output/same.json', 1000),
+    info('output/new.json', 1001),
+    info('output/orphan.json'),
+  ];
+  assert.deepEqual(await missing([info('input/old'), info('input/same'), info('input/new')], outputs), [
+    'input/old',
+    'input/same',
+  ]);
 });
 
 test('a million inputs before the first output are passed on one by one, not held', async () => {

@@ -87,7 +87,14 @@ test('inputs beyond the last shard go into further jobs, each submitted, none lo
   const { startJob, recordJob } = await import('../../src/batch/start.ts');
   const job = await recordJob(objects, jobOf('big'));
   await startJob(job, { objects, queue, maxShards: 4 });
-  assert.deepEqual(queue.submissions.map(({ jobId, shards }) => [jobId, shards]), [['big', 4], ['big-p2', 4], ['big-p3', 2]]);
+  assert.deepEqual(
+    queue.submissions.map(({ jobId, shards }) => [jobId, shards]),
+    [
+      ['big', 4],
+      ['big-p2', 4],
+      ['big-p3', 2],
+    ],
+  );
   const keys = [];
   for (const { jobId, shards } of queue.submissions) keys.push(...(await keysOfPlan(objects, jobId, shards)));
   assert.deepEqual(keys, await allKeys());

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { foldDropped, parseDropEvent } from '../../src/domain/events.ts';
 import { bridged, notification } from '../helpers/s3-events.ts';
 
-const keysOf = (event: unknown) => parseDropEvent(event).flatMap(({ inputs }) => inputs.map(({ key }) => key));
+const keysOf = (event: unknown) =>
+  parseDropEvent(event).flatMap(({ inputs }) => inputs.map(({ key }) => key));
 const sqs = (...bodies: unknown[]) => ({
   Records: bodies.map((body, i) => ({
     messageId: `m${i}`,
@@ -13,7 +14,10 @@ const sqs = (...bodies: unknown[]) => ({
 });
 
 test('every record of every message counts', () => {
-  assert.deepEqual(keysOf({ Records: [notification('input/a'), notification('input/b')] }), ['input/a', 'input/b']);
+  assert.deepEqual(keysOf({ Records: [notification('input/a'), notification('input/b')] }), [
+    'input/a',
+    'input/b',
+  ]);
   const event = sqs({ Records: [notification('input/a'), notification('input/b')] }, bridged('input/c'));
   assert.deepEqual(keysOf(event), ['input/a', 'input/b', 'input/c']);
   const sns = { Type: 'Notification', Message: JSON.stringify({ Records: [notification('input/d')] }) };
@@ -31,7 +35,13 @@ test('keys of notifications are form-encoded, those of EventBridge are as they a
 test('what is no new picture under input/ is passed over without a fault', () => {
   const event = sqs(
     { Service: 'Amazon S3', Event: 's3:TestEvent', Time: '2014-10-13T15:57:02.089Z', Bucket: 'bucketname' },
-    { Records: [notification('output/a.json'), notification('jobs/x/job.json'), notification('input/folder/')] },
+    {
+      Records: [
+        notification('output/a.json'),
+        notification('jobs/x/job.json'),
+        notification('input/folder/'),
+      ],
+    },
     { Records: [notification('input/gone', {}, 'ObjectRemoved:Delete')] },
     bridged('input/gone', 'Object Deleted'),
   );
@@ -40,9 +50,21 @@ test('what is no new picture under input/ is passed over without a fault', () =>
 });
 
 test('a message that cannot be understood is the only one at fault', () => {
-  const event = sqs('{ not json', bridged('input/a'), { hello: 'world' }, { Records: [notification('input/%E0%A4%A')] }, { Records: [{}] });
+  const event = sqs(
+    '{ not json',
+    bridged('input/a'),
+    { hello: 'world' },
+    { Records: [notification('input/%E0%A4%A')] },
+    { Records: [{}] },
+  );
   const faults = parseDropEvent(event).map(({ messageId, fault }) => [messageId, fault !== undefined]);
-  assert.deepEqual(faults, [['m0', true], ['m1', false], ['m2', true], ['m3', true], ['m4', true]]);
+  assert.deepEqual(faults, [
+    ['m0', true],
+    ['m1', false],
+    ['m2', true],
+    ['m3', true],
+    ['m4', true],
+  ]);
 });
 
 test('of several versions of one key the one with the latest sequencer counts, in whatever order they come', () => {

@@ -35,9 +35,18 @@ after(async () => {
   await s3?.close();
 });
 
-test('a dropped object travels from event to dispatcher, SubmitJob, worker processes and output', { skip }, async () => {
-  const keys = ['input/a b+c%.png', 'input/deep/é 日本.png', 'input/3.png', 'input/4.png', 'input/broken.jpg'];
-  for (const [n, key] of keys.entries()) await objects.put(key, key.endsWith('.jpg') ? 'no picture' : await picture(n));
+test('a dropped object travels from event to dispatcher, SubmitJob, worker processes and output', {
+  skip,
+}, async () => {
+  const keys = [
+    'input/a b+c%.png',
+    'input/deep/é 日本.png',
+    'input/3.png',
+    'input/4.png',
+    'input/broken.jpg',
+  ];
+  for (const [n, key] of keys.entries())
+    await objects.put(key, key.endsWith('.jpg') ? 'no picture' : await picture(n));
   const bodies = [];
   for (const key of keys) {
     const event = bridged(key);
@@ -45,7 +54,11 @@ test('a dropped object travels from event to dispatcher, SubmitJob, worker proce
     bodies.push(event);
   }
   const event = {
-    Records: bodies.map((body, i) => ({ messageId: `m${i}`, eventSource: 'aws:sqs', body: JSON.stringify(body) })),
+    Records: bodies.map((body, i) => ({
+      messageId: `m${i}`,
+      eventSource: 'aws:sqs',
+      body: JSON.stringify(body),
+    })),
   };
   Object.assign(process.env, model.env, {
     STORE: `s3://${s3.bucket}`,
@@ -79,7 +92,8 @@ test('a dropped object travels from event to dispatcher, SubmitJob, worker proce
   assert.deepEqual(status.counts, { total: 5, succeeded: 4, failed: 1, pending: 0 });
   const rows = await rowsOf(batch, status.jobId);
   assert.deepEqual(new Set(rows.map(({ key }) => key)), new Set(keys));
-  for (const row of rows) assert.deepEqual(JSON.parse((await objects.get(outputKey(row.key) ?? '')).toString()), row);
+  for (const row of rows)
+    assert.deepEqual(JSON.parse((await objects.get(outputKey(row.key) ?? '')).toString()), row);
   const outputs = await contentOf(objects, 'output/');
   assert.equal(outputs.size, 5);
   await handler(event);

@@ -33,12 +33,22 @@ function start(env: Readonly<Record<string, string>>) {
 
 async function plan(jobId: string, shardSize: number): Promise<string> {
   const batch = tempBatch(objects, idleQueue(), { shardSize, chunkSize: 3 });
-  await batch.submit({ jobId, origin: 'request', source: { kind: 'prefix', prefix: 'input/' }, model: 'tiny', topK: 2 });
+  await batch.submit({
+    jobId,
+    origin: 'request',
+    source: { kind: 'prefix', prefix: 'input/' },
+    model: 'tiny',
+    topK: 2,
+  });
   return `${objects.uri}/jobs/${jobId}/job.json`;
 }
 
 test('a wrong setting is one line on stderr and status 78', async () => {
-  for (const env of [{}, { JOB_URI: 'nonsense' }, { JOB_URI: `${objects.uri}/jobs/x/job.json`, MAX_BATCH: '0' }]) {
+  for (const env of [
+    {},
+    { JOB_URI: 'nonsense' },
+    { JOB_URI: `${objects.uri}/jobs/x/job.json`, MAX_BATCH: '0' },
+  ]) {
     const { code, stderr } = await start(env as Record<string, string>).ended;
     assert.equal(code, 78, stderr);
     assert.match(stderr, /^ml-serverless worker: (JOB_URI|MAX_BATCH)[^\n]*\n$/);
@@ -60,14 +70,18 @@ test('each index works its own shard, and a second run of a finished one changes
   const before = await contentOf(objects, 'jobs/shards/');
   const results = [...before.keys()].filter((key) => key.includes('/results/'));
   assert.equal(results.length, 100);
-  assert.equal((await start({ JOB_URI, AWS_BATCH_JOB_ARRAY_INDEX: '0', AWS_BATCH_JOB_ATTEMPT: '2' }).ended).code, 0);
+  assert.equal(
+    (await start({ JOB_URI, AWS_BATCH_JOB_ARRAY_INDEX: '0', AWS_BATCH_JOB_ATTEMPT: '2' }).ended).code,
+    0,
+  );
   assert.deepEqual(await contentOf(objects, 'jobs/shards/'), before);
 });
 
 test('SIGTERM ends it at the edge of a chunk with status 143, and the next attempt finishes the rest', async () => {
   const JOB_URI = await plan('stopped', 300);
   const { child, ended } = start({ JOB_URI });
-  while ((await contentOf(objects, 'jobs/stopped/results/')).size < 3) await new Promise((r) => setTimeout(r, 2));
+  while ((await contentOf(objects, 'jobs/stopped/results/')).size < 3)
+    await new Promise((r) => setTimeout(r, 2));
   child.kill('SIGTERM');
   const { code, stderr } = await ended;
   assert.equal(code, 143, stderr);

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Manifest } from '../../../models/manifest.ts';
+import type { ImageManifest } from '../../../models/manifest.ts';
 import type { Models } from '../../src/domain/classifier.ts';
 import { AppError } from '../../src/domain/errors.ts';
 import { createClassifier } from '../../src/inference/classifier.ts';
@@ -22,7 +22,7 @@ export interface GatedModels extends Models {
 export function createGatedModels(
   options: { readonly maxQueue?: number; readonly maxPixels?: number } = {},
 ): GatedModels {
-  const manifest = JSON.parse(readFileSync('models/resnet50/manifest.json', 'utf8')) as Manifest;
+  const manifest = JSON.parse(readFileSync('models/resnet50/manifest.json', 'utf8')) as ImageManifest;
   const { classes } = manifest.output;
   let gate: Promise<void> = Promise.resolve();
   let open = () => {};

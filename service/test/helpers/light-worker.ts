@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Manifest } from '../../../models/manifest.ts';
+import type { ImageManifest } from '../../../models/manifest.ts';
 import { readJob, workShard } from '../../src/batch/work.ts';
 import { parseJobUri } from '../../src/domain/job-layout.ts';
 import { createClassifier } from '../../src/inference/classifier.ts';
@@ -12,7 +12,8 @@ import { createFileStore } from '../../src/storage/files.ts';
 
 const { JOB_URI = '', MODELS_DIR = '', AWS_BATCH_JOB_ARRAY_INDEX = '0' } = process.env;
 const { storeUri, jobId } = parseJobUri(JOB_URI);
-const manifest = JSON.parse(readFileSync(join(MODELS_DIR, 'tiny', 'manifest.json'), 'utf8')) as Manifest;
+const manifest = JSON.parse(readFileSync(join(MODELS_DIR, 'tiny', 'manifest.json'), 'utf8')) as ImageManifest;
+if (!('classes' in manifest.output)) throw new Error('the tiny model classifies');
 const { classes } = manifest.output;
 
 const objects = await createFileStore(storeUri);

@@ -17,7 +17,9 @@ export interface TestApp {
   close(): Promise<void>;
 }
 
-export interface TestAppOptions extends Pick<Services, 'models'>, Partial<Pick<Services, 'objects' | 'batch'>> {
+export interface TestAppOptions
+  extends Pick<Services, 'models'>,
+    Partial<Pick<Services, 'objects' | 'batch'>> {
   /** Environment variables. */
   readonly env?: Readonly<Record<string, string>>;
 }

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Batch } from '../../src/batch/batch.ts';
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
-import { contentOf, idleQueue, picture, tempBatch, tempQueue, tempStore, untilFinished } from '../helpers/batch-fixture.ts';
+import {
+  contentOf,
+  idleQueue,
+  picture,
+  tempBatch,
+  tempQueue,
+  tempStore,
+  untilFinished,
+} from '../helpers/batch-fixture.ts';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { startApp, type TestApp } from '../helpers/test-app.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
@@ -18,9 +26,17 @@ before(async () => {
   // The server's model is resnet50 here; the workers know it as the tiny one.
   queue = tempQueue({ ...model.env });
   const real = queue.submit;
-  const tinyQueue = { ...queue, submit: (job: Parameters<typeof real>[0]) => real({ ...job, environment: { MODEL: 'tiny' } }) };
+  const tinyQueue = {
+    ...queue,
+    submit: (job: Parameters<typeof real>[0]) => real({ ...job, environment: { MODEL: 'tiny' } }),
+  };
   batch = tempBatch(store, tinyQueue, { shardSize: 20, chunkSize: 4 });
-  const services = { models: createGatedModels(), objects: store, batch: asTiny(batch), env: { MAX_IMAGE_BYTES: '50000' } };
+  const services = {
+    models: createGatedModels(),
+    objects: store,
+    batch: asTiny(batch),
+    env: { MAX_IMAGE_BYTES: '50000' },
+  };
   app = await startApp(services);
   for (let n = 0; n < 30; n++) await store.put(`input/set/${n}.png`, await picture(n));
   await store.put('input/set/bad.jpg', 'no picture');
@@ -51,7 +67,10 @@ test('a prefix becomes a job with links, whose results are streamed, and which i
   assert.deepEqual(status.counts, { total: 31, succeeded: 30, failed: 1, pending: 0 });
   const results = await app.http.get(links.results).expect(200).buffer(true);
   assert.match(results.headers['content-type'] ?? '', /^application\/x-ndjson/);
-  const rows = results.text.trim().split('\n').map((line) => JSON.parse(line));
+  const rows = results.text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
   assert.equal(rows.length, 31);
   assert.equal(rows.find(({ key }) => key === 'input/set/bad.jpg').error.code, 'UNREADABLE_IMAGE');
   assert.ok(rows.every((row) => row.error || row.predictions.length === 2));
@@ -71,7 +90,12 @@ test('files of a form become a job, those of one name too; their results stay wi
   for (const n of [1, 2]) request.attach('files', await picture(n), 'same.png');
   request.attach('other', Buffer.from('no picture'), 'täxt.jpg');
   const { jobId } = (await request.expect(202)).body;
-  assert.deepEqual((await untilFinished(batch, jobId)).counts, { total: 3, succeeded: 2, failed: 1, pending: 0 });
+  assert.deepEqual((await untilFinished(batch, jobId)).counts, {
+    total: 3,
+    succeeded: 2,
+    failed: 1,
+    pending: 0,
+  });
   const outputs = await contentOf(store, `jobs/${jobId}/outputs/`);
   assert.equal(outputs.size, 3);
 });
@@ -80,7 +104,10 @@ test('an idempotencyKey makes one job of many requests, and refuses another requ
   const body = { prefix: 'input/set/1', idempotencyKey: 'once' };
   const answers = await Promise.all([1, 2, 3].map(() => app.http.post('/batch').send(body).expect(202)));
   assert.equal(new Set(answers.map(({ body: { jobId } }) => jobId)).size, 1);
-  const conflict = await app.http.post('/batch').send({ ...body, prefix: 'input/set/2' }).expect(409);
+  const conflict = await app.http
+    .post('/batch')
+    .send({ ...body, prefix: 'input/set/2' })
+    .expect(409);
   assert.equal(conflict.body.code, 'CONFLICT');
   const other = await app.http.post('/batch').send({ prefix: 'input/set/1' }).expect(202);
   assert.notEqual(other.body.jobId, answers[0]?.body.jobId);
@@ -105,19 +132,32 @@ test('a job that cannot be made is a problem with a code and leaves nothing behi
     const answer = await app.http.post('/batch').send(body);
     assert.deepEqual([answer.status, answer.body.code], [status, code], JSON.stringify(body).slice(0, 100));
   }
-  const big = app.http.post('/batch').attach('a', await picture(1), 'a.png').attach('b', Buffer.alloc(60_000), 'b.png');
+  const big = app.http
+    .post('/batch')
+    .attach('a', await picture(1), 'a.png')
+    .attach('b', Buffer.alloc(60_000), 'b.png');
   assert.equal((await big).body.code, 'IMAGE_TOO_LARGE');
-  const late = app.http.post('/batch').attach('a', await picture(1), 'a.png').field('topK', '3');
+  const late = app.http
+    .post('/batch')
+    .attach('a', await picture(1), 'a.png')
+    .field('topK', '3');
   assert.equal((await late).body.code, 'INVALID_REQUEST');
   const none = app.http.post('/batch').field('topK', '3');
   assert.equal((await none).body.code, 'INVALID_REQUEST');
-  const raw = app.http.post('/batch').set('content-type', 'image/png').send(await picture(1));
+  const raw = app.http
+    .post('/batch')
+    .set('content-type', 'image/png')
+    .send(await picture(1));
   assert.equal((await raw).body.code, 'UNSUPPORTED_MEDIA_TYPE');
   assert.equal(await untouched(), before);
 });
 
 test('a job that is not there is JOB_NOT_FOUND on every route', async () => {
-  for (const request of [app.http.get('/batch/none'), app.http.get('/batch/none/results'), app.http.delete('/batch/none')]) {
+  for (const request of [
+    app.http.get('/batch/none'),
+    app.http.get('/batch/none/results'),
+    app.http.delete('/batch/none'),
+  ]) {
     const answer = await request;
     assert.deepEqual([answer.status, answer.body.code], [404, 'JOB_NOT_FOUND']);
   }
@@ -147,7 +187,13 @@ test('the list pages through every job once, newest first', async () => {
     cursor = `&cursor=${page.next}`;
   }
   assert.equal(new Set(seen.map(({ jobId }) => jobId)).size, seen.length);
-  assert.deepEqual(seen.slice(0, 5).map(({ jobId }) => jobId).sort(), [0, 1, 2, 3, 4].map((n) => `list-${n}`));
+  assert.deepEqual(
+    seen
+      .slice(0, 5)
+      .map(({ jobId }) => jobId)
+      .sort(),
+    [0, 1, 2, 3, 4].map((n) => `list-${n}`),
+  );
   const times = seen.map(({ createdAt }) => createdAt);
   assert.deepEqual(times, times.toSorted().toReversed());
   assert.equal((await app.http.get('/batch?cursor=nonsense')).status, 400);

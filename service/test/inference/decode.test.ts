@@ -4,14 +4,15 @@ import { before, describe, it } from 'node:test';
 import { crc32, deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { defaultModelsDir } from '../../../models/folders.ts';
-import { type ImageInput, readManifest } from '../../../models/manifest.ts';
+import { type ImageInput, type ImageManifest, readManifest } from '../../../models/manifest.ts';
 import { decode, planResize } from '../../src/inference/decode.ts';
 import { noise, picture, truncatedPicture } from '../helpers/pictures.ts';
 
 const limits = { maxPixels: 50_000_000 };
 let input: ImageInput;
 before(async () => {
-  ({ input } = await readManifest(join(defaultModelsDir(), 'resnet50')));
+  const manifest = await readManifest(join(defaultModelsDir(), 'resnet50'));
+  ({ input } = manifest as ImageManifest);
 });
 
 /** A PNG of `side` x `side` black pixels: 1 bit each in the file, 4 bytes each in memory. */

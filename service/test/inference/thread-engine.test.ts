@@ -23,6 +23,7 @@ function openThread(
   return createThreadEngine({
     spec: {
       engine: 'tensorflow',
+      format: 'compiled',
       stage,
       path: options.path ?? folders.compiled('float32', stage),
       inputShape: [224, 224, 3],

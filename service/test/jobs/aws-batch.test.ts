@@ -13,7 +13,11 @@ let server: AwsBatchServer;
 let queue: JobQueue;
 let recordDir: string;
 before(async () => {
-  Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'test', AWS_REGION: 'us-east-1' });
+  Object.assign(process.env, {
+    AWS_ACCESS_KEY_ID: 'test',
+    AWS_SECRET_ACCESS_KEY: 'test',
+    AWS_REGION: 'us-east-1',
+  });
   recordDir = await mkdtemp(join(tmpdir(), 'aws-batch-'));
   server = await startAwsBatch({ command: childCommand(recordDir) });
   queue = createAwsBatchQueue({ ...server, maxAttempts: 2 });
@@ -29,11 +33,18 @@ testJobQueue('aws-batch', () => ({ queue, recordDir }));
 test('the status of an array of 10,000 children is one call', async () => {
   const idle = await startAwsBatch({ command: childCommand(recordDir), concurrency: 0 });
   const big = createAwsBatchQueue(idle);
-  const { reference } = await big.submit({ jobId: 'big', shards: 10_000, jobUri: 's3://b/jobs/big/job.json' });
+  const { reference } = await big.submit({
+    jobId: 'big',
+    shards: 10_000,
+    jobUri: 's3://b/jobs/big/job.json',
+  });
   const before = idle.calls.length;
   const status = await big.status(reference);
   assert.equal(idle.calls.length - before, 1);
-  assert.deepEqual(status, { state: 'SUBMITTED', shards: { pending: 10_000, running: 0, succeeded: 0, failed: 0 } });
+  assert.deepEqual(status, {
+    state: 'SUBMITTED',
+    shards: { pending: 10_000, running: 0, succeeded: 0, failed: 0 },
+  });
   await big.close();
   await idle.close();
 });
@@ -41,7 +52,10 @@ test('the status of an array of 10,000 children is one call', async () => {
 test('what AWS refuses is QUEUE_UNAVAILABLE with its reason in one line', async () => {
   const isRefusal = (text: RegExp) => (error: unknown) =>
     isAppError(error, 'QUEUE_UNAVAILABLE') && text.test(error.message) && !error.message.includes('\n');
-  await assert.rejects(queue.submit({ jobId: 'x', shards: 10_001, jobUri: 'x' }), isRefusal(/between 2 and 10000/));
+  await assert.rejects(
+    queue.submit({ jobId: 'x', shards: 10_001, jobUri: 'x' }),
+    isRefusal(/between 2 and 10000/),
+  );
   await assert.rejects(queue.submit({ jobId: '-x', shards: 1, jobUri: 'x' }), isRefusal(/Job name/));
   await assert.rejects(
     queue.submit({ jobId: 'x', shards: 1, jobUri: 'x', environment: { BIG: 'x'.repeat(8192) } }),

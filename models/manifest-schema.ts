@@ -1,0 +1,152 @@
+import { type Static, Type } from 'typebox';
+
+const sha256 = Type.String({ pattern: '^[0-9a-f]{64}$' });
+const relativePath = Type.String({
+  pattern: '^(?!/)(?!.*(^|/)\\.\\.(/|$))[^\\\\]+$',
+  description: 'relative, no ..',
+});
+const perChannel = Type.Array(Type.Number(), { minItems: 1, maxItems: 4 });
+const literals = <const T extends readonly string[]>(values: T) =>
+  Type.Unsafe<T[number]>({ type: 'string', enum: [...values] });
+const closed = { additionalProperties: false } as const;
+
+export const TASKS = ['image-classification', 'tabular-classification', 'tabular-regression'] as const;
+export type Task = (typeof TASKS)[number];
+
+/** Which formats each engine opens. */
+export const FORMATS_OF = {
+  tensorflow: ['tfjs-layers', 'tfjs-graph', 'saved-model'],
+  wasm: ['tfjs-layers', 'tfjs-graph'],
+  onnx: ['onnx'],
+} as const;
+
+/** How a decoded picture becomes the network's input: value = (pixel * scale - mean) / std, channel by channel. */
+export const imageInputSchema = Type.Object(
+  {
+    kind: Type.Literal('image'),
+    height: Type.Integer({ minimum: 1, maximum: 4096 }),
+    width: Type.Integer({ minimum: 1, maximum: 4096 }),
+    channels: literals(['RGB', 'BGR', 'GRAY']),
+    /** shorter-side: scale so that the shorter side has `size` pixels, then crop; cover: scale to cover, then crop; squash: ignore the aspect ratio. */
+    resize: Type.Object({
+      mode: literals(['shorter-side', 'cover', 'squash']),
+      size: Type.Optional(Type.Integer({ minimum: 1, maximum: 4096 })),
+    }),
+    crop: literals(['center']),
+    scale: Type.Number(),
+    mean: perChannel,
+    std: perChannel,
+    layout: literals(['NHWC', 'NCHW']),
+  },
+  closed,
+);
+
+/** One column. A category is one of `categories`; a model that takes numbers gets its position in that list. */
+export const featureSchema = Type.Object(
+  {
+    name: Type.String({ minLength: 1, maxLength: 128 }),
+    type: literals(['number', 'integer', 'category']),
+    categories: Type.Optional(
+      Type.Array(Type.String({ maxLength: 256 }), { minItems: 1, maxItems: 10_000, uniqueItems: true }),
+    ),
+    /** Bounds of a number, both included; what lies outside is refused. */
+    minimum: Type.Optional(Type.Number()),
+    maximum: Type.Optional(Type.Number()),
+  },
+  closed,
+);
+
+/** The columns of a row, in the order in which the model was trained on them. */
+export const tabularInputSchema = Type.Object(
+  { kind: Type.Literal('tabular'), features: Type.Array(featureSchema, { minItems: 1, maxItems: 10_000 }) },
+  closed,
+);
+
+/** Name of the tensor that is the answer; needed only where the model has several that could be. */
+const tensor = Type.Optional(Type.String({ minLength: 1, maxLength: 256 }));
+
+const classesOutput = Type.Object(
+  {
+    /** softmax: the model answers probabilities; logits: softmax is still to be taken. */
+    activation: literals(['softmax', 'logits']),
+    classes: Type.Integer({ minimum: 1, maximum: 100_000 }),
+    /** JSON: an array of labels, or an object from index to label. */
+    labels: relativePath,
+    tensor,
+  },
+  closed,
+);
+
+const valueOutput = Type.Object(
+  {
+    /** What the number is, for people: "disease progression after one year". */
+    target: Type.String({ minLength: 1, maxLength: 128 }),
+    tensor,
+  },
+  closed,
+);
+
+/** Where the files come from: an npm package by exact version and integrity, a prefix of a bucket, or (without either) the manifest's own folder. */
+const source = Type.Object(
+  {
+    npm: Type.Optional(
+      Type.String({ pattern: '^(@[a-z0-9-._~]+/)?[a-z0-9-._~]+@[0-9]+\\.[0-9]+\\.[0-9]+.*$' }),
+    ),
+    integrity: Type.Optional(Type.String({ pattern: '^sha512-[A-Za-z0-9+/]+=*$' })),
+    s3: Type.Optional(
+      Type.String({
+        pattern: '^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/(.*/)?$',
+        description: 's3://<bucket>/<prefix>/ with a / at its end',
+      }),
+    ),
+    files: Type.Array(
+      Type.Object({ path: relativePath, bytes: Type.Integer({ minimum: 0 }), sha256 }, closed),
+      { minItems: 1, maxItems: 10_000 },
+    ),
+  },
+  closed,
+);
+
+const common = {
+  schemaVersion: Type.Literal(1),
+  name: Type.String({ pattern: '^[a-z0-9][a-z0-9_.-]{0,63}$' }),
+  version: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$' }),
+  description: Type.String(),
+  licence: Type.String({ minLength: 1 }),
+  engine: literals(['tensorflow', 'wasm', 'onnx']),
+  format: literals(['tfjs-layers', 'tfjs-graph', 'saved-model', 'onnx']),
+  source,
+  /** The file an engine opens, one of source.files. */
+  entry: relativePath,
+  /** Own code around the model: hooks.mjs in the manifest's folder. */
+  hooks: Type.Optional(Type.Literal('hooks.mjs')),
+  metrics: Type.Record(Type.String(), Type.Union([Type.Number(), Type.String()])),
+};
+
+const imageManifest = Type.Object(
+  { ...common, task: Type.Literal('image-classification'), input: imageInputSchema, output: classesOutput },
+  closed,
+);
+const tabularClassManifest = Type.Object(
+  { ...common, task: Type.Literal('tabular-classification'), input: tabularInputSchema, output: classesOutput },
+  closed,
+);
+const tabularValueManifest = Type.Object(
+  { ...common, task: Type.Literal('tabular-regression'), input: tabularInputSchema, output: valueOutput },
+  closed,
+);
+
+/** The schema of each task's model card. */
+export const manifestSchemas = {
+  'image-classification': imageManifest,
+  'tabular-classification': tabularClassManifest,
+  'tabular-regression': tabularValueManifest,
+} as const satisfies Record<Task, unknown>;
+
+export type ImageInput = Static<typeof imageInputSchema>;
+export type Feature = Static<typeof featureSchema>;
+export type ImageManifest = Static<typeof imageManifest>;
+export type TabularManifest = Static<typeof tabularClassManifest> | Static<typeof tabularValueManifest>;
+
+/** The model card that a model's folder holds: where it comes from, what it eats and what it answers. */
+export type Manifest = ImageManifest | TabularManifest;

@@ -1,0 +1,97 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import type { CliConfig } from '../config.ts';
+import { EXIT_STATUS_HELP, type ExitStatus, usageError } from './failure.ts';
+import { createServiceClient, type ServiceClient } from './service-client.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What every command is given. */
+export interface Context {
+  readonly config: CliConfig;
+  readonly terminal: Terminal;
+  /** Aborted by Ctrl-C and SIGTERM, with the CommandError that the command then ends with. */
+  readonly signal: AbortSignal;
+  /** The folder that relative paths start from. */
+  readonly cwd: string;
+  /** How its user would type a command here, e.g. `ml-serverless batch watch`, or `npm run -s batch -- watch`. */
+  invocation(group: string, ...words: readonly string[]): string;
+  /** Sets the exit status of a command that ended in good order. */
+  exit(status: ExitStatus): void;
+}
+
+/** Options of every command that asks the service. */
+export interface ServiceOptions {
+  readonly url?: string;
+  readonly apiKey?: string;
+}
+
+/** Adds --url and --api-key. */
+export function withService(command: Command): Command {
+  return command
+    .option(
+      '--url <address>',
+      'the service; default: $ML_SERVERLESS_URL, else http://localhost:8080',
+      parseUrl,
+    )
+    .option(
+      '--api-key <key>',
+      'its API key; better: $ML_SERVERLESS_API_KEY, which other users of this machine cannot see',
+    );
+}
+
+/** Adds the examples and the exit statuses under the options. Each example is [command line, what it does]. */
+export function withExamples(command: Command, examples: readonly (readonly [string, string])[]): Command {
+  const width = Math.max(...examples.map(([line]) => line.length));
+  const lines = examples.map(([line, what]) => `  ${line.padEnd(width)}   ${what}`.trimEnd());
+  return command.addHelpText('after', ['', 'Examples:', ...lines, '', EXIT_STATUS_HELP].join('\n'));
+}
+
+/** The service that the options mean. */
+export function clientOf(context: Context, options: ServiceOptions, hint?: string): ServiceClient {
+  const { config, signal, terminal } = context;
+  const url = options.url ?? config.ML_SERVERLESS_URL;
+  const apiKey = options.apiKey ?? config.ML_SERVERLESS_API_KEY;
+  const client = createServiceClient({ url, apiKey, signal, hint: hint ?? hintFor(url) });
+  if (apiKey !== undefined && url.startsWith('http:') && !client.isLocal) {
+    terminal.err(
+      `${terminal.errColours.yellow('warning:')} the API key goes to ${client.url} unencrypted; use https\n`,
+    );
+  }
+  return client;
+}
+
+const hintFor = (url: string) =>
+  /\/\/(localhost|127\.|\[::1\])/.test(url) ? 'start it with: npm start' : 'check --url and the network';
+
+/** Checks an address as the environment's is checked. */
+function parseUrl(text: string): string {
+  if (!URL.canParse(text)) throw new InvalidArgumentError('write it like http://localhost:8080');
+  const { protocol, username, search, hash } = new URL(text);
+  if (!/^https?:$/.test(protocol)) throw new InvalidArgumentError('it starts with http:// or https://');
+  if (username || search || hash) throw new InvalidArgumentError('it has no user, query or fragment');
+  return text;
+}
+
+/** Parses a whole number within bounds, for commander. */
+export const wholeNumber = (minimum: number, maximum: number) => (text: string) => {
+  const value = /^\d[\d_,]*$/.test(text) ? Number(text.replaceAll(/[_,]/g, '')) : Number.NaN;
+  if (Number.isInteger(value) && value >= minimum && value <= maximum) return value;
+  throw new InvalidArgumentError(
+    `it is a whole number from ${minimum.toLocaleString('en-US')} to ${maximum.toLocaleString('en-US')}`,
+  );
+};
+
+const JOB_ID = /^[A-Za-z0-9_-]{1,128}$/;
+
+/** Parses job ids, each once. */
+export function jobIdsOf(texts: readonly string[]): string[] {
+  for (const text of texts) {
+    if (!JOB_ID.test(text))
+      throw usageError(`${JSON.stringify(text)} is not a job id; batch list shows those there are`);
+  }
+  return [...new Set(texts)];
+}
+
+/** One JSON object a line: what --json means in every command. */
+export const jsonLine = (value: unknown): string => `${JSON.stringify(value)}\n`;
+
+export const JSON_OPTION = ['--json', 'one JSON object a line on stdout (JSON Lines), for programs'] as const;

@@ -1,0 +1,82 @@
+import { AppError } from '../domain/errors.ts';
+
+/** The exit statuses of the command line; `--help` of every command lists them. */
+export const EXIT = {
+  ok: 0,
+  someFailed: 1,
+  usage: 2,
+  unreachable: 3,
+  refused: 4,
+  fault: 5,
+  /** As shells say it: 128 + SIGINT. */
+  interrupted: 130,
+  /** 128 + SIGTERM. */
+  terminated: 143,
+} as const;
+
+export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
+
+/** What only the command line can meet; codes of the service (domain/errors.ts) are passed on as they are. */
+export type CliCode =
+  | 'USAGE'
+  | 'UNREACHABLE'
+  | 'UNEXPECTED_ANSWER'
+  | 'FILE_NOT_READABLE'
+  | 'NO_IMAGES'
+  | 'INTERRUPTED';
+
+/** A failure that ends a command or one of its inputs: a code, one line that says what to do, an exit status. */
+export class CommandError extends Error {
+  readonly code: string;
+  readonly exitStatus: ExitStatus;
+
+  constructor(code: string, message: string, exitStatus: ExitStatus, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'CommandError';
+    this.code = code;
+    this.exitStatus = exitStatus;
+  }
+}
+
+const own = (code: CliCode, status: ExitStatus) => (message: string, cause?: unknown) =>
+  new CommandError(code, message, status, { cause });
+
+export const usageError = own('USAGE', EXIT.usage);
+export const unreachable = own('UNREACHABLE', EXIT.unreachable);
+export const unexpectedAnswer = own('UNEXPECTED_ANSWER', EXIT.fault);
+export const notReadable = own('FILE_NOT_READABLE', EXIT.someFailed);
+export const noImages = own('NO_IMAGES', EXIT.someFailed);
+export const interrupted = (message: string, status: ExitStatus) =>
+  new CommandError('INTERRUPTED', message, status);
+
+/** Faults of the service, not of the request: it may be right the next time. */
+const FAULTS = new Set(['INTERNAL', 'ENGINE_FAILED', 'STORE_UNAVAILABLE', 'QUEUE_UNAVAILABLE']);
+/** The service is there, but it has no room or no model yet. */
+const BUSY = new Set(['OVERLOADED', 'MODEL_NOT_READY', 'RATE_LIMITED']);
+
+/** The one place where a code of the service becomes an exit status. */
+export function exitStatusOf(code: string): ExitStatus {
+  if (BUSY.has(code)) return EXIT.unreachable;
+  return FAULTS.has(code) ? EXIT.fault : EXIT.refused;
+}
+
+/** Any thrown value as a CommandError. */
+export function toCommandError(error: unknown): CommandError {
+  if (error instanceof CommandError) return error;
+  if (error instanceof AppError) {
+    const status = error.code === 'INVALID_CONFIGURATION' ? EXIT.usage : exitStatusOf(error.code);
+    return new CommandError(error.code, error.message, status, { cause: error });
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return new CommandError('INTERNAL', message, EXIT.fault, { cause: error });
+}
+
+/** For `--help`. */
+export const EXIT_STATUS_HELP = `Exit status:
+  0  everything succeeded
+  1  some inputs failed, or a job ended with failures
+  2  wrong usage
+  3  the service cannot be reached, or has no room after several tries
+  4  the service refused: no or a wrong API key, no such job or model, a wrong prefix
+  5  the service failed, or something else answered at that address
+  130 and 143: stopped by Ctrl-C and by SIGTERM`;

@@ -1,0 +1,108 @@
+import { open, readdir, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { CommandError, EXIT, noImages, notReadable } from './failure.ts';
+import { formatBytes } from './format.ts';
+
+/** What a folder is searched for; a file that is named is taken whatever it is called. */
+const IMAGE = /\.(jpe?g|jpe|jfif|png|webp|avif|tiff?|gif)$/i;
+/** Most files of one command. */
+const MAX_FILES = 1_000_000;
+
+/** One thing to classify, or why it cannot be. */
+export type Found =
+  | { readonly name: string; readonly path: string; readonly bytes: number }
+  | { readonly name: string; readonly error: CommandError };
+
+/** A file that is there. */
+export type FoundFile = Extract<Found, { path: string }>;
+
+/**
+ * The files that the arguments mean: files as they are, folders with everything below them that looks like an image,
+ * in order. Hidden files and folders, and linked folders, are left out. What cannot be read becomes an entry with its error.
+ *
+ * @param cwd where relative paths start
+ */
+export async function findFiles(paths: readonly string[], cwd: string): Promise<Found[]> {
+  const found: Found[] = [];
+  const add = (entry: Found) => {
+    if (found.push(entry) > MAX_FILES) {
+      throw new CommandError('USAGE', `more than ${MAX_FILES} files; name fewer of them`, EXIT.usage);
+    }
+  };
+  for (const name of paths) await search(name, resolve(cwd, name), add, true);
+  return found;
+}
+
+async function search(
+  name: string,
+  path: string,
+  add: (entry: Found) => void,
+  isNamed: boolean,
+): Promise<void> {
+  try {
+    const facts = await stat(path);
+    if (facts.isFile()) return add({ name, path, bytes: facts.size });
+    if (!facts.isDirectory()) throw notReadable('neither a file nor a folder');
+    let count = 0;
+    const entries = await readdir(path, { withFileTypes: true });
+    entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+    for (const entry of entries) {
+      if (entry.name.startsWith('.')) continue;
+      if (!entry.isDirectory() && !IMAGE.test(entry.name)) continue;
+      await search(join(name, entry.name), join(path, entry.name), (item) => (count++, add(item)), false);
+    }
+    if (isNamed && count === 0) throw noImages('no image in this folder (JPEG, PNG, WebP, AVIF, TIFF, GIF)');
+  } catch (error) {
+    // A limit of the whole command, not a fault of this path.
+    if (error instanceof CommandError && error.exitStatus !== EXIT.someFailed) throw error;
+    add({ name, error: error instanceof CommandError ? error : fileError(error) });
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  EACCES: 'no permission to read it',
+  EPERM: 'no permission to read it',
+  EISDIR: 'it is a folder',
+  ELOOP: 'a link that leads to itself',
+};
+
+/** A failure of the file system in words. */
+export function fileError(error: unknown): CommandError {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  return notReadable(REASONS[code] ?? message, error);
+}
+
+/** Largest file that is read into memory here; services take 20 MiB unless they are told otherwise. */
+const MAX_BYTES = 128 * 1024 * 1024;
+
+const tooLarge = (bytes: string) =>
+  new CommandError('IMAGE_TOO_LARGE', `${bytes} are more than ${formatBytes(MAX_BYTES)}`, EXIT.someFailed);
+
+/** The bytes of a file, bounded. @throws CommandError FILE_NOT_READABLE, IMAGE_TOO_LARGE */
+export async function readImageFile(path: string): Promise<Buffer<ArrayBuffer>> {
+  let handle: Awaited<ReturnType<typeof open>> | undefined;
+  try {
+    handle = await open(path);
+    const { size } = await handle.stat();
+    if (size > MAX_BYTES) throw tooLarge(formatBytes(size));
+    return await handle.readFile();
+  } catch (error) {
+    throw error instanceof CommandError ? error : fileError(error);
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** Everything on stdin, bounded. @throws CommandError IMAGE_TOO_LARGE, NO_IMAGES */
+export async function readStdin(stream: AsyncIterable<Buffer> = process.stdin): Promise<Buffer<ArrayBuffer>> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of stream) {
+    bytes += part.length;
+    if (bytes > MAX_BYTES) throw tooLarge('the bytes on stdin');
+    parts.push(part);
+  }
+  if (bytes === 0) throw noImages('nothing came on stdin; pipe one image into it');
+  return Buffer.concat(parts);
+}

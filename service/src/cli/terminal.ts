@@ -1,0 +1,52 @@
+import { once } from 'node:events';
+import picocolors from 'picocolors';
+
+type Colours = ReturnType<typeof picocolors.createColors>;
+
+/** Where a command writes: results to `out`, everything else to `err`. */
+export interface Terminal {
+  /** Resolves when the reader can take more. */
+  out(text: string | Uint8Array): Promise<void>;
+  err(text: string): void;
+  /** Colours of stdout; they do nothing when it is not a terminal, or with NO_COLOR. */
+  readonly colours: Colours;
+  readonly errColours: Colours;
+  /** True when a person looks at stdout. */
+  readonly isTerminal: boolean;
+  /** stderr, for live progress; undefined when it is not a terminal. */
+  readonly live: NodeJS.WriteStream | undefined;
+  /** Width of stdout in columns; undefined when it is not a terminal. */
+  readonly columns: number | undefined;
+}
+
+/** @param noColour the variable NO_COLOR is set (https://no-color.org) */
+export function createTerminal(noColour: boolean): Terminal {
+  const { stdout, stderr } = process;
+  for (const stream of [stdout, stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      // The reader has what it wanted (`| head`): nothing went wrong.
+      if (error.code === 'EPIPE') process.exit(0);
+      throw error;
+    });
+  }
+  const isTerminal = stdout.isTTY === true;
+  return {
+    out: async (text) => {
+      if (!stdout.write(text)) await once(stdout, 'drain');
+    },
+    err: (text) => void stderr.write(text),
+    colours: picocolors.createColors(isTerminal && !noColour),
+    errColours: picocolors.createColors(stderr.isTTY === true && !noColour),
+    isTerminal,
+    live: stderr.isTTY ? stderr : undefined,
+    columns: isTerminal ? stdout.columns : undefined,
+  };
+}
+
+/** Text from files and services as it is safe to show: control characters (colours, cursor moves, newlines) are spelt out. */
+export function printable(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, (character) => {
+    const code = character.charCodeAt(0);
+    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`;
+  });
+}

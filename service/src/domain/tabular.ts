@@ -1,0 +1,68 @@
+import type { Task } from './task.ts';
+
+/** One column that a tabular model takes. */
+export interface FeatureInfo {
+  readonly name: string;
+  readonly type: 'number' | 'integer' | 'category';
+  readonly categories?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+/** What GET /models says of a loaded tabular model. */
+export interface TabularModelInfo {
+  readonly name: string;
+  readonly version: string;
+  readonly task: Exclude<Task, 'image-classification'>;
+  readonly description: string;
+  readonly licence: string;
+  readonly engine: string;
+  readonly precision: string;
+  readonly stage: string;
+  readonly ready: boolean;
+  readonly input: { readonly features: readonly FeatureInfo[] };
+  /** Label of each class; empty for a regression. */
+  readonly labels: readonly string[];
+  /** What a regression predicts. */
+  readonly target?: string;
+  readonly metrics: Readonly<Record<string, number | string>>;
+}
+
+/** The likeliest class of one row, and the probability of each. */
+export interface RowClass {
+  readonly label: string;
+  readonly index: number;
+  readonly probability: number;
+  /** By label, in the order of the model's output; six decimals. */
+  readonly probabilities: Readonly<Record<string, number>>;
+}
+
+/** The number that a regression predicts for one row. */
+export interface RowValue {
+  readonly value: number;
+}
+
+export type RowPrediction = RowClass | RowValue;
+
+/** What a tabular model says of some rows: one prediction a row, in their order. */
+export interface TabularPrediction {
+  readonly model: string;
+  readonly version: string;
+  readonly predictions: readonly RowPrediction[];
+  /** Milliseconds: checking the rows, waiting for the engine, in the engine. */
+  readonly timing: { readonly decodeMs: number; readonly queueMs: number; readonly inferenceMs: number };
+}
+
+/** A row as it comes: its values in the order of the features, or by their names. */
+export type Row = readonly unknown[] | Readonly<Record<string, unknown>>;
+
+/**
+ * The one way to get predictions for rows. Throws AppError INVALID_REQUEST with `at: { row, column }` (rows count from 1)
+ * when a row does not fit, OVERLOADED, ENGINE_FAILED, REQUEST_CANCELLED as a Classifier does.
+ */
+export interface TabularModel {
+  readonly info: TabularModelInfo;
+  predict(rows: readonly Row[], options?: { readonly signal?: AbortSignal }): Promise<TabularPrediction>;
+  /** Finishes what was accepted, then frees the engine. */
+  close(): Promise<void>;
+}

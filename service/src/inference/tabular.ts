@@ -1,0 +1,138 @@
+import { performance } from 'node:perf_hooks';
+import type { TabularManifest } from '../../../models/manifest.ts';
+import { AppError } from '../domain/errors.ts';
+import { roundProbability } from '../domain/prediction.ts';
+import type { Row, RowPrediction, TabularModel, TabularModelInfo } from '../domain/tabular.ts';
+import type { Engine } from './engines/engine.ts';
+import type { Hooks } from './hooks.ts';
+import { createRowReader } from './rows.ts';
+import { softmax } from './softmax.ts';
+
+export interface TabularOptions {
+  readonly manifest: TabularManifest;
+  /** One label a class; empty for a regression. */
+  readonly labels: readonly string[];
+  readonly engine: Engine;
+  readonly hooks: Hooks;
+  /** Most rows of one request. */
+  readonly maxRows: number;
+  /** Most requests at a time. */
+  readonly maxQueue: number;
+}
+
+/** Rows handed to the engine at once: enough to keep it busy, few enough that others get their turn. */
+const BLOCK = 1024;
+
+/** rows -> check -> infer -> class and probabilities, or a value. */
+export function createTabularModel(options: TabularOptions): TabularModel & { readonly waiting: number } {
+  const { manifest, labels, engine, hooks, maxRows, maxQueue } = options;
+  const { features } = manifest.input;
+  const { name: model, version, output } = manifest;
+  const width = 'classes' in output ? output.classes : 1;
+  const read = createRowReader(features);
+  const predictionOf = 'classes' in output ? classOf(labels, output.activation) : valueOf;
+  let accepted = 0;
+  let closed = false;
+
+  async function infer(matrix: Float32Array, count: number, signal: AbortSignal | undefined) {
+    const predictions: RowPrediction[] = [];
+    for (let from = 0; from < count; from += BLOCK) {
+      if (signal?.aborted) {
+        throw new AppError('REQUEST_CANCELLED', 'nobody waits for the answer any more');
+      }
+      const size = Math.min(BLOCK, count - from);
+      const block = matrix.slice(from * features.length, (from + size) * features.length);
+      const answers = await engine.infer(block, size);
+      for (let row = 0; row < size; row++) {
+        predictions.push(predictionOf(answers.subarray(row * width, (row + 1) * width)));
+      }
+    }
+    return predictions;
+  }
+
+  async function answer(rows: readonly Row[], signal: AbortSignal | undefined) {
+    const started = performance.now();
+    const given = await hooks.preprocess(rows);
+    if (given.length === 0) throw new AppError('INVALID_REQUEST', 'there are no rows; send at least one');
+    if (given.length > maxRows) {
+      throw new AppError('PAYLOAD_TOO_LARGE', `${given.length} rows are more than ${maxRows}; send fewer`);
+    }
+    const matrix = read(given);
+    const checked = performance.now();
+    const inferred = await infer(matrix, given.length, signal);
+    const inferenceMs = round(performance.now() - checked);
+    const predictions = await hooks.postprocess(inferred);
+    return {
+      model,
+      version,
+      predictions,
+      timing: { decodeMs: round(checked - started), queueMs: 0, inferenceMs },
+    };
+  }
+
+  return {
+    get info() {
+      return describe(manifest, labels, engine);
+    },
+    get waiting() {
+      return accepted;
+    },
+    async predict(rows, { signal } = {}) {
+      if (closed) {
+        throw new AppError('MODEL_NOT_READY', 'the service is shutting down; send the request again');
+      }
+      if (accepted >= maxQueue) {
+        const message = `${maxQueue} requests are waiting already; try again shortly`;
+        throw new AppError('OVERLOADED', message, { retryAfterSeconds: 1 });
+      }
+      accepted++;
+      try {
+        return await answer(rows, signal);
+      } finally {
+        accepted--;
+      }
+    },
+    async close() {
+      closed = true;
+      while (accepted > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await engine.close();
+    },
+  };
+}
+
+function classOf(labels: readonly string[], activation: 'softmax' | 'logits') {
+  return (answer: Float32Array): RowPrediction => {
+    const shares = activation === 'logits' ? softmax(answer) : answer;
+    const index = shares.indexOf(shares.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY));
+    return {
+      label: labels[index] ?? `class_${index}`,
+      index,
+      probability: roundProbability(shares[index] ?? 0),
+      probabilities: Object.fromEntries(
+        labels.map((label, place) => [label, roundProbability(shares[place] ?? 0)]),
+      ),
+    };
+  };
+}
+
+/** Seven significant digits: what float32 holds. */
+const valueOf = (answer: Float32Array): RowPrediction => ({ value: Number((answer[0] ?? 0).toPrecision(7)) });
+
+function describe(manifest: TabularManifest, labels: readonly string[], engine: Engine): TabularModelInfo {
+  const { name, version, task, description, licence, input, output, metrics } = manifest;
+  return {
+    name,
+    version,
+    task,
+    description,
+    licence,
+    ...engine.status,
+    ready: true,
+    input: { features: input.features },
+    labels,
+    ...('target' in output ? { target: output.target } : {}),
+    metrics,
+  };
+}
+
+const round = (milliseconds: number) => Math.round(milliseconds * 10) / 10;

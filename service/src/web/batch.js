@@ -1,0 +1,236 @@
+import { getJson, Problem } from './api.js';
+import { byId, el, fill } from './dom.js';
+import { MAX_DROPPED } from './files.js';
+import { bytes, moment, number, plural } from './format.js';
+import { badge, isEnded, watchJobs } from './job.js';
+import { notice, problemNotice } from './notice.js';
+import { isPicture } from './pictures.js';
+import { partition, uploadPart } from './upload.js';
+
+/** The batch tab: many pictures in, a job out. */
+export function createBatch({ limits, batch: isOffered }, { showJobs }) {
+  const message = byId('batch-message');
+  const view = byId('job-view');
+  let watching = new AbortController();
+  let uploading;
+
+  byId('choose-folder').addEventListener('click', () => byId('file-folder').click());
+  byId('choose-many').addEventListener('click', () => byId('file-many').click());
+  byId('refresh-jobs').addEventListener('click', () => void list());
+  for (const id of ['file-folder', 'file-many']) {
+    byId(id).addEventListener('change', ({ target }) => {
+      const files = [...target.files];
+      target.value = '';
+      stage(files, files[0]?.webkitRelativePath.split('/')[0] ?? '');
+    });
+  }
+  if (!isOffered) {
+    byId('batch-start').replaceChildren(
+      notice({
+        title: 'No batch jobs here',
+        text: 'This service was started without an object store. Set STORE and start it again.',
+      }),
+    );
+  }
+
+  /** Shows what would be sent, and what not, before anything is. */
+  function stage(files, name) {
+    if (!isOffered || uploading) return;
+    leave();
+    byId('batch-start').hidden = false;
+    view.hidden = true;
+    const pictures = files.filter(
+      (file) => isPicture(file) && file.size > 0 && file.size <= limits.imageBytes,
+    );
+    const others = files.filter((file) => !isPicture(file)).length;
+    const tooLarge = files.filter((file) => isPicture(file) && file.size > limits.imageBytes).length;
+    const empty = files.filter((file) => isPicture(file) && file.size === 0).length;
+    const left = [
+      others > 0 && `${plural(others, 'file')} that ${others === 1 ? 'is no picture' : 'are no pictures'}`,
+      tooLarge > 0 && `${plural(tooLarge, 'picture')} of more than ${bytes(limits.imageBytes)}`,
+      empty > 0 && `${plural(empty, 'file')} of 0 bytes`,
+    ].filter(Boolean);
+    const leftOut = left.length > 0 ? `Left out: ${left.join(', ')}.` : '';
+    if (pictures.length === 0) {
+      const text = `Choose a folder with JPEG, PNG, WebP, AVIF, TIFF or GIF files. ${leftOut}`;
+      message.replaceChildren(notice({ title: 'There is no picture to classify in that', text }));
+      return;
+    }
+    const size = bytes(pictures.reduce((sum, file) => sum + file.size, 0));
+    const capped =
+      files.length >= MAX_DROPPED ? `Only the first ${number(MAX_DROPPED)} files were taken. ` : '';
+    const go = el(
+      'button',
+      { type: 'button', class: 'primary', onclick: () => void send(pictures) },
+      `Classify ${plural(pictures.length, 'picture')}`,
+    );
+    message.replaceChildren(
+      el(
+        'div',
+        { class: 'card' },
+        el('h2', {}, name || plural(pictures.length, 'picture')),
+        el('p', { class: 'soft' }, `${plural(pictures.length, 'picture')}, ${size}. ${capped}${leftOut}`),
+        el(
+          'p',
+          { class: 'actions more' },
+          go,
+          el('button', { type: 'button', onclick: () => message.replaceChildren() }, 'Not now'),
+        ),
+      ),
+    );
+    message.scrollIntoView({ block: 'nearest' });
+    go.focus();
+  }
+
+  /** Sends the parts one after the other, then shows their jobs. A part that fails can be sent again from there. */
+  async function send(pictures, parts = partition(pictures, limits), made = []) {
+    uploading = new AbortController();
+    const total = parts.reduce((sum, part) => sum + part.bytes, 0);
+    const bar = el('div', {
+      class: 'progress',
+      role: 'progressbar',
+      'aria-label': 'Sent',
+      'aria-valuemin': '0',
+      'aria-valuemax': '100',
+    });
+    const text = el('p', { class: 'soft' });
+    const stop = el(
+      'button',
+      { type: 'button', class: 'danger', onclick: () => uploading.abort() },
+      'Stop sending',
+    );
+    message.replaceChildren(
+      el(
+        'div',
+        { class: 'card' },
+        el('h2', {}, `Sending ${plural(pictures.length, 'picture')}`),
+        bar,
+        text,
+        el('p', { class: 'actions more' }, stop),
+      ),
+    );
+    let before = 0;
+    const tell = (sent) => {
+      const now = Math.min(total, before + sent);
+      bar.replaceChildren(fill(total > 0 ? now / total : 1));
+      bar.setAttribute('aria-valuenow', String(Math.round((now / total) * 100)));
+      text.textContent = `${bytes(now)} of ${bytes(total)}`;
+    };
+    tell(0);
+    const rest = [...parts];
+    try {
+      for (const part of parts) {
+        made.push((await uploadPart(part, tell, uploading.signal)).jobId);
+        rest.shift();
+        before += part.bytes;
+      }
+      message.replaceChildren();
+      showJobs(made);
+    } catch (error) {
+      const wasStopped = uploading.signal.aborted;
+      if (!wasStopped && !(error instanceof Problem)) throw error;
+      const again = ['Go on', () => void send(pictures, rest, made)];
+      const see = made.length > 0 ? [['Show what was sent', () => showJobs(made)]] : [];
+      message.replaceChildren(
+        wasStopped
+          ? notice({
+              title: 'Sending was stopped',
+              text: `${number(made.length)} of ${plural(made.length + rest.length, 'part')} had been sent; they go on as jobs.`,
+              kind: 'wait',
+              actions: [again, ...see],
+            })
+          : problemNotice(error, [again, ...see]),
+      );
+    } finally {
+      uploading = undefined;
+    }
+  }
+
+  async function list(cursor) {
+    if (!isOffered) return;
+    const place = byId('job-list');
+    try {
+      const { jobs, next } = await getJson(cursor ? `batch?cursor=${encodeURIComponent(cursor)}` : 'batch');
+      if (!cursor && jobs.length === 0) {
+        place.replaceChildren(
+          el('p', { class: 'empty' }, 'No jobs yet. Drop a folder of pictures above to start one.'),
+        );
+        return;
+      }
+      place.querySelector('.more')?.remove();
+      const body = cursor ? place.querySelector('tbody') : el('tbody');
+      body.append(...jobs.map((job) => jobRow(job, showJobs)));
+      if (!cursor) place.replaceChildren(table(body));
+      if (next)
+        place.append(
+          el(
+            'p',
+            { class: 'more' },
+            el('button', { type: 'button', onclick: () => void list(next) }, 'Older jobs'),
+          ),
+        );
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      place.replaceChildren(problemNotice(error, [['Try again', () => void list()]]));
+    }
+  }
+
+  /** Stops asking about jobs; they go on. */
+  function leave() {
+    watching.abort();
+  }
+
+  /** The tab as its address says: jobs when it names some, the start otherwise. */
+  async function open(rest) {
+    leave();
+    const ids = rest.split(',').filter((id) => /^[A-Za-z0-9_-]{1,128}$/.test(id));
+    byId('batch-start').hidden = ids.length > 0;
+    view.hidden = ids.length === 0;
+    if (ids.length === 0) return list();
+    watching = new AbortController();
+    const onBack = () => {
+      location.hash = '#batch';
+    };
+    return watchJobs(ids, view, { onBack, signal: watching.signal });
+  }
+
+  return { open, leave, stage };
+}
+
+function table(body) {
+  const heads = [
+    ['Started'],
+    ['Status'],
+    ['Pictures', 'number'],
+    ['Failed', 'number'],
+    ['Model', 'wide-only'],
+  ];
+  const cells = heads.map(([name, className]) => el('th', { scope: 'col', class: className }, name));
+  const last = el('td', { class: 'open' });
+  return el('div', { class: 'scroll' }, el('table', {}, el('thead', {}, el('tr', {}, ...cells, last)), body));
+}
+
+function jobRow(job, showJobs) {
+  const { jobId, status, counts, createdAt, model } = job;
+  const label = isEnded(job) ? 'Results' : 'Watch';
+  const open = el(
+    'button',
+    {
+      type: 'button',
+      class: 'quiet',
+      'aria-label': `${label} of the job of ${moment(createdAt)}`,
+      onclick: () => showJobs([jobId]),
+    },
+    label,
+  );
+  return el(
+    'tr',
+    {},
+    el('td', {}, moment(createdAt)),
+    el('td', {}, badge(status)),
+    el('td', { class: 'number' }, number(counts.total)),
+    el('td', { class: 'number' }, number(counts.failed)),
+    el('td', { class: 'wide-only' }, model),
+    el('td', { class: 'open' }, open),
+  );
+}

@@ -1,0 +1,180 @@
+import { call, Problem } from './api.js';
+import { curlOfPicture, showCurl } from './curl.js';
+import { byId, el, fact, fill } from './dom.js';
+import { bytes, milliseconds, percent, readable } from './format.js';
+import { notice, problemNotice } from './notice.js';
+import { refusalOf } from './pictures.js';
+import { withRetries } from './retry.js';
+import { createWhy } from './why.js';
+
+const PATH = 'predict?topK=5';
+
+/** The classify tab: one picture in, bars out. */
+export function createClassify({ limits, samples }) {
+  const panel = byId('panel-classify');
+  const answer = byId('answer');
+  const picture = byId('picture');
+  const curl = byId('curl-one');
+  const why = createWhy({ curl });
+  let running = new AbortController();
+  let shownUrl;
+
+  byId('size-hint').textContent = `, up to ${bytes(limits.imageBytes)}`;
+  byId('choose-one').addEventListener('click', () => byId('file-one').click());
+  byId('photograph').addEventListener('click', () => byId('file-camera').click());
+  byId('another').addEventListener('click', () => {
+    clear();
+    byId('choose-one').focus();
+  });
+  for (const id of ['file-one', 'file-camera']) {
+    byId(id).addEventListener('change', ({ target }) => {
+      const [file] = target.files;
+      // The same file can be chosen again.
+      target.value = '';
+      if (file) void show(file);
+    });
+  }
+  picture.addEventListener('error', () => {
+    byId('no-preview').hidden = false;
+    picture.hidden = true;
+  });
+  showSamples(samples, show);
+
+  function clear() {
+    running.abort();
+    why.reset();
+    picture.removeAttribute('src');
+    if (shownUrl) URL.revokeObjectURL(shownUrl);
+    shownUrl = undefined;
+    curl.hidden = true;
+    answer.replaceChildren();
+    panel.dataset.state = 'empty';
+  }
+
+  async function show(file) {
+    clear();
+    running = new AbortController();
+    const { signal } = running;
+    panel.dataset.state = 'working';
+    const refusal = await refusalOf(file, limits);
+    if (signal.aborted) return;
+    preview(file, refusal === undefined);
+    if (refusal) {
+      panel.dataset.state = 'error';
+      answer.replaceChildren(notice(refusal));
+      return;
+    }
+    await classify(file, signal);
+  }
+
+  function preview(file, isShown) {
+    byId('caption').textContent = `${file.name} · ${bytes(file.size)}`;
+    picture.alt = `Your picture ${file.name}`;
+    picture.hidden = !isShown;
+    byId('no-preview').hidden = isShown;
+    byId('no-preview').textContent = 'No preview: the browser cannot show this file.';
+    if (!isShown) return;
+    shownUrl = URL.createObjectURL(file);
+    picture.src = shownUrl;
+  }
+
+  async function classify(file, signal) {
+    const send = async () => {
+      panel.dataset.state = 'working';
+      answer.replaceChildren(waiting());
+      const startedAt = performance.now();
+      const type = file.type.startsWith('image/') ? file.type : 'application/octet-stream';
+      const response = await call(PATH, {
+        method: 'POST',
+        body: file,
+        headers: { 'content-type': type },
+        signal,
+      });
+      return { ...(await response.json()), totalMs: performance.now() - startedAt };
+    };
+    try {
+      const result = await withRetries(send, answer, signal);
+      panel.dataset.state = 'result';
+      answer.replaceChildren(...resultOf(result, why));
+      why.offer(file, result);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof Problem)) throw error;
+      panel.dataset.state = 'error';
+      answer.replaceChildren(problemNotice(error, [['Try again', () => void classify(file, signal)]]));
+      return;
+    }
+    showCurl(curl, [curlOfPicture(file, PATH)]);
+  }
+
+  return { show };
+}
+
+function waiting() {
+  const bars = Array.from({ length: 5 }, () =>
+    el(
+      'li',
+      {},
+      el('div', { class: 'bar waiting' }, el('span', {}, '\u00a0'), el('span', { class: 'track' }, el('i'))),
+    ),
+  );
+  return el(
+    'div',
+    {},
+    el('p', { class: 'eyebrow' }, 'Looking at the picture…'),
+    el('ul', { class: 'bars', 'aria-hidden': 'true' }, ...bars),
+  );
+}
+
+/** The likeliest class in large, all of them as bars, and where the time went. */
+function resultOf({ model, version, predictions, timing, totalMs }, why) {
+  const [first] = predictions;
+  const bars = predictions.map(({ label, index, probability }) => {
+    const properties = {
+      type: 'button',
+      'aria-pressed': 'false',
+      'data-index': index,
+      onclick: () => why.explain(index),
+    };
+    return el(
+      'li',
+      {},
+      el(
+        'button',
+        properties,
+        el('span', {}, readable(label)),
+        el('span', { class: 'percent' }, percent(probability)),
+        el('span', { class: 'track', 'aria-hidden': 'true' }, fill(probability)),
+      ),
+    );
+  });
+  return [
+    el('p', { class: 'eyebrow' }, 'Most likely'),
+    el('h2', { class: 'top-label' }, readable(first?.label ?? 'nothing')),
+    el('ol', { class: 'bars', 'aria-label': 'Likeliest classes' }, ...bars),
+    el(
+      'dl',
+      { class: 'timing' },
+      fact('Decoding', milliseconds(timing.decodeMs)),
+      fact('Waiting', milliseconds(timing.queueMs)),
+      fact('Inference', milliseconds(timing.inferenceMs)),
+      fact('In all', milliseconds(totalMs)),
+      fact('Model', `${model} ${version}`),
+    ),
+  ];
+}
+
+function showSamples(samples, show) {
+  byId('samples').hidden = samples.length === 0;
+  byId('sample-list').replaceChildren(
+    ...samples.map((name) => {
+      const title = name.replace(/\.jpg$/, '').replaceAll('-', ' ');
+      const open = async () => {
+        const blob = await (await call(`samples/${name}`)).blob();
+        await show(new File([blob], name, { type: 'image/jpeg' }));
+      };
+      const image = el('img', { src: `samples/${name}`, alt: '', width: 320, height: 240 });
+      return el('li', {}, el('button', { type: 'button', onclick: open }, image, el('span', {}, title)));
+    }),
+  );
+}

@@ -1,0 +1,46 @@
+/** @param {string} id of an element that index.html has */
+export function byId(id) {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`the page has no #${id}`);
+  return found;
+}
+
+/**
+ * A new element. Strings become text nodes, never markup; `on…` properties become listeners, the rest attributes.
+ * Children that are undefined, null or false are left out.
+ */
+export function el(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, '');
+    else if (value !== undefined && value !== false) element.setAttribute(name, String(value));
+  }
+  element.append(
+    ...children.flat().filter((child) => child !== undefined && child !== null && child !== false),
+  );
+  return element;
+}
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/** One of the symbols in index.html, for decoration. */
+export function icon(name) {
+  const svg = document.createElementNS(SVG, 'svg');
+  svg.setAttribute('class', 'icon');
+  svg.setAttribute('aria-hidden', 'true');
+  const use = document.createElementNS(SVG, 'use');
+  use.setAttribute('href', `#i-${name}`);
+  svg.append(use);
+  return svg;
+}
+
+/** A bar's filled part; widths are set by script, as the policy allows no inline styles. */
+export function fill(fraction, className = '') {
+  const part = el('i', className ? { class: className } : {});
+  part.style.width = `${Math.min(1, Math.max(0, fraction)) * 100}%`;
+  return part;
+}
+
+/** A pair of a description list. */
+export const fact = (name, value) => el('div', {}, el('dt', {}, name), el('dd', {}, value));

@@ -1,0 +1,41 @@
+import { bytes } from './format.js';
+
+const EXTENSIONS = /\.(jpe?g|jfif|png|webp|avif|tiff?|gif)$/i;
+
+/** Whether a file of a folder is meant to be classified; folders hold other things too. */
+export const isPicture = (file) =>
+  /^image\/(jpeg|png|webp|avif|tiff|gif)$/.test(file.type) || EXTENSIONS.test(file.name);
+
+/**
+ * Why a file cannot be sent, as far as it can be told before it is; undefined when it can.
+ *
+ * @returns {Promise<{ title: string, text: string } | undefined>}
+ */
+export async function refusalOf(file, { imageBytes }) {
+  if (file.size === 0) {
+    return { title: 'This file is empty', text: 'It has 0 bytes. Choose another picture.' };
+  }
+  if (file.type === 'application/pdf' || (await startOf(file)) === '%PDF-') {
+    return {
+      title: 'This is a PDF, not a picture',
+      text: 'Export the page as PNG or JPEG, or take a screenshot of it, and choose that.',
+    };
+  }
+  if (file.type.startsWith('video/')) {
+    return { title: 'This is a video, not a picture', text: 'Pause it, take a screenshot, and choose that.' };
+  }
+  if (file.size > imageBytes) {
+    return {
+      title: 'The picture is too large',
+      text: `It has ${bytes(file.size)}, and this service takes up to ${bytes(imageBytes)}. Save a smaller copy and choose that.`,
+    };
+  }
+  return undefined;
+}
+
+/** The first five bytes as text; empty when the file cannot be read, which sending it will tell. */
+const startOf = (file) =>
+  file
+    .slice(0, 5)
+    .text()
+    .catch(() => '');

@@ -1,0 +1,35 @@
+import { byId } from './dom.js';
+
+const WORDS = { ready: 'Ready', loading: 'Model is loading', gone: 'Not reachable' };
+/** Milliseconds between looks: often while something is about to change. */
+const OFTEN = 3000;
+const SELDOM = 30_000;
+
+/** Shows whether the service is ready, in words at the top of every tab. */
+export function watchStatus() {
+  const status = byId('status');
+  async function look() {
+    let state = 'gone';
+    try {
+      const response = await fetch('health/ready', {
+        cache: 'no-store',
+        signal: AbortSignal.timeout(10_000),
+      });
+      state = response.ok ? 'ready' : 'loading';
+    } catch {
+      // That it cannot be reached is what is shown.
+    }
+    if (status.dataset.state !== state) {
+      status.dataset.state = state;
+      status.textContent = WORDS[state];
+    }
+    setTimeout(() => void whenSeen(look), state === 'ready' ? SELDOM : OFTEN);
+  }
+  void look();
+}
+
+/** Nobody is served by looking while the page is in the background. */
+function whenSeen(work) {
+  if (!document.hidden) return work();
+  return document.addEventListener('visibilitychange', work, { once: true });
+}

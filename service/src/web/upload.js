@@ -1,0 +1,103 @@
+import { keyHeader, lostConnection, Problem, problemOf } from './api.js';
+import { askForKey } from './key.js';
+
+/** Most bytes and files of one request: small enough to get through within a minute on a slow line. */
+const PART_BYTES = 32_000_000;
+const PART_FILES = 500;
+const ATTEMPTS = 4;
+const RETRYABLE = new Set([
+  'OVERLOADED',
+  'RATE_LIMITED',
+  'STORE_UNAVAILABLE',
+  'QUEUE_UNAVAILABLE',
+  'BROKEN_OFF',
+  'GONE',
+]);
+
+/**
+ * Files in parts of bounded size, in their order. Each part has a key of its own: sent twice, it is still one job.
+ *
+ * @returns {{ files: File[], bytes: number, idempotencyKey: string }[]}
+ */
+export function partition(files, { batchFiles }) {
+  const most = Math.min(PART_FILES, batchFiles);
+  const parts = [];
+  for (const file of files) {
+    let part = parts.at(-1);
+    if (!part || part.files.length >= most || part.bytes + file.size > PART_BYTES) {
+      part = { files: [], bytes: 0, idempotencyKey: randomName() };
+      parts.push(part);
+    }
+    part.files.push(file);
+    part.bytes += file.size;
+  }
+  return parts;
+}
+
+/** crypto.randomUUID is there only under https. */
+const randomName = () =>
+  [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+
+/**
+ * Sends one part, again after passing failures.
+ *
+ * @param {(sent: number) => void} onProgress bytes on their way, form included
+ * @returns the job that was made of it
+ * @throws {Problem}, or the signal's reason
+ */
+export async function uploadPart(part, onProgress, signal) {
+  for (let attempt = 1; ; ) {
+    try {
+      return await post(part, onProgress, signal);
+    } catch (error) {
+      if (signal.aborted || !(error instanceof Problem)) throw error;
+      if (error.code === 'UNAUTHORIZED') {
+        if (!(await askForKey('x-api-key' in keyHeader()))) throw error;
+      } else {
+        if (!RETRYABLE.has(error.code) || attempt >= ATTEMPTS) throw error;
+        await pause(Math.max(error.retryAfterSeconds ?? 1, 2 ** attempt), signal);
+        attempt += 1;
+      }
+    }
+  }
+}
+
+/** XMLHttpRequest and not fetch: it tells how much has been sent. */
+function post({ files, idempotencyKey }, onProgress, signal) {
+  const form = new FormData();
+  form.append('idempotencyKey', idempotencyKey);
+  for (const file of files) form.append('files', file, file.name);
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open('POST', 'batch');
+    for (const [name, value] of Object.entries(keyHeader())) request.setRequestHeader(name, value);
+    const abort = () => request.abort();
+    signal.addEventListener('abort', abort);
+    request.upload.addEventListener('progress', ({ loaded }) => onProgress(loaded));
+    request.addEventListener('loadend', () => {
+      signal.removeEventListener('abort', abort);
+      if (signal.aborted) reject(signal.reason);
+      else if (request.status === 202) resolve(JSON.parse(request.responseText));
+      else if (request.status === 0) void lostConnection().then(reject);
+      else reject(problemOf(request.status, request.responseText, request.getResponseHeader('retry-after')));
+    });
+    request.send(form);
+  });
+}
+
+/** Waits; rejects as soon as the signal is aborted. */
+export function pause(seconds, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(done, seconds * 1000);
+    function done() {
+      signal.removeEventListener('abort', stop);
+      resolve();
+    }
+    function stop() {
+      clearTimeout(timer);
+      reject(signal.reason);
+    }
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+}

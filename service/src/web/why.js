@@ -1,0 +1,97 @@
+import { call, Problem } from './api.js';
+import { curlOfPicture, showCurl } from './curl.js';
+import { byId } from './dom.js';
+import { readable } from './format.js';
+import { wordsOf } from './notice.js';
+
+const pathOf = (index) => `explain?index=${index}&format=png`;
+
+/** The heat map over the picture: where the evidence for a class lies. */
+export function createWhy({ curl }) {
+  const isOn = byId('why-on');
+  const opacity = byId('why-opacity');
+  const heat = byId('heat');
+  const note = byId('why-note');
+  /** Object URLs of this picture's heat maps by class. */
+  const maps = new Map();
+  let asked;
+  let running = new AbortController();
+
+  isOn.addEventListener('change', () => void update());
+  opacity.addEventListener('input', setOpacity);
+
+  function setOpacity() {
+    heat.style.opacity = String(opacity.value / 100);
+  }
+
+  /** The likeliest classes of a picture can be explained from now on. */
+  function offer(file, { predictions }) {
+    if (predictions.length === 0) return;
+    asked = { file, predictions, index: predictions[0].index };
+    byId('why').hidden = false;
+  }
+
+  function explain(index) {
+    if (!asked) return;
+    const isAgain = isOn.checked && asked.index === index;
+    asked.index = index;
+    isOn.checked = !isAgain;
+    void update();
+  }
+
+  async function update() {
+    running.abort();
+    running = new AbortController();
+    const { signal } = running;
+    const { file, index, predictions } = asked;
+    byId('why-controls').hidden = !isOn.checked;
+    note.textContent = '';
+    heat.hidden = true;
+    for (const button of document.querySelectorAll('#answer .bars button')) {
+      button.setAttribute('aria-pressed', String(isOn.checked && button.dataset.index === String(index)));
+    }
+    if (!isOn.checked) return;
+    const label = readable(predictions.find((prediction) => prediction.index === index)?.label ?? '');
+    try {
+      if (!maps.has(index)) {
+        note.textContent = 'Working out where the evidence lies…';
+        const type = file.type.startsWith('image/') ? file.type : 'application/octet-stream';
+        const headers = { 'content-type': type, accept: 'image/png, application/problem+json' };
+        const response = await call(pathOf(index), { method: 'POST', body: file, headers, signal });
+        const blob = await response.blob();
+        if (signal.aborted) return;
+        maps.set(index, URL.createObjectURL(blob));
+      }
+      heat.src = maps.get(index);
+      await heat.decode();
+      if (signal.aborted) return;
+      heat.alt = `Heat map: what speaks for ${label}`;
+      setOpacity();
+      heat.hidden = false;
+      note.textContent = `Bright places speak for “${label}”. Choose another class to see its evidence.`;
+      showCurl(curl, [curlOfPicture(file, pathOf(index), 'why.png')]);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof Problem)) throw error;
+      isOn.checked = false;
+      byId('why-controls').hidden = true;
+      const { title, text } = wordsOf(error);
+      note.textContent = `No heat map: ${title[0].toLowerCase()}${title.slice(1)}. ${text}`;
+    }
+  }
+
+  function reset() {
+    running.abort();
+    asked = undefined;
+    isOn.checked = false;
+    byId('why').hidden = true;
+    byId('why-controls').hidden = true;
+    note.textContent = '';
+    heat.hidden = true;
+    heat.removeAttribute('src');
+    for (const url of maps.values()) URL.revokeObjectURL(url);
+    maps.clear();
+  }
+
+  return { offer, explain, reset };
+}

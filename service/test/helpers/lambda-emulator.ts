@@ -1,0 +1,125 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { loadConfig } from '../../src/config.ts';
+
+/** One Lambda execution environment: the real emulator around the real runtime client around our handler. */
+export interface LambdaEnvironment {
+  /** Invokes the function; calls made at once wait for each other, as an environment takes one event at a time. */
+  invoke(event: unknown): Promise<unknown>;
+  /** What the function wrote. */
+  log(): string;
+  close(): Promise<void>;
+}
+
+interface Programs {
+  readonly emulator: string;
+  readonly client: string;
+}
+
+/** Where .ci/run puts AWS's runtime interface emulator and client. */
+export function findLambdaPrograms(): Programs | undefined {
+  const { cacheDir } = loadConfig();
+  const emulator = join(cacheDir, 'bin', 'aws-lambda-rie');
+  const client = join(cacheDir, 'tools', 'ric', 'node_modules', 'aws-lambda-ric', 'index.mjs');
+  return existsSync(emulator) && existsSync(client) ? { emulator, client } : undefined;
+}
+
+export const LAMBDA_MISSING =
+  'needs the AWS Lambda runtime interface emulator and client: .ci/run installs both into the cache folder';
+
+const HANDLERS = fileURLToPath(new URL('../../src', import.meta.url));
+
+/**
+ * Starts an environment for `handler` (e.g. `lambda.handler`) with the function's environment variables.
+ * The function itself starts with the first event, as it does on AWS.
+ */
+export async function startLambda(
+  { emulator, client }: Programs,
+  handler: string,
+  env: Readonly<Record<string, string>>,
+): Promise<LambdaEnvironment> {
+  const [port, apiPort] = [await freePort(), await freePort()];
+  const child = spawn(
+    emulator,
+    [
+      ...['--runtime-interface-emulator-address', `127.0.0.1:${port}`],
+      ...['--runtime-api-address', `127.0.0.1:${apiPort}`],
+      ...[process.execPath, client, handler],
+    ],
+    {
+      cwd: HANDLERS,
+      // Its own group, so that the function ends with the emulator.
+      detached: true,
+      env: {
+        PATH: process.env.PATH,
+        HOME: process.env.HOME,
+        AWS_LAMBDA_FUNCTION_TIMEOUT: '29',
+        AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '3008',
+        AWS_REGION: 'us-east-1',
+        AWS_ACCESS_KEY_ID: 'test-access',
+        AWS_SECRET_ACCESS_KEY: 'test-secret',
+        LAMBDA_TASK_ROOT: HANDLERS,
+        TF_CPP_MIN_LOG_LEVEL: '2',
+        ...env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  let output = '';
+  child.stdout.on('data', (chunk) => (output += chunk));
+  child.stderr.on('data', (chunk) => (output += chunk));
+  await listening(port, child, () => output);
+  let turn: Promise<unknown> = Promise.resolve();
+  const url = `http://127.0.0.1:${port}/2015-03-31/functions/function/invocations`;
+  const invokeNow = async (event: unknown) => {
+    const response = await fetch(url, { method: 'POST', body: JSON.stringify(event) });
+    const text = await response.text();
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw new Error(
+        `the function answered ${response.status} ${text.slice(0, 500)}\n${output.slice(-2000)}`,
+      );
+    }
+  };
+  return {
+    invoke(event) {
+      const answer = turn.then(() => invokeNow(event));
+      turn = answer.catch(() => undefined);
+      return answer;
+    },
+    log: () => output,
+    async close() {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      if (child.exitCode !== null || child.pid === undefined) return;
+      process.kill(-child.pid, 'SIGKILL');
+      await ended;
+    },
+  };
+}
+
+async function listening(port: number, child: ChildProcess, log: () => string): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    if (child.exitCode !== null) throw new Error(`the emulator ended:\n${log()}`);
+    const answered = await fetch(`http://127.0.0.1:${port}/`).then(
+      () => true,
+      () => false,
+    );
+    if (answered) return;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+  throw new Error(`the emulator does not listen:\n${log()}`);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
+}
