@@ -18,7 +18,8 @@ for (let attempt = 1; ; attempt++) {
   } catch (error) {
     // Wrong keys stay wrong; a server that is still starting does not.
     const status = error.$metadata?.httpStatusCode;
-    if ((status >= 400 && status < 500) || attempt === TRIES) fail(`${endpoint}: ${error.name}: ${error.message}`);
+    if ((status >= 400 && status < 500) || attempt === TRIES)
+      fail(`${endpoint}: ${error.name}: ${error.message}`);
     await sleep(PAUSE_MS);
   }
 }

@@ -70,8 +70,8 @@ const classesOutput = Type.Object(
     /** softmax: the model answers probabilities; logits: softmax is still to be taken. */
     activation: literals(['softmax', 'logits']),
     classes: Type.Integer({ minimum: 1, maximum: 100_000 }),
-    /** JSON: an array of labels, or an object from index to label. */
-    labels: relativePath,
+    /** The labels themselves, or one of source.files that holds them as JSON: an array, or an object from index to label. */
+    labels: Type.Union([Type.Array(Type.String({ maxLength: 256 }), { minItems: 1 }), relativePath]),
     tensor,
   },
   closed,
@@ -128,7 +128,12 @@ const imageManifest = Type.Object(
   closed,
 );
 const tabularClassManifest = Type.Object(
-  { ...common, task: Type.Literal('tabular-classification'), input: tabularInputSchema, output: classesOutput },
+  {
+    ...common,
+    task: Type.Literal('tabular-classification'),
+    input: tabularInputSchema,
+    output: classesOutput,
+  },
   closed,
 );
 const tabularValueManifest = Type.Object(

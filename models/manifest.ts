@@ -12,7 +12,14 @@ import {
   type Task,
 } from './manifest-schema.ts';
 
-export type { Feature, ImageInput, ImageManifest, Manifest, TabularManifest, Task } from './manifest-schema.ts';
+export type {
+  Feature,
+  ImageInput,
+  ImageManifest,
+  Manifest,
+  TabularManifest,
+  Task,
+} from './manifest-schema.ts';
 
 /**
  * Reads and checks `<folder>/manifest.json`.
@@ -32,7 +39,8 @@ export async function readManifest(folder: string): Promise<Manifest> {
 
 /** The checks of readManifest on a manifest's text; `file` is for the messages. */
 export function parseManifest(text: string, file: string): Manifest {
-  const fail = (why: string, cause?: unknown) => new AppError('INVALID_MODEL', `${file}${why}`, {}, { cause });
+  const fail = (why: string, cause?: unknown) =>
+    new AppError('INVALID_MODEL', `${file}${why}`, {}, { cause });
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -47,7 +55,9 @@ export function parseManifest(text: string, file: string): Manifest {
   if (fault) {
     const { requiredProperties = [], additionalProperties = [] } = fault.params as Record<string, string[]>;
     const names = [...requiredProperties, ...additionalProperties].map((name) => JSON.stringify(name));
-    throw fail(`: ${[fault.instancePath || '/', fault.message, ...names].join(' ')}`);
+    // A schema of `false` is how a closed object refuses a member it does not name.
+    const what = fault.keyword === 'boolean' ? 'is not a field of a manifest' : fault.message;
+    throw fail(`: ${[fault.instancePath || '/', what, ...names].join(' ')}`);
   }
   const manifest = value as Manifest;
   const finding =
@@ -62,7 +72,10 @@ function checkFiles({ engine, format, entry, output, source }: Manifest): string
   if (!(FORMATS_OF[engine] as readonly string[]).includes(format)) {
     return `/format ${format} is not one that the engine ${engine} opens (${FORMATS_OF[engine].join(', ')})`;
   }
-  const needed = [['/entry', entry], ...('labels' in output ? [['/output/labels', output.labels]] : [])];
+  const needed = [
+    ['/entry', entry],
+    ...('labels' in output && typeof output.labels === 'string' ? [['/output/labels', output.labels]] : []),
+  ];
   for (const [field, path] of needed) {
     if (!source.files.some((known) => known.path === path)) {
       return `${field} ${JSON.stringify(path)} is not one of source.files`;

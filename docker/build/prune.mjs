@@ -1,19 +1,29 @@
 // Image build: takes out of node_modules what no mode loads. Each rule says what it is; the image's tests say that nothing is missed.
-import { globSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { globSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 const [modules = 'node_modules'] = process.argv.slice(2);
 
-/** Only the benchmark's comparison loads these. */
-const UNUSED = ['onnxruntime-node', 'onnxruntime-common'];
+/** Polyfills for old browsers; sharp for the other C library and for machines that none of its libraries fits. */
+const UNUSED = ['core-js', '@img/sharp-linuxmusl-*', '@img/sharp-libvips-linuxmusl-*', '@img/sharp-wasm32'];
 
 /** Of TensorFlow.js's packages, the addon loads one bundle each: package.json's `main`. The rest are bundles for browsers, and sources. */
-const BUNDLED = ['tfjs', 'tfjs-core', 'tfjs-layers', 'tfjs-converter', 'tfjs-data', 'tfjs-backend-cpu', 'tfjs-backend-webgl'];
+const BUNDLED = [
+  'tfjs',
+  'tfjs-core',
+  'tfjs-layers',
+  'tfjs-converter',
+  'tfjs-data',
+  'tfjs-backend-cpu',
+  'tfjs-backend-webgl',
+];
 
-/** ENGINE=wasm needs the layers model, which the image does not hold either. */
-const WASM = ['@tensorflow/tfjs-backend-wasm'];
+/** onnxruntime-node brings its library for every platform. */
+const OTHER_PLATFORMS = 'onnxruntime-node/bin/*/*/*';
+for (const path of globSync(OTHER_PLATFORMS, { cwd: modules }))
+  if (!path.endsWith(join(process.platform, process.arch))) rmSync(join(modules, path), { recursive: true });
 
-for (const name of [...UNUSED, ...WASM]) rmSync(join(modules, name), { recursive: true, force: true });
+for (const path of globSync(UNUSED, { cwd: modules })) rmSync(join(modules, path), { recursive: true });
 
 for (const name of BUNDLED) {
   const folder = join(modules, '@tensorflow', name);
@@ -27,4 +37,13 @@ for (const name of BUNDLED) {
 }
 
 // Type declarations and source maps of packages: neither is read at run time.
-for (const path of globSync('**/*.{map,d.ts,d.mts,d.cts}', { cwd: modules })) rmSync(join(modules, path), { force: true });
+for (const path of globSync('**/*.{map,d.ts,d.mts,d.cts}', { cwd: modules }))
+  rmSync(join(modules, path), { force: true });
+
+// Folders of packages that npm uninstalled, and of what was removed above.
+function removeEmpty(folder) {
+  for (const entry of readdirSync(folder, { withFileTypes: true }))
+    if (entry.isDirectory()) removeEmpty(join(folder, entry.name));
+  if (readdirSync(folder).length === 0) rmdirSync(folder);
+}
+removeEmpty(modules);

@@ -59,7 +59,9 @@ export function run(program, args, { input, env, cwd, statuses = [0], timeoutMs 
       const status = code ?? signal;
       if (statuses.includes(status)) return resolve({ status, ...output });
       const last = (output.stderr.trim() || output.stdout.trim()).split('\n').slice(-12).join('\n      ');
-      return reject(new Error(`${program} ${args.slice(0, 4).join(' ')} … ended with ${status}\n      ${last}`));
+      return reject(
+        new Error(`${program} ${args.slice(0, 4).join(' ')} … ended with ${status}\n      ${last}`),
+      );
     });
     if (input !== undefined) {
       child.stdin.on('error', () => undefined);

@@ -56,7 +56,7 @@ export class DropDispatch extends Construct {
 
     const logGroup = createLogGroup(this, 'Logs', parameters);
     const role = createFunctionRole(this, 'Role', { logGroup, insideVpc: network.functionsInside });
-    store.grantUse(role, { read: ['input/*', 'jobs/*'], write: ['jobs/*'], remove: ['jobs/*'] });
+    store.grantUse(role, { read: ['input/*', 'output/*', 'jobs/*'], write: ['jobs/*'], remove: ['jobs/*'] });
     workers.grantSubmit(role);
     workers.grantWatch(role);
     workers.grantCancel(role);

@@ -1,4 +1,4 @@
-import { Aws, Duration, Validations } from 'aws-cdk-lib';
+import { Duration, Validations } from 'aws-cdk-lib';
 import type { HttpStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import type { JobQueue } from 'aws-cdk-lib/aws-batch';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
@@ -7,12 +7,16 @@ import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
+import { Dashboard } from './dashboard.ts';
 import type { DropDispatch } from './drop-dispatch.ts';
 import { countFailedJobs } from './failed-jobs.ts';
 import type { Parameters } from './parameters.ts';
 
 export interface MonitoringProps {
-  readonly parameters: Pick<Parameters, 'alarmEmail' | 'logRetentionDays'>;
+  readonly parameters: Pick<
+    Parameters,
+    'alarmEmail' | 'logRetentionDays' | 'architecture' | 'lambdaMemoryMb'
+  >;
   readonly stage: HttpStage;
   readonly api: lambda.IFunction;
   readonly drops: DropDispatch;
@@ -35,7 +39,7 @@ export class Monitoring extends Construct {
       deadLetters,
       1,
       parameters,
-      'Dropped objects that no job took: see docs/aws.md, "Dead letters"',
+      'Dropped objects that no job took: see docs/operations.md',
     );
     this.alarm('FailedJobs', failedJobs, 1, parameters, 'A Batch job failed after all its attempts');
     this.alarm(
@@ -53,40 +57,18 @@ export class Monitoring extends Construct {
       'A dropped object has waited for an hour: the dispatcher does not get through',
     );
 
-    const graph = (title: string, left: cloudwatch.IMetric[], right: cloudwatch.IMetric[] = []) =>
-      new cloudwatch.GraphWidget({ title, left, right, width: 12, height: 6, liveData: true });
-    new cloudwatch.Dashboard(this, 'Dashboard', {
-      dashboardName: Aws.STACK_NAME,
-      defaultInterval: Duration.hours(12),
-      widgets: [
-        [
-          graph(
-            'Requests',
-            [stage.metricCount({ period: PERIOD, label: 'requests' })],
-            [stage.metricClientError({ period: PERIOD, label: '4xx' }), serverErrors.with({ label: '5xx' })],
-          ),
-          graph('Latency (ms)', [
-            stage.metricLatency({ period: PERIOD, statistic: 'p50', label: 'p50' }),
-            stage.metricLatency({ period: PERIOD, statistic: 'p99', label: 'p99' }),
-          ]),
-        ],
-        [
-          graph(
-            'API function',
-            [api.metricInvocations(), api.metricErrors(), api.metricThrottles()],
-            [api.metric('ConcurrentExecutions', { statistic: 'max' })],
-          ),
-          graph('Drops', [drops.queue.metricApproximateNumberOfMessagesVisible(), deadLetters], [oldestDrop]),
-        ],
-        [
-          graph('Failed jobs', [failedJobs.with({ label: 'failed jobs' })]),
-          graph('Dispatcher', [drops.dispatcher.metricInvocations(), drops.dispatcher.metricErrors()]),
-        ],
-      ],
+    new Dashboard(this, 'Dashboard', {
+      parameters,
+      stage,
+      api,
+      drops,
+      failedJobs: failedJobs.with({ label: 'failed jobs' }),
+      alarms: this.alarms,
     });
   }
 
   private topic: sns.Topic | undefined;
+  private readonly alarms: cloudwatch.Alarm[] = [];
 
   private alarm(
     id: string,
@@ -103,6 +85,7 @@ export class Monitoring extends Construct {
       treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
       alarmDescription,
     });
+    this.alarms.push(alarm);
     if (!parameters.alarmEmail) {
       Validations.of(alarm).acknowledge({
         id: 'cdk-validator-cfnguard::cloudwatch_alarm_action_check',

@@ -241,6 +241,15 @@ describe('the stack', () => {
       'TriggeredRules',
     ]);
     template.resourceCountIs('AWS::CloudWatch::Dashboard', 1);
+    const [dashboard] = resourcesOf(json, 'AWS::CloudWatch::Dashboard');
+    const questions = [...JSON.stringify(dashboard).matchAll(/## ([^?]+\?)/g)].map(([, text]) => text);
+    assert.deepEqual(questions, [
+      'Is it up?',
+      'How fast is it?',
+      'How full is it?',
+      'What fails?',
+      'What does it cost?',
+    ]);
     template.hasResourceProperties('AWS::Events::Rule', {
       EventPattern: {
         source: ['aws.batch'],

@@ -40,7 +40,8 @@ export const configSchema = Type.Object({
   SM_MODEL_DIR: Type.String({
     minLength: 1,
     default: '/opt/ml/model',
-    description: 'folder of a model artefact; one with a manifest.json is served in place of the default model',
+    description:
+      'folder of a model artefact; one with a manifest.json is served in place of the default model',
   }),
   CACHE_DIR: optionalString('folder of downloaded and compiled files; default: ~/.cache/ml-serverless'),
   ENGINE: oneOf(['auto', 'tensorflow', 'wasm'], 'auto', 'what runs the model'),
@@ -104,6 +105,23 @@ export const configSchema = Type.Object({
     'comma-separated keys; when set, requests need one in x-api-key or as a bearer token',
   ),
   API_KEYS_SECRET_ARN: optionalString('secret of AWS Secrets Manager that holds API_KEYS'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: optionalString(
+    'collector that OpenTelemetry traces are sent to as OTLP/HTTP with JSON; tracing is off without it',
+    '^https?://[^?#\\s]+$',
+  ),
+  OTEL_SERVICE_NAME: Type.String({
+    minLength: 1,
+    maxLength: 128,
+    default: 'ml-serverless',
+    description: 'name of this service in traces',
+  }),
+  OTEL_TRACES_SAMPLER_ARG: Type.Number({
+    minimum: 0,
+    maximum: 1,
+    default: 1,
+    description: 'share of the traces begun here that are kept, 0 to 1',
+  }),
+  AWS_LAMBDA_FUNCTION_NAME: optionalString('set by AWS Lambda; metrics are then written to the log (EMF)'),
 });
 
 type Parsed = Static<typeof configSchema>;
@@ -195,6 +213,8 @@ const workerSchema = Type.Object({
   }),
   AWS_BATCH_JOB_ARRAY_INDEX: integer(0, 9_999, 0, 'which shard to work; not set in a job of one shard'),
   AWS_BATCH_JOB_ATTEMPT: integer(1, 1_000, 1, 'which attempt this is, from 1'),
+  // No pattern: W3C Trace Context has a receiver begin a new trace when it cannot read this one.
+  TRACEPARENT: optionalString('the trace that the job is part of (W3C Trace Context)'),
 });
 
 /** What a worker is told by whoever starts it: AWS Batch, or the local queue. */
@@ -240,4 +260,9 @@ export type CliConfig = Readonly<Static<typeof cliSchema>>;
  */
 export function loadCliConfig(environment: NodeJS.ProcessEnv = process.env): CliConfig {
   return parseEnvironment(cliSchema, environment);
+}
+
+/** Keeps TensorFlow's own notes off stderr, unless the environment wants them; before its first import. */
+export function quietTensorFlow(): void {
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
 }

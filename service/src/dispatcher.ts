@@ -1,9 +1,13 @@
+import { randomUUID } from 'node:crypto';
 import { type Batch, createBatch } from './batch/batch.ts';
 import { type DispatchResult, dispatch } from './batch/dispatch.ts';
 import { loadConfig, workerEnvironment } from './config.ts';
 import { openQueue } from './jobs/open-queue.ts';
 import { createLogger } from './logger.ts';
 import { openStore } from './storage/open-store.ts';
+import { type InvocationContext, meterInvocations } from './telemetry/meter-invocations.ts';
+import { observedQueue } from './telemetry/observed-queue.ts';
+import { openTracing } from './telemetry/open-tracing.ts';
 
 /** How many classes a dropped picture gets; a request says it for itself. */
 const TOP_K = 5;
@@ -17,7 +21,8 @@ const opened = open();
 
 async function open() {
   const objects = await openStore(config.STORE, config.S3_ENDPOINT);
-  const queue = await openQueue(config, workerEnvironment);
+  const tracing = await openTracing(config, logger);
+  const queue = observedQueue(await openQueue(config, workerEnvironment), tracing);
   const batch: Batch = createBatch({
     objects,
     queue,
@@ -26,22 +31,42 @@ async function open() {
     startWithinMs: START_WITHIN_MS,
     onError: (error, jobId) => logger.error({ err: error, jobId }, 'job not started'),
   });
-  return { batch, objects };
+  return { batch, objects, tracing };
+}
+
+const handle = meterInvocations(run, {
+  functionName: config.AWS_LAMBDA_FUNCTION_NAME,
+  read: ({ jobIds, batchItemFailures }: DispatchResult) => ({
+    metrics: { Jobs: [jobIds.length, 'Count'], FailedMessages: [batchItemFailures.length, 'Count'] },
+  }),
+  flush: async () => (await opened).tracing.flush(),
+});
+
+async function run(event: unknown, context: InvocationContext | undefined): Promise<DispatchResult> {
+  const { batch, objects, tracing } = await opened;
+  const { awsRequestId: requestId = randomUUID() } = context ?? {};
+  const log = logger.child({ requestId });
+  return tracing.span('dispatch', { kind: 'consumer', attributes: { 'request.id': requestId } }, async () => {
+    const result = await dispatch(event, {
+      batch,
+      objects,
+      model: config.MODEL,
+      topK: TOP_K,
+      onFault: (messageId, reason) => log.error({ messageId, reason }, 'message not handled'),
+    });
+    log.info({ jobIds: result.jobIds, failed: result.batchItemFailures.length }, 'event dispatched');
+    return result;
+  });
 }
 
 /**
  * AWS Lambda handler: S3 events in (directly, from EventBridge, or in SQS messages), jobs out. Loads no model.
  * Answers with the messages that SQS is to deliver again.
  */
-export async function handler(event: unknown): Promise<Pick<DispatchResult, 'batchItemFailures'>> {
-  const { batch, objects } = await opened;
-  const { jobIds, batchItemFailures } = await dispatch(event, {
-    batch,
-    objects,
-    model: config.MODEL,
-    topK: TOP_K,
-    onFault: (messageId, reason) => logger.error({ messageId, reason }, 'message not handled'),
-  });
-  logger.info({ jobIds, failed: batchItemFailures.length }, 'event dispatched');
+export async function handler(
+  event: unknown,
+  context?: InvocationContext,
+): Promise<Pick<DispatchResult, 'batchItemFailures'>> {
+  const { batchItemFailures } = await handle(event, context);
   return { batchItemFailures };
 }

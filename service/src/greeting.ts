@@ -3,6 +3,7 @@ import { join, relative } from 'node:path';
 import colors from 'picocolors';
 import { configSchema } from './config.ts';
 import type { ModelInfo } from './domain/classifier.ts';
+import type { TabularModelInfo } from './domain/tabular.ts';
 
 /** The options, for `--help`: every environment variable with its default. */
 export function helpText(): string {
@@ -33,7 +34,7 @@ export function samplePicture(modelsFolder: string, model: string): string {
 }
 
 /** What a person sees when the service is up. */
-export function greeting(url: string, model: ModelInfo, picture: string): string {
+export function greeting(url: string, model: ModelInfo | TabularModelInfo, picture: string): string {
   const row = (name: string, value: string) => `  ${colors.dim(name.padEnd(8))}${value}`;
   const path = /^[\w./-]+$/.test(picture) ? picture : `'${picture.replaceAll("'", `'\\''`)}'`;
   return [
@@ -45,7 +46,9 @@ export function greeting(url: string, model: ModelInfo, picture: string): string
     row('docs', `${url}/docs`),
     '',
     `  ${colors.dim('Try it:')}`,
-    `  curl -F image=@${path} ${url}/predict`,
+    'features' in model.input
+      ? `  curl ${url}/models   ${colors.dim('# its features; then POST rows to /predict as text/csv')}`
+      : `  curl -F image=@${path} ${url}/predict`,
     '',
     `  ${colors.dim('Ctrl-C ends it.')}`,
     '',

@@ -1,7 +1,9 @@
-import awsLambdaFastify from '@fastify/aws-lambda';
+import awsLambdaFastify, { type LambdaResponse } from '@fastify/aws-lambda';
 import { loadConfig } from './config.ts';
 import { buildApp } from './http/app.ts';
 import { createServices } from './services.ts';
+import { meterInvocations } from './telemetry/meter-invocations.ts';
+import { createStageMeter } from './telemetry/stage-meter.ts';
 
 // The same app behind API Gateway (HTTP API and REST) and Function URLs. All of this runs once an execution environment,
 // before the first event: Lambda gives init a full share of CPU, and requests find a warm model.
@@ -33,5 +35,19 @@ const proxy = awsLambdaFastify(app, {
 });
 await Promise.all([app.ready(), services.models.loaded]);
 
+const stages = createStageMeter(services.metrics);
+
 /** AWS Lambda handler for API Gateway payloads 1.0 and 2.0 and for Function URLs. */
-export const handler = proxy;
+export const handler = meterInvocations(proxy, {
+  functionName: config.AWS_LAMBDA_FUNCTION_NAME,
+  read: ({ statusCode }: LambdaResponse) => ({
+    metrics: {
+      ...stages.take(),
+      ClientErrors: [Number(statusCode >= 400 && statusCode < 500), 'Count'],
+      ServerErrors: [Number(statusCode >= 500), 'Count'],
+    },
+    properties: { status: statusCode },
+  }),
+  // The environment is frozen when the answer is given: what waits to be sent would wait until the next request.
+  flush: services.tracing.flush,
+});

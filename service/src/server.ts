@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import { type Config, loadConfig } from './config.ts';
+import { type Config, loadConfig, loadServeConfig } from './config.ts';
 import { AppError } from './domain/errors.ts';
 import { greeting, helpText, samplePicture } from './greeting.ts';
 import { buildApp } from './http/app.ts';
@@ -21,7 +21,9 @@ async function serve(config: Config): Promise<void> {
   await services.startBackground();
   await models.loaded;
   if (app.lifecycle.closing) return;
-  const info = models.get().info;
+  // The default model is the first to be loaded.
+  const [info] = models.list();
+  if (!info) return;
   const { port } = app.server.address() as AddressInfo;
   const host = ['0.0.0.0', '::', '127.0.0.1', '::1'].includes(config.HOST) ? 'localhost' : config.HOST;
   const url = `http://${host}:${port}`;
@@ -47,6 +49,8 @@ const fail = (message: string) => {
 const [argument] = process.argv.slice(2);
 try {
   if (argument === '--help' || argument === '-h') process.stdout.write(helpText());
+  // How SageMaker starts a container.
+  else if (argument === 'serve') await serve(loadServeConfig());
   else if (argument !== undefined) fail(`unknown option ${argument}; --help names those there are`);
   else await serve(loadConfig());
 } catch (error) {

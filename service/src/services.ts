@@ -9,6 +9,10 @@ import { createLogger } from './logger.ts';
 import type { ObjectStore } from './storage/object-store.ts';
 import { openStore } from './storage/open-store.ts';
 import { readSecret } from './storage/secrets.ts';
+import { createMetrics, type Metrics } from './telemetry/metrics.ts';
+import { observedQueue } from './telemetry/observed-queue.ts';
+import { openTracing } from './telemetry/open-tracing.ts';
+import type { Tracing } from './telemetry/tracing.ts';
 
 /** Everything the entrypoints share. Whoever creates it closes it, after the app that uses it. */
 export interface Services {
@@ -19,6 +23,10 @@ export interface Services {
   readonly objects?: ObjectStore;
   /** Makes, watches and ends batch jobs. */
   readonly batch?: Batch;
+  /** What GET /metrics shows beside the requests; the app makes its own when absent. */
+  readonly metrics?: Metrics;
+  /** Off when absent. */
+  readonly tracing?: Tracing;
   /** Finishes what was accepted, then frees everything. */
   close(): Promise<void>;
 }
@@ -30,13 +38,18 @@ export interface Services {
 export async function createServices(
   given: Config,
   logger = createLogger(given.LOG_LEVEL),
-): Promise<
-  Services & { readonly objects: ObjectStore; readonly batch: Batch; startBackground(): Promise<void> }
-> {
+): Promise<Required<Services> & { startBackground(): Promise<void> }> {
   const config = await withSecrets(given);
   const objects = await openStore(config.STORE, config.S3_ENDPOINT);
-  const models = await createModels(config, logger, { openBucket: bucketOpener(config) });
-  const queue = await openQueue(config, workerEnvironment);
+  const metrics = createMetrics();
+  const tracing = await openTracing(config, logger);
+  const models = await createModels(config, logger, {
+    openBucket: bucketOpener(config),
+    onBatch: metrics.batch,
+    tracing,
+  });
+  const opened = await openQueue(config, workerEnvironment, { onRows: metrics.rows, onEnd: metrics.job });
+  const queue = observedQueue(opened, tracing, metrics);
   const batch = createBatch({
     objects,
     queue,
@@ -53,6 +66,8 @@ export async function createServices(
     models,
     objects,
     batch,
+    metrics,
+    tracing,
     async startBackground() {
       // AWS Batch goes on by itself; the local queue forgot its jobs when its process ended.
       const unfinished = config.JOBS === 'local' ? await batch.resume() : [];
@@ -64,6 +79,7 @@ export async function createServices(
       await batch.close();
       await queue.close();
       await models.close();
+      await tracing.close();
     },
   };
 }
@@ -75,13 +91,19 @@ const BATCH_START_WITHIN_MS = 10_000;
 export async function createWorkerServices(
   config: Config,
   logger = createLogger(config.LOG_LEVEL),
-): Promise<Services & { readonly objects: ObjectStore }> {
+): Promise<Services & { readonly objects: ObjectStore; readonly tracing: Tracing }> {
+  const tracing = await openTracing(config, logger);
   const objects = await openStore(config.STORE, config.S3_ENDPOINT);
+  // Its traces end at the chunks: a span for each of a million pictures would tell nobody anything.
   const models = await createModels(config, logger, {
     fixedBatch: true,
     openBucket: bucketOpener(config),
   });
-  return { config, logger, models, objects, close: () => models.close() };
+  const close = async () => {
+    await models.close();
+    await tracing.close();
+  };
+  return { config, logger, models, objects, tracing, close };
 }
 
 /** Where models whose files lie in a bucket are fetched from: the same kind of store as STORE. */

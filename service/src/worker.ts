@@ -1,9 +1,11 @@
+import { answererOf } from './batch/answerer.ts';
 import { readJob, workShard } from './batch/work.ts';
 import { type Config, loadConfig, loadWorkerConfig } from './config.ts';
 import { isAppError } from './domain/errors.ts';
 import { parseJobUri } from './domain/job-layout.ts';
 import { buildApp } from './http/app.ts';
-import { EXIT_CONFIGURATION } from './jobs/worker-process.ts';
+import { EXIT_CONFIGURATION, type WorkerReport } from './jobs/worker-process.ts';
+import { createLogger } from './logger.ts';
 import { createWorkerServices } from './services.ts';
 
 /**
@@ -26,33 +28,54 @@ process.on('SIGINT', () => stop.abort());
 process.on('disconnect', () => stop.abort());
 
 async function work(): Promise<number> {
-  const { JOB_URI, AWS_BATCH_JOB_ARRAY_INDEX: shard, AWS_BATCH_JOB_ATTEMPT: attempt } = loadWorkerConfig();
+  const {
+    JOB_URI,
+    AWS_BATCH_JOB_ARRAY_INDEX: shard,
+    AWS_BATCH_JOB_ATTEMPT: attempt,
+    TRACEPARENT: parent,
+  } = loadWorkerConfig();
   const { storeUri, jobId } = parseJobUri(JOB_URI);
   const config: Config = { ...loadConfig(), STORE: storeUri };
-  const services = await createWorkerServices(config);
-  const logger = services.logger.child({ jobId, shard, attempt });
+  const logger = createLogger(config.LOG_LEVEL).child({ jobId, shard, attempt });
+  const services = await createWorkerServices(config, logger);
   const app = await buildApp(services);
   try {
-    const { objects } = services;
+    const { objects, tracing } = services;
+    const attributes = { 'job.id': jobId, 'job.shard': shard, 'job.attempt': attempt };
     const [job] = await Promise.all([readJob(objects, jobId), app.ready(), services.models.loaded]);
-    const result = await workShard({
-      objects,
-      classifier: services.models.get(job.model),
-      job,
-      shard,
-      attempt,
-      concurrency: Math.min(4 * config.MAX_BATCH, config.MAX_QUEUE),
-      maxBytesInFlight: config.WORKER_MEMORY_MB * 1024 * 1024,
-      maxImageBytes: config.MAX_IMAGE_BYTES,
-      stop: stop.signal,
-      graceMs: GRACE_MS,
-    });
+    const result = await tracing.span('work shard', { kind: 'consumer', parent, attributes }, () =>
+      workShard({
+        objects,
+        classifier: answererOf(services.models, job.model),
+        job,
+        shard,
+        attempt,
+        concurrency: Math.min(4 * config.MAX_BATCH, config.MAX_QUEUE),
+        maxBytesInFlight: config.WORKER_MEMORY_MB * 1024 * 1024,
+        maxImageBytes: config.MAX_IMAGE_BYTES,
+        stop: stop.signal,
+        graceMs: GRACE_MS,
+        tracing,
+      }),
+    );
+    await report({ rows: result.rows });
     logger.info(result, result.done ? 'shard done' : 'stopped; the rest is left to the next attempt');
     return result.done ? EXIT.done : EXIT.stopped;
+  } catch (error) {
+    logger.error({ err: error }, 'shard not done; the queue starts it again');
+    throw error;
   } finally {
     await app.close();
     await services.close();
   }
+}
+
+/** Tells the local queue; at AWS Batch nobody listens. The end of that process is not this one's failure. */
+function report(made: WorkerReport): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.send) process.send(made, undefined, undefined, () => resolve());
+    else resolve();
+  });
 }
 
 try {

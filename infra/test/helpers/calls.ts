@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { COMPONENTS, type Component, covers, type Grant, grantsOf, type Permission } from './iam.ts';
 import { ACCOUNT, type CfnTemplate, REGION, resolve, resourcesOf } from './intrinsics.ts';
 
@@ -113,18 +112,4 @@ export function unusedGrants(
   return grantsOf(template, component).filter(
     (grant) => !needed.some((permission) => covers(grant, permission)),
   );
-}
-
-/** Calls recorded by a run, one JSON object a line. @throws Error naming the line that is not a call */
-export function readRecordedCalls(file: string): Call[] {
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .filter(Boolean)
-    .map((line, index) => {
-      const { component, service, operation, resource = '' } = JSON.parse(line) as Partial<Call>;
-      if (!component || !COMPONENTS.includes(component) || !service || !operation) {
-        throw new Error(`${file}:${index + 1} is not a call: ${line}`);
-      }
-      return { component, service, operation, resource };
-    });
 }

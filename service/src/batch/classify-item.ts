@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Classifier } from '../domain/classifier.ts';
 import { type ErrorCode, isAppError } from '../domain/errors.ts';
 import type { ResultRow, ShardInput } from '../domain/job.ts';
 import { outputKey } from '../domain/keys.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import type { Answerer } from './answerer.ts';
 
 /** The input's own faults: each becomes a row. Every other failure is the system's, ends the worker and is retried. */
 const ITEM_FAULTS = [
@@ -23,7 +23,7 @@ const CLASSIFY_ATTEMPTS = 4;
 
 export interface ItemContext {
   readonly objects: ObjectStore;
-  readonly classifier: Classifier;
+  readonly classifier: Answerer;
   readonly topK: number;
   /** Bytes. */
   readonly maxImageBytes: number;

@@ -5,9 +5,7 @@ import { isAppError } from '../domain/errors.ts';
 import { MAX_OBJECTS, type ShardInput } from '../domain/job.ts';
 import { derivedJobId } from '../domain/job-id.ts';
 import { checkKey, compareKeys, INPUT_PREFIX, isFolderMarker, OUTPUT_PREFIX } from '../domain/keys.ts';
-import { folderOf } from '../storage/files.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { type FolderWatch, folderOfPrefix, watchFolder } from '../storage/watch-folder.ts';
 import type { Batch } from './batch.ts';
 import { missingOutputs } from './missing-outputs.ts';
 
@@ -45,7 +43,8 @@ export function isIgnoredName(name: string): boolean {
 }
 
 export function createDrop({ config, objects, batch, logger }: DropOptions): Drop {
-  const isFolder = config.STORE.startsWith('file:');
+  const { watch } = objects;
+  const isFolder = watch !== undefined;
   const isOn =
     config.DROP === 'on' ||
     (config.DROP === 'auto' && config.JOBS === 'local' && (isFolder || config.S3_ENDPOINT !== undefined));
@@ -53,7 +52,7 @@ export function createDrop({ config, objects, batch, logger }: DropOptions): Dro
   const arrived = new Set<string>();
   const handedOver = new Map<string, string>();
   const open = new Set<string>();
-  let watching: FolderWatch | undefined;
+  let watching: { close(): Promise<void> } | undefined;
   let comparing: Promise<void> | undefined;
   let flushing: Promise<void> = Promise.resolve();
   let quiet: NodeJS.Timeout | undefined;
@@ -64,9 +63,9 @@ export function createDrop({ config, objects, batch, logger }: DropOptions): Dro
       logger.error({ err: error }, 'drop: not handed over; the next comparison tries again');
   };
 
-  function arrive(path: string): void {
+  function arrive(key: string): void {
     if (arrived.size === 0) firstAt = Date.now();
-    arrived.add(INPUT_PREFIX + path);
+    arrived.add(key);
     clearTimeout(quiet);
     const wait =
       arrived.size >= MAX_OBJECTS ? 0 : Math.min(QUIET_MS, Math.max(0, firstAt + LONGEST_MS - Date.now()));
@@ -167,10 +166,9 @@ export function createDrop({ config, objects, batch, logger }: DropOptions): Dro
     async start(unfinished) {
       if (!isOn) return;
       for (const jobId of unfinished) open.add(jobId);
-      if (isFolder) {
-        const folder = folderOfPrefix(folderOf(config.STORE), INPUT_PREFIX);
-        watching = await watchFolder(folder, isIgnoredName, arrive, report);
-        logger.info({ folder }, 'drop: pictures put here are classified');
+      if (watch) {
+        watching = await watch(INPUT_PREFIX, isIgnoredName, arrive, report);
+        logger.info({ store: objects.uri }, 'drop: pictures put into its input/ are classified');
       } else {
         logger.info({ store: objects.uri }, 'drop: listing input/ for new pictures');
       }

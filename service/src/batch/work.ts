@@ -1,10 +1,11 @@
 import pLimit from 'p-limit';
-import type { Classifier } from '../domain/classifier.ts';
 import { AppError, isAppError } from '../domain/errors.ts';
 import { type Job, jobSchema, type ResultRow, type ShardInput, shardDoneSchema } from '../domain/job.ts';
 import { jobLayout, parseChunkNumber, parseMarker } from '../domain/job-layout.ts';
 import { chunkCount, chunkRange, parseShard } from '../domain/shards.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { NO_TRACING, type Tracing } from '../telemetry/tracing.ts';
+import type { Answerer } from './answerer.ts';
 import { createByteBudget } from './byte-budget.ts';
 import { classifyItem } from './classify-item.ts';
 import { mark, readDocument, writeOnce } from './documents.ts';
@@ -14,7 +15,7 @@ const OPEN_CHUNKS = 2;
 
 export interface WorkOptions {
   readonly objects: ObjectStore;
-  readonly classifier: Classifier;
+  readonly classifier: Answerer;
   readonly job: Job;
   /** AWS_BATCH_JOB_ARRAY_INDEX; 0 in a job of one shard. */
   readonly shard: number;
@@ -29,6 +30,8 @@ export interface WorkOptions {
   readonly stop: AbortSignal;
   /** How long the open chunks may take to finish after `stop`, milliseconds; then they are dropped and done again later. */
   readonly graceMs: number;
+  /** Told of each chunk; off when absent. */
+  readonly tracing?: Tracing;
 }
 
 export interface WorkResult {
@@ -39,6 +42,8 @@ export interface WorkResult {
   readonly failed: number;
   /** Chunks that an earlier attempt had finished. */
   readonly skippedChunks: number;
+  /** Rows that this attempt made, by `OK` or by the code of their error. */
+  readonly rows: Readonly<Record<string, number>>;
 }
 
 /** @throws AppError JOB_NOT_FOUND */
@@ -68,7 +73,15 @@ export async function workShard(options: WorkOptions): Promise<WorkResult> {
     fault ??= error;
     hard.abort();
   };
-  const runChunk = chunkRunner(options, inputs, hard.signal, fail);
+  const rows: Record<string, number> = {};
+  const made = ({ error }: ResultRow) => {
+    const code = error?.code ?? 'OK';
+    rows[code] = (rows[code] ?? 0) + 1;
+  };
+  const tracing = options.tracing ?? NO_TRACING;
+  const workChunk = chunkRunner(options, inputs, hard.signal, fail, made);
+  const runChunk = (chunk: number) =>
+    tracing.span('chunk', { attributes: { 'job.chunk': chunk } }, () => workChunk(chunk));
   const endGrace = graceAfter(options.stop, options.graceMs, hard);
   const chunks = chunkCount(inputs.length, job.chunkSize);
   const finish = async (chunk: number) => {
@@ -109,7 +122,7 @@ export async function workShard(options: WorkOptions): Promise<WorkResult> {
     });
     await mark(objects, layout.shardMarker(shard, sums.succeeded, sums.failed));
   }
-  return { done, ...result, skippedChunks: finished.size };
+  return { done, ...result, skippedChunks: finished.size, rows };
 }
 
 /** Classifies the inputs of one chunk and writes its rows, create-only: of two workers on one chunk the first counts. */
@@ -118,6 +131,7 @@ function chunkRunner(
   inputs: readonly ShardInput[],
   signal: AbortSignal,
   fail: (error: unknown) => void,
+  made: (row: ResultRow) => void,
 ) {
   const { objects, job, shard, classifier, maxImageBytes } = options;
   const layout = jobLayout(job.jobId);
@@ -156,6 +170,7 @@ function chunkRunner(
     } catch (error) {
       if (!isAppError(error, 'CONFLICT')) throw error;
     }
+    rows.forEach(made);
   };
 }
 

@@ -1,3 +1,4 @@
+import { addAbortSignal } from 'node:stream';
 import type { Command } from 'commander';
 import pLimit from 'p-limit';
 import { type ClassifyRow, renderRows } from './classify-table.ts';
@@ -121,11 +122,13 @@ async function run(
     const row = { file: input.name };
     try {
       if ('error' in input) throw input.error;
-      const image = await ('path' in input ? readImageFile(input.path) : readStdin());
+      const image = await ('path' in input
+        ? readImageFile(input.path)
+        : readStdin(addAbortSignal(signal, process.stdin)));
       const classification = await predictor.classify(image, topK);
       rows[index] = { ...row, elapsedMs: Math.round(performance.now() - started), ...classification };
     } catch (thrown) {
-      const error = toCommandError(thrown);
+      const error = toCommandError(signal.aborted ? signal.reason : thrown);
       if (ENDS_ALL.has(error.code)) {
         fatal ??= error;
         return;

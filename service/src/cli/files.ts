@@ -29,7 +29,7 @@ export async function findFiles(paths: readonly string[], cwd: string): Promise<
       throw new CommandError('USAGE', `more than ${MAX_FILES} files; name fewer of them`, EXIT.usage);
     }
   };
-  for (const name of paths) await search(name, resolve(cwd, name), add, true);
+  for (const name of paths) await search(name, resolve(cwd, name), add, 'named');
   return found;
 }
 
@@ -37,21 +37,29 @@ async function search(
   name: string,
   path: string,
   add: (entry: Found) => void,
-  isNamed: boolean,
+  how: 'named' | 'folder' | 'entry',
 ): Promise<void> {
   try {
     const facts = await stat(path);
     if (facts.isFile()) return add({ name, path, bytes: facts.size });
-    if (!facts.isDirectory()) throw notReadable('neither a file nor a folder');
+    if (!facts.isDirectory()) throw notReadable('neither a file nor a folder; pipe it into -');
+    // A link to a folder may lead back to where it stands.
+    if (how === 'entry') return;
     let count = 0;
     const entries = await readdir(path, { withFileTypes: true });
     entries.sort((a, b) => (a.name < b.name ? -1 : 1));
     for (const entry of entries) {
       if (entry.name.startsWith('.')) continue;
       if (!entry.isDirectory() && !IMAGE.test(entry.name)) continue;
-      await search(join(name, entry.name), join(path, entry.name), (item) => (count++, add(item)), false);
+      await search(
+        join(name, entry.name),
+        join(path, entry.name),
+        (item) => (count++, add(item)),
+        entry.isDirectory() ? 'folder' : 'entry',
+      );
     }
-    if (isNamed && count === 0) throw noImages('no image in this folder (JPEG, PNG, WebP, AVIF, TIFF, GIF)');
+    if (how === 'named' && count === 0)
+      throw noImages('no image in this folder (JPEG, PNG, WebP, AVIF, TIFF, GIF)');
   } catch (error) {
     // A limit of the whole command, not a fault of this path.
     if (error instanceof CommandError && error.exitStatus !== EXIT.someFailed) throw error;
@@ -94,8 +102,8 @@ export async function readImageFile(path: string): Promise<Buffer<ArrayBuffer>> 
   }
 }
 
-/** Everything on stdin, bounded. @throws CommandError IMAGE_TOO_LARGE, NO_IMAGES */
-export async function readStdin(stream: AsyncIterable<Buffer> = process.stdin): Promise<Buffer<ArrayBuffer>> {
+/** Everything that comes on stdin, bounded. @throws CommandError IMAGE_TOO_LARGE, NO_IMAGES */
+export async function readStdin(stream: AsyncIterable<Buffer>): Promise<Buffer<ArrayBuffer>> {
   const parts: Buffer[] = [];
   let bytes = 0;
   for await (const part of stream) {

@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { loadConfig } from '../config.ts';
+import { loadConfig, quietTensorFlow } from '../config.ts';
 import { isAppError } from '../domain/errors.ts';
 import type { Classification } from '../domain/prediction.ts';
 import { type Context, clientOf, type ServiceOptions } from './context.ts';
@@ -41,6 +41,7 @@ export function openRemote(
 /** Loads the model into this process, as the environment (MODEL, ENGINE, PRECISION …) says. */
 export async function openLocal(context: Context, model?: string): Promise<Predictor> {
   const config = loadConfig();
+  quietTensorFlow();
   const progress = startProgress(context.terminal, { doing: 'loading the model', total: 0, unit: 'images' });
   // Engine and decoder take a while to load: only for those who ask for them.
   const { createModels } = await import('../inference/models.ts');

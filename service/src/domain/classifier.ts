@@ -85,5 +85,7 @@ export interface Models {
   readonly loaded?: Promise<void>;
   /** Images that wait for inference now, over all models. */
   readonly queueDepth?: number;
+  /** The same by model. */
+  readonly queueDepths?: Readonly<Record<string, number>>;
   close(): Promise<void>;
 }

@@ -1,4 +1,6 @@
 import { type Static, Type } from 'typebox';
+import type { Prediction } from './prediction.ts';
+import type { RowError, RowPrediction } from './tabular.ts';
 
 /** Most children of an AWS Batch array job. */
 export const MAX_SHARDS = 10_000;
@@ -89,11 +91,8 @@ export interface ResultRow {
   readonly etag?: string;
   readonly model?: string;
   readonly version?: string;
-  readonly predictions?: readonly {
-    readonly label: string;
-    readonly index: number;
-    readonly probability: number;
-  }[];
+  /** Of an image its likeliest classes; of a file of rows one prediction or error a row, in their order. */
+  readonly predictions?: readonly (Prediction | RowPrediction | RowError)[];
   readonly error?: { readonly code: string; readonly message: string };
 }
 

@@ -53,6 +53,16 @@ export interface TabularPrediction {
   readonly timing: { readonly decodeMs: number; readonly queueMs: number; readonly inferenceMs: number };
 }
 
+/** What stands in the place of a row that cannot be answered. */
+export interface RowError {
+  readonly error: { readonly code: string; readonly message: string };
+}
+
+/** As TabularPrediction, with an error in the place of each row that does not fit. */
+export interface TableResult extends Omit<TabularPrediction, 'predictions'> {
+  readonly predictions: readonly (RowPrediction | RowError)[];
+}
+
 /** A row as it comes: its values in the order of the features, or by their names. */
 export type Row = readonly unknown[] | Readonly<Record<string, unknown>>;
 
@@ -63,6 +73,16 @@ export type Row = readonly unknown[] | Readonly<Record<string, unknown>>;
 export interface TabularModel {
   readonly info: TabularModelInfo;
   predict(rows: readonly Row[], options?: { readonly signal?: AbortSignal }): Promise<TabularPrediction>;
+  /** As `predict`, but a row that does not fit, or is an error already, gets an error in its place instead of ending it all. */
+  predictEach(
+    rows: readonly (Row | RowError)[],
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<TableResult>;
+  /**
+   * A file of rows, of any number of them: JSON Lines when it begins with `{` or `[`, else CSV. One prediction or error a
+   * row, in their order. Throws INVALID_REQUEST for a file that holds no rows, or whose header does not fit.
+   */
+  predictFile(file: Uint8Array, options?: { readonly signal?: AbortSignal }): Promise<TableResult>;
   /** Finishes what was accepted, then frees the engine. */
   close(): Promise<void>;
 }

@@ -8,15 +8,19 @@ import Fastify, {
   type RawServerDefault,
 } from 'fastify';
 import type { Services } from '../services.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import { NO_TRACING } from '../telemetry/tracing.ts';
 import { handleClientError } from './client-error.ts';
 import { handleError } from './error-handler.ts';
 import { addImageParsers } from './image-body.ts';
 import { authPlugin } from './plugins/auth.ts';
+import { bodyTypesPlugin } from './plugins/body-types.ts';
 import { documentPlugin } from './plugins/document.ts';
 import { lifecyclePlugin } from './plugins/lifecycle.ts';
 import { metricsPlugin } from './plugins/metrics.ts';
 import { notFoundPlugin } from './plugins/not-found.ts';
 import { securityPlugin } from './plugins/security.ts';
+import { tracingPlugin } from './plugins/tracing.ts';
 import { requestIdOf } from './request-id.ts';
 import { RequestLog } from './request-log.ts';
 import { batchRoutes } from './routes/batch.ts';
@@ -25,9 +29,12 @@ import { healthRoutes } from './routes/health.ts';
 import { indexRoutes } from './routes/index-page.ts';
 import { metricsRoutes } from './routes/metrics.ts';
 import { modelRoutes } from './routes/models.ts';
+import { openInferenceRoutes } from './routes/open-inference.ts';
 import { openapiRoutes } from './routes/openapi.ts';
 import { predictRoutes } from './routes/predict.ts';
+import { sagemakerRoutes } from './routes/sagemaker.ts';
 import { ClassificationResponse, ModelResponse, Problem } from './schemas.ts';
+import { TabularResponse } from './tabular-schemas.ts';
 import { formatSchemaErrors, validatorCompiler } from './validator.ts';
 
 /** The Fastify app, with types that derive from TypeBox schemas. */
@@ -84,14 +91,19 @@ export async function buildApp(services: Services): Promise<App> {
   app.removeContentTypeParser('text/plain');
   app.setSchemaErrorFormatter(formatSchemaErrors);
   app.setErrorHandler(handleError);
-  for (const schema of [Problem, ClassificationResponse, ModelResponse]) app.addSchema(schema);
+  for (const schema of [Problem, ClassificationResponse, TabularResponse, ModelResponse])
+    app.addSchema(schema);
 
   await app.register(lifecyclePlugin);
-  await app.register(metricsPlugin, { models: services.models });
+  const { metrics = createMetrics(), tracing = NO_TRACING } = services;
+  metrics.watch(services.models);
+  await app.register(metricsPlugin, { metrics });
+  await app.register(tracingPlugin, { tracing });
   await app.register(securityPlugin);
   await app.register(authPlugin, { keys: services.config.API_KEYS });
   await app.register(documentPlugin);
   await app.register(notFoundPlugin);
+  await app.register(bodyTypesPlugin);
   await app.register(multipart);
 
   // In a scope of their own: their body parsers and limits are for images, not for other routes.
@@ -99,6 +111,8 @@ export async function buildApp(services: Services): Promise<App> {
     addImageParsers(scope, services.config);
     predictRoutes(scope as App, services);
     explainRoutes(scope as App, services);
+    sagemakerRoutes(scope as App, services);
+    openInferenceRoutes(scope as App, services);
   });
   batchRoutes(app, services);
   modelRoutes(app, services);

@@ -96,12 +96,18 @@ export function toProblem(error: AppError, requestId: string): Problem {
 /** Answers any error with its problem; our own faults are logged with their cause, the client's with their code. */
 export function handleError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const error = withRouteFacts(toAppError(thrown), request);
-  const problem = toProblem(error, request.id);
+  const problem = { ...toProblem(error, request.id), ...openInferenceMember(error, request) };
   if (problem.status >= 500)
     request.log.error({ err: error.cause ?? error, code: error.code }, error.message);
   else request.log.info({ code: error.code, ...loggable(error) }, 'request refused');
   drainUpload(request, reply);
   sendProblem(reply, problem);
+}
+
+/** The Open Inference Protocol's errors are `{ "error": text }`: its routes say both. */
+function openInferenceMember(error: AppError, request: FastifyRequest): { readonly error?: string } {
+  if (!request.routeOptions.config?.openInference) return {};
+  return { error: STATUS_OF[error.code] === 500 ? 'internal error' : error.message };
 }
 
 /** A schema's finding repeats names from the request, where a key can stand by mistake: answered, but not logged. */
@@ -116,7 +122,7 @@ const IMAGE_TOO_LARGE_FOR_A_REQUEST =
 /** What only the route knows: that a body that is too large is an image, and which types it takes. */
 function withRouteFacts(error: AppError, request: FastifyRequest): AppError {
   const { config, schema } = request.routeOptions;
-  if (error.code === 'PAYLOAD_TOO_LARGE' && config?.tooLargeCode) {
+  if (error.code === 'PAYLOAD_TOO_LARGE' && error.cause && config?.tooLargeCode) {
     return new AppError(config.tooLargeCode, IMAGE_TOO_LARGE_FOR_A_REQUEST, error.details, {
       cause: error.cause,
     });
@@ -146,5 +152,7 @@ declare module 'fastify' {
     tooLargeCode?: ErrorCode;
     /** True for routes that need no API key. */
     public?: boolean;
+    /** True for routes of the Open Inference Protocol. */
+    openInference?: boolean;
   }
 }

@@ -22,7 +22,7 @@ const RAMP = Array.from({ length: 256 }, (_, strength) => {
   const mixed = [16, 8, 0].map((shift) =>
     Math.round(channel(left, shift) + (at - left) * (channel(left + 1, shift) - channel(left, shift))),
   );
-  return [...mixed, Math.round((strength / 255) * MAX_ALPHA)];
+  return [...mixed, Math.round((strength / 255) ** 1.25 * MAX_ALPHA)];
 });
 
 /**

@@ -24,10 +24,17 @@ export interface ImageBodyOptions {
 /** Raw bodies: any image type, and two types that tools send when they do not know better. */
 const RAW_TYPES = [/^image\//i, 'application/octet-stream', 'application/jpeg'] as const;
 
+/** JSON Lines, under each of the names in use. */
+export const JSON_LINES = [
+  'application/jsonlines',
+  'application/x-jsonlines',
+  'application/x-ndjson',
+] as const;
+
 /** The JSON around the base64: braces, the name, the prefix of a data URL. */
 const JSON_OVERHEAD_BYTES = 1024 + MAX_DATA_URL_PREFIX;
 
-/** Teaches the app the body types of an image. Each is bounded while it arrives, by what one image may take. */
+/** Teaches the app the body types of an image and of rows. Each is bounded while it arrives, by what one image may take. */
 export function addImageParsers(app: FastifyInstance, config: Pick<Config, 'maxUploadBytes'>): void {
   const raw = { parseAs: 'buffer', bodyLimit: config.maxUploadBytes } as const;
   for (const type of RAW_TYPES) {
@@ -37,6 +44,9 @@ export function addImageParsers(app: FastifyInstance, config: Pick<Config, 'maxU
     parseAs: 'string',
     bodyLimit: Math.ceil(config.maxUploadBytes / 3) * 4 + JSON_OVERHEAD_BYTES,
   } as const;
+  for (const type of ['text/csv', ...JSON_LINES]) {
+    app.addContentTypeParser(type, raw, (_request, body, done) => done(null, body));
+  }
   app.removeContentTypeParser('application/json');
   app.addContentTypeParser('application/json', json, app.getDefaultJsonParser('error', 'error'));
 }

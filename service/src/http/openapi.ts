@@ -25,6 +25,8 @@ export const DOCUMENT: Document = {
     { name: 'predict', description: 'One image at a time' },
     { name: 'batch', description: 'Many images, as jobs' },
     { name: 'models', description: 'What is loaded' },
+    { name: 'sagemaker', description: 'The container contract of Amazon SageMaker' },
+    { name: 'open-inference', description: 'The Open Inference Protocol, version 2' },
     { name: 'health', description: 'For load balancers and monitoring' },
     { name: 'docs', description: 'This document' },
   ],

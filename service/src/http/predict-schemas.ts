@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { Csv, Instances } from './tabular-schemas.ts';
 
 /** A body of bytes, for the document: such bodies are read by the parsers in image-body.ts, not validated as JSON. */
 const binary = (description: string) =>
@@ -22,6 +23,17 @@ export const JsonImage = Type.Object(
   },
 );
 export type JsonImage = Static<typeof JsonImage>;
+
+/** What POST /predict takes as JSON: an image, or rows. */
+export const JsonInput = Type.Object(
+  { ...JsonImage.properties, instances: Type.Optional(Instances) },
+  {
+    additionalProperties: false,
+    minProperties: 1,
+    maxProperties: 1,
+    description: 'Exactly one of `image`, `object` and `instances`',
+  },
+);
 
 const ImageForm = Type.Object(
   {
@@ -47,5 +59,15 @@ export const ImageBody = {
     'application/octet-stream': { schema: file },
     'application/jpeg': { schema: file },
     'application/json': { schema: JsonImage },
+  },
+};
+
+/** Every body type of POST /predict: an image, or rows for a tabular model. */
+export const PredictBody = {
+  description: 'One image in whichever way suits, or rows',
+  content: {
+    ...ImageBody.content,
+    'application/json': { schema: JsonInput },
+    'text/csv': { schema: Csv },
   },
 };

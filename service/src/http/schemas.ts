@@ -1,6 +1,7 @@
 import { type Static, type TSchema, Type } from 'typebox';
 import { ERROR_CODES } from '../domain/errors.ts';
 import { STATUS_OF } from './error-handler.ts';
+import { FeatureResponse } from './tabular-schemas.ts';
 
 /** How many classes a request gets when it names no number. */
 export const DEFAULT_TOP_K = 5;
@@ -25,6 +26,9 @@ export const Problem = Type.Object(
     ),
     retryAfterSeconds: Type.Optional(
       Type.Integer({ minimum: 0, description: 'The same as in the Retry-After header' }),
+    ),
+    error: Type.Optional(
+      Type.String({ description: 'The same as `detail`, on routes of the Open Inference Protocol only' }),
     ),
   },
   { $id: 'Problem', description: 'RFC 9457 problem details with a stable code' },
@@ -85,7 +89,9 @@ export const ModelResponse = Type.Object(
   {
     name: Type.String(),
     version: Type.String(),
-    task: Type.Literal('image-classification'),
+    task: Type.String({
+      description: '`image-classification`, `tabular-classification` or `tabular-regression`',
+    }),
     description: Type.String(),
     licence: Type.String(),
     engine: Type.String({ description: 'What runs it, e.g. `tensorflow` or `wasm`' }),
@@ -94,15 +100,24 @@ export const ModelResponse = Type.Object(
       description: '`inputs`: started quickly; `constants`: weights compiled into the graph, fastest answers',
     }),
     ready: Type.Boolean({ description: 'Loaded and warmed up' }),
-    input: Type.Object(
-      {
-        height: Type.Integer({ minimum: 1 }),
-        width: Type.Integer({ minimum: 1 }),
-        channels: Type.Integer({ minimum: 1 }),
-      },
-      { description: 'What the network sees, in pixels; images of any size are scaled and cropped to it' },
-    ),
-    labels: Type.Array(Type.String(), { description: 'Label of each class, by index' }),
+    input: Type.Union([
+      Type.Object(
+        {
+          height: Type.Integer({ minimum: 1 }),
+          width: Type.Integer({ minimum: 1 }),
+          channels: Type.Integer({ minimum: 1 }),
+        },
+        { description: 'What the network sees, in pixels; images of any size are scaled and cropped to it' },
+      ),
+      Type.Object(
+        { features: Type.Array(FeatureResponse) },
+        { description: 'The columns of a row, in their order' },
+      ),
+    ]),
+    labels: Type.Array(Type.String(), {
+      description: 'Label of each class, by index; empty for a regression',
+    }),
+    target: Type.Optional(Type.String({ description: 'What a regression predicts' })),
     metrics: Type.Record(Type.String(), Type.Union([Type.Number(), Type.String()]), {
       description: 'What was measured of the model, and on what',
     }),

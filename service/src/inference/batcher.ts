@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { AppError } from '../domain/errors.ts';
+import { NO_TRACING, type Traceparent, type Tracing } from '../telemetry/tracing.ts';
 import type { Engine } from './engines/engine.ts';
 
 export interface BatcherOptions {
@@ -20,6 +21,10 @@ export interface BatcherOptions {
   readonly fixedSize?: boolean;
   /** Called after each batch, for metrics. */
   readonly onBatch?: (size: number, milliseconds: number) => void;
+  /** Told of each image's wait and inference, and of each batch; off when absent. */
+  readonly tracing?: Tracing;
+  /** Name of the model, for traces. */
+  readonly model?: string;
 }
 
 /** One row of the output and the time it took, in milliseconds. */
@@ -42,6 +47,8 @@ interface Item {
   readonly pixels: Uint8Array;
   readonly signal: AbortSignal | undefined;
   readonly since: number;
+  /** What this image is part of. */
+  readonly trace: Traceparent | undefined;
   readonly resolve: (row: Row) => void;
   readonly reject: (error: Error) => void;
 }
@@ -52,7 +59,7 @@ interface Item {
  * handed over early only when it is full, so that the engine goes from one to the next without a gap.
  */
 export function createBatcher(options: BatcherOptions): Batcher {
-  const { engine, maxBatch, maxDelayMs, fixedSize = false } = options;
+  const { engine, maxBatch, maxDelayMs, fixedSize = false, tracing = NO_TRACING, model = '' } = options;
   let queue: Item[] = [];
   let inFlight = 0;
   let timer: NodeJS.Timeout | undefined;
@@ -83,7 +90,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
       items.forEach((item, index) => {
         options.write(item.pixels, batch, index);
       });
-      const output = await engine.infer(batch, size);
+      const infer = () => engine.infer(batch, size);
+      const output = await traced(tracing, { items, model, started }, infer);
       const inferenceMs = performance.now() - started;
       options.onBatch?.(items.length, inferenceMs);
       items.forEach((item, index) => {
@@ -101,7 +109,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
   return {
     submit(pixels, signal) {
       return new Promise((resolve, reject) => {
-        queue.push({ pixels, signal, since: performance.now(), resolve, reject });
+        const [since, trace] = [performance.now(), tracing.current()];
+        queue.push({ pixels, signal, since, trace, resolve, reject });
         pump();
       });
     },
@@ -116,4 +125,28 @@ function dropIfCancelled({ signal, reject }: Item): boolean {
   if (!signal?.aborted) return false;
   reject(new AppError('REQUEST_CANCELLED', 'nobody waits for the answer any more'));
   return true;
+}
+
+/** A batch is a trace of its own with links to its images; each of them gets its wait, and its inference with a link back. */
+async function traced<T>(
+  tracing: Tracing,
+  { items, model, started: to }: { items: readonly Item[]; model: string; started: number },
+  infer: () => Promise<T>,
+): Promise<T> {
+  for (const { since: from, trace: parent } of items) {
+    if (parent !== undefined) tracing.record('queue', { parent, from, to });
+  }
+  const links = items.map(({ trace }) => trace);
+  const attributes = { 'model.name': model, 'batch.size': items.length };
+  return tracing.span('inference batch', { root: true, attributes, links }, async ({ traceparent }) => {
+    try {
+      return await infer();
+    } finally {
+      for (const { trace: parent } of items) {
+        if (parent === undefined) continue;
+        const times = { from: to, to: performance.now() };
+        tracing.record('inference', { parent, attributes, links: [traceparent], ...times });
+      }
+    }
+  });
 }

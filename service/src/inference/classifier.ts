@@ -4,6 +4,7 @@ import type { ImageManifest } from '../../../models/manifest.ts';
 import type { Classifier, ModelInfo } from '../domain/classifier.ts';
 import { AppError } from '../domain/errors.ts';
 import { type Prediction, roundProbability, topK } from '../domain/prediction.ts';
+import { NO_TRACING, type Tracing } from '../telemetry/tracing.ts';
 import { createBatcher } from './batcher.ts';
 import { type Decoded, decode } from './decode.ts';
 import type { ActivationMap, Engine } from './engines/engine.ts';
@@ -26,13 +27,15 @@ export interface ClassifierOptions {
   /** See BatcherOptions.fixedSize: the batch worker's choice. */
   readonly fixedBatch?: boolean;
   readonly onBatch?: (size: number, milliseconds: number) => void;
+  /** Told of the stages of each image; off when absent. */
+  readonly tracing?: Tracing;
   /** The model's own code around it, if it has any. */
   readonly hooks?: Hooks;
 }
 
 /** bytes -> decode -> preprocess -> infer -> top-k, with a bounded queue in front. */
 export function createClassifier(options: ClassifierOptions): Classifier & { readonly waiting: number } {
-  const { manifest, labels, engine, maxQueue, hooks } = options;
+  const { manifest, labels, engine, maxQueue, hooks, tracing = NO_TRACING } = options;
   const { input, output } = manifest;
   const channels = input.channels === 'GRAY' ? 1 : 3;
   const imageLength = input.height * input.width * channels;
@@ -51,6 +54,8 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
     write,
     expected: () => decoding,
     fixedSize: options.fixedBatch ?? false,
+    tracing,
+    model: manifest.name,
     ...(options.onBatch ? { onBatch: options.onBatch } : {}),
   });
 
@@ -98,7 +103,7 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
     async classify(image, { topK: k, signal }) {
       return admit(async () => {
         const started = performance.now();
-        const { pixels } = await decodeInTurn(image, signal);
+        const { pixels } = await tracing.span('decode', {}, () => decodeInTurn(image, signal));
         const decodeMs = performance.now() - started;
         const row = await batcher.submit(pixels, signal);
         const probabilities = output.activation === 'logits' ? softmax(row.output) : row.output;

@@ -30,7 +30,8 @@ type Hook = (value: unknown) => unknown;
 export async function loadHooks(folder: string, name: string | undefined): Promise<Hooks> {
   if (name === undefined) return NONE;
   const file = join(folder, name);
-  const fail = (why: string, cause?: unknown) => new AppError('INVALID_MODEL', `${file} ${why}`, {}, { cause });
+  const fail = (why: string, cause?: unknown) =>
+    new AppError('INVALID_MODEL', `${file} ${why}`, {}, { cause });
   const [real, home] = await Promise.all([realpath(file), realpath(folder)]).catch((cause) => {
     throw fail('is not there, but the manifest names it in /hooks', cause);
   });
@@ -43,7 +44,8 @@ export async function loadHooks(folder: string, name: string | undefined): Promi
   }
   const { preprocess, postprocess } = module;
   for (const [hook, value] of Object.entries({ preprocess, postprocess })) {
-    if (value !== undefined && typeof value !== 'function') throw fail(`exports a ${hook} that is no function`);
+    if (value !== undefined && typeof value !== 'function')
+      throw fail(`exports a ${hook} that is no function`);
   }
   if (!preprocess && !postprocess) throw fail('exports neither preprocess nor postprocess');
   return {
@@ -57,7 +59,8 @@ export async function loadHooks(folder: string, name: string | undefined): Promi
     async postprocess(predictions) {
       if (!postprocess) return predictions;
       const result = await run('postprocess', postprocess as Hook, predictions);
-      const isList = Array.isArray(result) && result.every((each) => typeof each === 'object' && each !== null);
+      const isList =
+        Array.isArray(result) && result.every((each) => typeof each === 'object' && each !== null);
       if (!isList) throw wrongResult('postprocess', 'a list of predictions');
       return result as unknown as typeof predictions;
     },

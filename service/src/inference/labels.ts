@@ -1,5 +1,22 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { AppError } from '../domain/errors.ts';
+
+/**
+ * The labels of a manifest: those that stand in it, or those of the file that it names.
+ *
+ * @param folder folder of the files of the model
+ * @throws AppError INVALID_MODEL when there are not exactly `classes` of them
+ */
+export async function labelsOf(
+  { labels, classes }: { readonly labels: string | readonly string[]; readonly classes: number },
+  folder: string,
+): Promise<readonly string[]> {
+  if (typeof labels === 'string') return readLabels(join(folder, labels), classes);
+  if (labels.length === classes) return labels;
+  const message = `/output/labels has ${labels.length} labels, the manifest says ${classes} classes`;
+  throw new AppError('INVALID_MODEL', message);
+}
 
 /**
  * Reads labels: a JSON array, or an object from index to label (`{"0": "tench", ...}`).

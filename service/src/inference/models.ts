@@ -64,6 +64,9 @@ export async function createModels(
     get queueDepth() {
       return [...opened.values()].reduce((sum, { model }) => sum + model.waiting, 0);
     },
+    get queueDepths() {
+      return Object.fromEntries([...opened].map(([name, { model }]) => [name, model.waiting]));
+    },
     get(name = defaultName) {
       const found = find(name);
       if (found.kind === 'image') return found.model;

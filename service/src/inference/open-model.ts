@@ -10,21 +10,22 @@ import type { TabularModel } from '../domain/tabular.ts';
 import { type ClassifierOptions, createClassifier } from './classifier.ts';
 import { openEngine } from './engines/select.ts';
 import { loadHooks } from './hooks.ts';
-import { readLabels } from './labels.ts';
+import { labelsOf } from './labels.ts';
 import { type OpenBucket, openSource } from './source.ts';
 import { createTabularModel } from './tabular.ts';
 
 /** What the caller may want to differ from the configuration: the worker fixes its batches, metrics listen in. */
-export interface ModelsOptions extends Pick<ClassifierOptions, 'fixedBatch' | 'onBatch'> {
+export interface ModelsOptions extends Pick<ClassifierOptions, 'fixedBatch' | 'tracing'> {
+  /** Called after each batch of images with the name of its model, for metrics. */
+  readonly onBatch?: (model: string, size: number) => void;
   /** Where models whose files lie at s3:// are fetched from. */
   readonly openBucket?: OpenBucket;
 }
 
 /** A loaded model of either kind; `waiting` is what has been accepted and not answered. */
-export type OpenModel = (
+export type OpenModel =
   | { readonly kind: 'image'; readonly model: Classifier & { readonly waiting: number } }
-  | { readonly kind: 'tabular'; readonly model: TabularModel & { readonly waiting: number } }
-);
+  | { readonly kind: 'tabular'; readonly model: TabularModel & { readonly waiting: number } };
 
 /**
  * Opens the model of one folder: manifest, files, hooks, labels, engine, in this order.
@@ -39,7 +40,7 @@ export async function openModel(
   logger: Logger,
   options: ModelsOptions,
 ): Promise<OpenModel> {
-  const { openBucket, ...classifierOptions } = options;
+  const { openBucket, onBatch, ...classifierOptions } = options;
   const manifest = await readManifest(folder);
   if (manifest.name !== name) {
     const message = `${join(folder, 'manifest.json')}: /name is ${JSON.stringify(manifest.name)}, its folder is called ${JSON.stringify(name)}`;
@@ -48,7 +49,7 @@ export async function openModel(
   const source = await openSource(manifest, folder, config.cacheDir, openBucket);
   const hooks = await loadHooks(folder, manifest.hooks);
   const { output } = manifest;
-  const labels = 'labels' in output ? await readLabels(join(source, output.labels), output.classes) : [];
+  const labels = 'labels' in output ? await labelsOf(output, source) : [];
   const folders = { ...modelFolders(config.cacheDir, manifest), source };
   const started = performance.now();
   const engine = await openEngine({ config, manifest, folders, logger });
@@ -68,6 +69,7 @@ export async function openModel(
     maxBatchDelayMs: config.MAX_BATCH_DELAY_MS,
     maxQueue: config.MAX_QUEUE,
     decoders: config.cpus,
+    ...(onBatch ? { onBatch: (size) => onBatch(name, size) } : {}),
     ...classifierOptions,
   });
   return { kind: 'image', model };

@@ -11,7 +11,9 @@ const LARGEST_INTEGER = 2 ** 24;
  *
  * @throws AppError INVALID_REQUEST with `at: { row, column }`; rows count from 1, columns go by name
  */
-export function createRowReader(features: readonly Feature[]): (rows: readonly Row[]) => Float32Array {
+export function createRowReader(
+  features: readonly Feature[],
+): (rows: readonly Row[], firstRow?: number) => Float32Array {
   const names = new Set(features.map(({ name }) => name));
   const positions = features.map(
     ({ categories }) => new Map((categories ?? []).map((category, index) => [category, index])),
@@ -37,16 +39,17 @@ export function createRowReader(features: readonly Feature[]): (rows: readonly R
     return features.map(({ name }) => (Object.hasOwn(record, name) ? record[name] : undefined));
   }
 
-  return (rows) => {
+  return (rows, firstRow = 1) => {
     const matrix = new Float32Array(rows.length * features.length);
     rows.forEach((row, index) => {
-      const cells = cellsOf(row, index + 1);
+      const number = firstRow + index;
+      const cells = cellsOf(row, number);
       features.forEach((feature, column) => {
         const cell = cells[column];
         const value =
           feature.type === 'category'
-            ? categoryOf(cell, feature, positions[column] as Map<string, number>, index + 1)
-            : numberOf(cell, feature, index + 1);
+            ? categoryOf(cell, feature, positions[column] as Map<string, number>, number)
+            : numberOf(cell, feature, number);
         matrix[index * features.length + column] = value;
       });
     });

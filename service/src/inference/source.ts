@@ -64,7 +64,10 @@ async function fetchMissing(
       await pipeline(body, bounded(file), createWriteStream(draft));
       const fault = await inspect(folder, { ...file, path: `${file.path}${draft.slice(target.length)}` });
       if (fault !== undefined) {
-        throw new AppError('INVALID_MODEL', `${s3}${file.path} is not what the manifest says: it ${fault.replace(/^\S+ /, '')}`);
+        throw new AppError(
+          'INVALID_MODEL',
+          `${s3}${file.path} is not what the manifest says: it ${fault.replace(/^\S+ /, '')}`,
+        );
       }
       await rename(draft, target);
     } catch (error) {

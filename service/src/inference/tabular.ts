@@ -1,8 +1,17 @@
 import { performance } from 'node:perf_hooks';
 import type { TabularManifest } from '../../../models/manifest.ts';
-import { AppError } from '../domain/errors.ts';
+import { readCsvRows } from '../domain/csv-rows.ts';
+import { AppError, isAppError } from '../domain/errors.ts';
+import { readJsonLines } from '../domain/json-lines.ts';
 import { roundProbability } from '../domain/prediction.ts';
-import type { Row, RowPrediction, TabularModel, TabularModelInfo } from '../domain/tabular.ts';
+import type {
+  Row,
+  RowError,
+  RowPrediction,
+  TableResult,
+  TabularModel,
+  TabularModelInfo,
+} from '../domain/tabular.ts';
 import type { Engine } from './engines/engine.ts';
 import type { Hooks } from './hooks.ts';
 import { createRowReader } from './rows.ts';
@@ -70,6 +79,63 @@ export function createTabularModel(options: TabularOptions): TabularModel & { re
     };
   }
 
+  /** The rows that fit, as one matrix, and an error for each other. */
+  function sift(rows: readonly (Row | RowError)[]) {
+    const parts: Float32Array[] = [];
+    const errors = rows.map((row, index): RowError | undefined => {
+      if (isRowError(row)) return row;
+      try {
+        parts.push(read([row], index + 1));
+        return undefined;
+      } catch (error) {
+        if (!isAppError(error, 'INVALID_REQUEST')) throw error;
+        return { error: { code: error.code, message: error.message } };
+      }
+    });
+    const matrix = new Float32Array(parts.length * features.length);
+    parts.forEach((part, index) => {
+      matrix.set(part, index * features.length);
+    });
+    return { matrix, count: parts.length, errors };
+  }
+
+  async function answerEach(
+    rows: readonly (Row | RowError)[],
+    signal: AbortSignal | undefined,
+  ): Promise<TableResult> {
+    const started = performance.now();
+    const { matrix, count, errors } = sift(await hooks.preprocess(rows));
+    const checked = performance.now();
+    const good = await hooks.postprocess(await infer(matrix, count, signal));
+    if (good.length !== count) {
+      throw new AppError('INTERNAL', `the model's postprocess hook must return ${count} predictions`);
+    }
+    const inferenceMs = round(performance.now() - checked);
+    let next = 0;
+    return {
+      model,
+      version,
+      predictions: errors.map((error) => error ?? (good[next++] as RowPrediction)),
+      timing: { decodeMs: round(checked - started), queueMs: 0, inferenceMs },
+    };
+  }
+
+  async function admit<T>(work: () => Promise<T>): Promise<T> {
+    if (closed) {
+      throw new AppError('MODEL_NOT_READY', 'the service is shutting down; send the request again');
+    }
+    if (accepted >= maxQueue) {
+      const message = `${maxQueue} requests are waiting already; try again shortly`;
+      throw new AppError('OVERLOADED', message, { retryAfterSeconds: 1 });
+    }
+    accepted++;
+    try {
+      return await work();
+    } finally {
+      accepted--;
+    }
+  }
+
   return {
     get info() {
       return describe(manifest, labels, engine);
@@ -77,21 +143,16 @@ export function createTabularModel(options: TabularOptions): TabularModel & { re
     get waiting() {
       return accepted;
     },
-    async predict(rows, { signal } = {}) {
-      if (closed) {
-        throw new AppError('MODEL_NOT_READY', 'the service is shutting down; send the request again');
-      }
-      if (accepted >= maxQueue) {
-        const message = `${maxQueue} requests are waiting already; try again shortly`;
-        throw new AppError('OVERLOADED', message, { retryAfterSeconds: 1 });
-      }
-      accepted++;
-      try {
-        return await answer(rows, signal);
-      } finally {
-        accepted--;
-      }
-    },
+    predict: (rows, { signal } = {}) => admit(() => answer(rows, signal)),
+    predictEach: (rows, { signal } = {}) => admit(() => answerEach(rows, signal)),
+    predictFile: (file, { signal } = {}) =>
+      admit(async () => {
+        const text = Buffer.from(file.buffer, file.byteOffset, file.byteLength).toString('utf8');
+        const isJson = /^\ufeff?\s*[{[]/.test(text);
+        const rows = isJson ? readJsonLines(text) : readCsvRows(text, undefined, features);
+        if (rows.length === 0) throw new AppError('INVALID_REQUEST', 'the file holds no rows');
+        return answerEach(rows, signal);
+      }),
     async close() {
       closed = true;
       while (accepted > 0) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -99,6 +160,9 @@ export function createTabularModel(options: TabularOptions): TabularModel & { re
     },
   };
 }
+
+const isRowError = (row: Row | RowError): row is RowError =>
+  typeof row === 'object' && row !== null && 'error' in row && !Array.isArray(row);
 
 function classOf(labels: readonly string[], activation: 'softmax' | 'logits') {
   return (answer: Float32Array): RowPrediction => {

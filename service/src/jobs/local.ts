@@ -12,6 +12,10 @@ export interface LocalQueueOptions {
   readonly backoffMs?: number;
   /** How long a worker may take to end after SIGTERM, milliseconds. */
   readonly killAfterMs?: number;
+  /** Told the rows that each worker made, by `OK` or by the code of their error. */
+  readonly onRows?: (rows: Readonly<Record<string, number>>) => void;
+  /** Told how each job ended. */
+  readonly onEnd?: (state: 'succeeded' | 'failed' | 'cancelled') => void;
 }
 
 /** Jobs that may wait, and ended jobs that are remembered. Both only hold a few hundred bytes each. */
@@ -80,8 +84,9 @@ export function createLocalQueue(options: LocalQueueOptions): JobQueue {
     running += 1;
     job.state = 'RUNNING';
     job.runs.add(run);
-    void run.ended.then(({ code, signal, message }) => {
+    void run.ended.then(({ code, signal, message, rows }) => {
       running -= 1;
+      if (rows) options.onRows?.(rows);
       job.runs.delete(run);
       if (code === 0) job.succeeded += 1;
       else if (isActive(job) && !isClosed) {
@@ -99,6 +104,7 @@ export function createLocalQueue(options: LocalQueueOptions): JobQueue {
       }
       if (isActive(job) && job.succeeded + job.failed === job.submission.shards) {
         job.state = job.failed === 0 ? 'SUCCEEDED' : 'FAILED';
+        options.onEnd?.(job.failed === 0 ? 'succeeded' : 'failed');
         forgetOld();
       }
       pump();
@@ -156,6 +162,7 @@ export function createLocalQueue(options: LocalQueueOptions): JobQueue {
       const job = jobs.get(reference);
       if (!job || !isActive(job)) return;
       job.state = 'CANCELLED';
+      options.onEnd?.('cancelled');
       job.reason = reason;
       await stopRuns(job);
     },

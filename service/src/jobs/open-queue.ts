@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import type { JobQueue } from './job-queue.ts';
-import { createLocalQueue } from './local.ts';
+import { createLocalQueue, type LocalQueueOptions } from './local.ts';
 import type { WorkerCommand } from './worker-process.ts';
 
 export interface QueueSettings {
@@ -11,10 +11,11 @@ export interface QueueSettings {
   readonly BATCH_ENDPOINT?: string;
 }
 
-/** The queue that the configuration names. */
+/** The queue that the configuration names; `listeners` hear of jobs that run here, not of those at AWS. */
 export async function openQueue(
   settings: QueueSettings,
   environment: WorkerCommand['environment'],
+  listeners: Pick<LocalQueueOptions, 'onRows' | 'onEnd'> = {},
 ): Promise<JobQueue> {
   if (settings.JOBS === 'aws-batch') {
     // The SDK takes 0.2 s to load: only for those who use it.
@@ -33,5 +34,6 @@ export async function openQueue(
       output: 'inherit',
     },
     concurrency: settings.LOCAL_WORKERS,
+    ...listeners,
   });
 }

@@ -18,6 +18,8 @@ export interface WorkerEnd {
   readonly signal: NodeJS.Signals | null;
   /** The last line it wrote to stderr, at most 500 characters. */
   readonly message: string;
+  /** Rows it made, by `OK` or by the code of their error; absent when it did not come to say so. */
+  readonly rows?: Readonly<Record<string, number>>;
 }
 
 export interface WorkerRun {
@@ -28,9 +30,14 @@ export interface WorkerRun {
   stop(killAfterMs: number): void;
 }
 
+/** What a worker says over its channel before it ends. */
+export interface WorkerReport {
+  readonly rows: Readonly<Record<string, number>>;
+}
+
 /**
- * Starts one worker process. It has an IPC channel for one purpose: the channel closes when this process dies, however
- * it dies, and the worker then stops as on SIGTERM, so that none is left behind.
+ * Starts one worker process. It has an IPC channel, over which it reports what it made, and which closes when this process
+ * dies, however it dies: the worker then stops as on SIGTERM, so that none is left behind.
  */
 export function runWorker(command: WorkerCommand, extra: Readonly<Record<string, string>>): WorkerRun {
   const child = spawn(command.program, command.args, {
@@ -42,6 +49,10 @@ export function runWorker(command: WorkerCommand, extra: Readonly<Record<string,
     tail = (tail + part.toString()).slice(-4096);
     if (command.output === 'inherit') process.stderr.write(part);
   });
+  let rows: WorkerReport['rows'] | undefined;
+  child.on('message', (report) => {
+    rows = (report as Partial<WorkerReport>).rows;
+  });
   let killTimer: NodeJS.Timeout | undefined;
   const ended = new Promise<WorkerEnd>((resolve) => {
     let fault: Error | undefined;
@@ -52,7 +63,8 @@ export function runWorker(command: WorkerCommand, extra: Readonly<Record<string,
     });
     child.once('close', (code, signal) => {
       clearTimeout(killTimer);
-      resolve({ code, signal, message: fault?.message ?? lastLine(tail) });
+      const message = fault?.message ?? lastLine(tail);
+      resolve({ code, signal, message, ...(rows ? { rows } : {}) });
     });
   });
   return {

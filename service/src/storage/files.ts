@@ -8,6 +8,7 @@ import { candidatePaths, isAbsent, openObject, openTemp, place } from './file-ac
 import { walk } from './file-listing.ts';
 import { TEMP_FOLDER } from './file-names.ts';
 import type { GetOptions, ObjectInfo, ObjectStore } from './object-store.ts';
+import { watchFolder } from './watch-folder.ts';
 
 /** A temporary file this old belongs to nobody any more. */
 const STALE_TEMP_MS = 3_600_000;
@@ -29,6 +30,13 @@ export async function createFileStore(location: string): Promise<ObjectStore> {
 
   return {
     uri: pathToFileURL(root).href,
+    watch: (prefix, ignored, onKey, onError) =>
+      watchFolder(
+        join(root, ...prefix.split('/').filter(Boolean)),
+        ignored,
+        (path) => onKey(prefix + path),
+        onError,
+      ),
 
     get: (key, options = {}) =>
       guard(key, async () => {

@@ -46,4 +46,14 @@ export interface ObjectStore {
   ): AsyncIterable<ObjectInfo>;
   /** No error when it is not there. */
   delete(key: string): Promise<void>;
+  /**
+   * Tells each object under `prefix` once it has come or changed and is complete; absent where a store cannot tell and has
+   * to be listed. `ignored` is asked for each part of a key.
+   */
+  watch?(
+    prefix: string,
+    ignored: (name: string) => boolean,
+    onKey: (key: string) => void,
+    onError: (error: unknown) => void,
+  ): Promise<{ close(): Promise<void> }>;
 }

@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
+import { relative, sep } from 'node:path';
 import { watch } from 'chokidar';
 
 export interface FolderWatch {
@@ -34,9 +34,4 @@ export async function watchFolder(
   watcher.on('add', tell).on('change', tell).on('error', onError);
   await new Promise<void>((resolve) => watcher.once('ready', resolve));
   return { close: () => watcher.close() };
-}
-
-/** The folder of a prefix in a folder store. */
-export function folderOfPrefix(root: string, prefix: string): string {
-  return join(root, ...prefix.split('/').filter(Boolean));
 }

@@ -70,7 +70,9 @@ describe('batch, against a real server with real workers', () => {
     assert.equal(results.status, 0);
     const rows = jsonLines(results.stdout);
     assert.equal(rows.length, 7);
-    assert.ok(rows.every(({ predictions, error }) => error || (predictions as unknown as unknown[]).length === 2));
+    assert.ok(
+      rows.every(({ predictions, error }) => error || (predictions as unknown as unknown[]).length === 2),
+    );
 
     const failed = jsonLines((await runCli(['batch', 'results', jobId, '--failed'], { env })).stdout);
     assert.deepEqual(

@@ -1,9 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadConfig } from '../../src/config.ts';
+import { freePort, untilAnswering } from './server-program.ts';
 
 /** One Lambda execution environment: the real emulator around the real runtime client around our handler. */
 export interface LambdaEnvironment {
@@ -71,7 +71,7 @@ export async function startLambda(
   let output = '';
   child.stdout.on('data', (chunk) => (output += chunk));
   child.stderr.on('data', (chunk) => (output += chunk));
-  await listening(port, child, () => output);
+  await untilAnswering(`http://127.0.0.1:${port}/`, child, () => output);
   let turn: Promise<unknown> = Promise.resolve();
   const url = `http://127.0.0.1:${port}/2015-03-31/functions/function/invocations`;
   const invokeNow = async (event: unknown) => {
@@ -99,27 +99,4 @@ export async function startLambda(
       await ended;
     },
   };
-}
-
-async function listening(port: number, child: ChildProcess, log: () => string): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
-    if (child.exitCode !== null) throw new Error(`the emulator ended:\n${log()}`);
-    const answered = await fetch(`http://127.0.0.1:${port}/`).then(
-      () => true,
-      () => false,
-    );
-    if (answered) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  throw new Error(`the emulator does not listen:\n${log()}`);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 }

@@ -1,8 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { access, constants, mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { freePort, untilAnswering } from './server-program.ts';
 
 export interface S3Server {
   readonly endpoint: string;
@@ -42,14 +42,18 @@ const CREDENTIALS = {
   AWS_REGION: 'us-east-1',
 };
 
-/** Starts a real S3 server on a free port of the loopback, in a temporary folder, with one bucket. */
-export async function startS3Server(program: string, bucket = 'ml-serverless-test'): Promise<S3Server> {
+/** Starts a real S3 server on a free port of the loopback, in a temporary folder, with one bucket; `options` are versitygw's own. */
+export async function startS3Server(
+  program: string,
+  bucket = 'ml-serverless-test',
+  options: readonly string[] = [],
+): Promise<S3Server> {
   const folder = await mkdtemp(join(tmpdir(), 'versitygw-'));
   await mkdir(join(folder, 'store', bucket), { recursive: true });
   await mkdir(join(folder, 'iam'));
   Object.assign(process.env, CREDENTIALS);
   const port = await freePort();
-  const child = spawn(program, ['--port', `127.0.0.1:${port}`, 'posix', join(folder, 'store')], {
+  const child = spawn(program, ['--port', `127.0.0.1:${port}`, ...options, 'posix', join(folder, 'store')], {
     env: {
       PATH: process.env.PATH,
       ROOT_ACCESS_KEY: CREDENTIALS.AWS_ACCESS_KEY_ID,
@@ -75,27 +79,4 @@ export async function startS3Server(program: string, bucket = 'ml-serverless-tes
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-async function untilAnswering(endpoint: string, child: ChildProcess, output: () => string): Promise<void> {
-  for (let tries = 0; tries < 200; tries++) {
-    if (child.exitCode !== null) throw new Error(`versitygw ended: ${output()}`);
-    try {
-      await fetch(endpoint);
-      return;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 25));
-    }
-  }
-  throw new Error(`versitygw does not answer: ${output()}`);
-}
-
-/** A port of the loopback that is free now. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

@@ -12,14 +12,13 @@ import {
   withService,
 } from '../context.ts';
 import { CommandError } from '../failure.ts';
-import { formatCount, formatDollars, formatDuration, formatNumber } from '../format.ts';
-import { renderTable } from '../table.ts';
-import { type Estimate, estimateAll } from './estimate.ts';
+import { estimateAll } from './estimate.ts';
 import { measureSpeed } from './measure.ts';
-import { DEFAULT_SIZE, describeSize, type PictureSize, parseSize } from './picture-size.ts';
+import { DEFAULT_SIZE, type PictureSize, parseSize } from './picture-size.ts';
+import { notesOn, renderPlan } from './plan-text.ts';
 import { documentedSpeed, type Speed, speedOnAws } from './speed.ts';
 
-interface PlanOptions extends ServiceOptions {
+export interface PlanOptions extends ServiceOptions {
   readonly images: number;
   readonly size: PictureSize;
   readonly memory: number;
@@ -32,9 +31,6 @@ interface PlanOptions extends ServiceOptions {
   readonly speed: 'auto' | 'measured' | 'documented';
   readonly json?: boolean;
 }
-
-/** What goes through API Gateway to Lambda: 6 MB with base64 around it, 10 MB at the gateway. */
-const MAX_LAMBDA_IMAGE_BYTES = 4.5e6;
 
 /** `plan --images N …` */
 export function addPlan(program: Command, context: Context): void {
@@ -107,7 +103,7 @@ async function plan(context: Context, options: PlanOptions): Promise<void> {
     await terminal.out(jsonLine({ images, size, speed: { here, aws }, prices, estimates, notes }));
     return;
   }
-  await terminal.out(render(context, options, here, estimates, notes));
+  await terminal.out(renderPlan(terminal, options, here, estimates, notes));
 }
 
 /** The speed of this machine, measured where the options and the circumstances allow. */
@@ -135,65 +131,4 @@ async function findSpeed(
     }
     throw error;
   }
-}
-
-function notesOn({ size, memory, architecture }: PlanOptions, here: Speed, aws: Speed): string[] {
-  const notes: string[] = [];
-  if (aws !== here) {
-    notes.push(
-      `AWS rows use the documented float32 speed: ${here.engine} ${here.precision} is not what runs there`,
-    );
-  }
-  notes.push(
-    'times on AWS take speed to grow with vCPUs, and leave out upload and cold starts; measure there before you rely on it',
-  );
-  if (size.bytes > MAX_LAMBDA_IMAGE_BYTES) {
-    notes.push(
-      'files over 4.5 MB do not fit through API Gateway to Lambda: make them smaller, or use a batch job',
-    );
-  }
-  if (memory < 1024) notes.push('the model needs about 1,024 MB of Lambda memory');
-  if (architecture === 'arm64') notes.push('the speeds were measured on x86_64');
-  return notes;
-}
-
-function render(
-  { terminal }: Context,
-  { images, size }: PlanOptions,
-  here: Speed,
-  estimates: readonly Estimate[],
-  notes: readonly string[],
-): string {
-  const { colours } = terminal;
-  const title = `${formatCount(images)} ${images === 1 ? 'picture' : 'pictures'} of ${describeSize(size)}`;
-  const rows = estimates.map(({ where, seconds, usd }) => ({
-    cells: [
-      where,
-      formatDuration(seconds),
-      usd === null ? colours.dim('yours') : colours.bold(formatDollars(usd)),
-      colours.dim(usd === null ? '' : formatDollars((usd / images) * 1000)),
-    ],
-  }));
-  const table = renderTable(
-    [
-      { title: 'where' },
-      { title: 'time', align: 'right' },
-      { title: 'cost', align: 'right' },
-      { title: 'a thousand', align: 'right' },
-    ],
-    rows,
-    colours.dim,
-  );
-  const arithmetic = estimates.map(
-    ({ where, arithmetic: lines }) =>
-      `\n  ${colours.bold(where)}\n${lines.map((line) => `    ${colours.dim(line.slice(0, 7))}${line.slice(7)}\n`).join('')}`,
-  );
-  return [
-    `\n  ${colours.bold(title)}\n`,
-    `  ${colours.dim(`speed: ${formatNumber(1 / here.batchSeconds)} images/s, ${here.source}`)}\n`,
-    `  ${colours.dim(`prices: ${PRICES.region}, US dollars, recorded on ${PRICES.recordedOn}; check them at https://calculator.aws`)}\n\n`,
-    table,
-    ...arithmetic,
-    `\n${notes.map((note) => `  ${colours.yellow('note')}   ${note}\n`).join('')}`,
-  ].join('');
 }

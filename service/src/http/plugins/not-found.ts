@@ -1,3 +1,4 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { AppError } from '../../domain/errors.ts';
 
@@ -22,7 +23,7 @@ export const notFoundPlugin = fp(
       for (const name of [method].flat()) route.methods.add(name);
       routes.set(url, route);
     });
-    app.setNotFoundHandler(async (request, reply) => {
+    const refuse = (request: FastifyRequest, reply: FastifyReply) => {
       const path = request.url.split('?', 1)[0] ?? '';
       const allowed = new Set<string>();
       for (const { pattern, methods } of routes.values()) {
@@ -34,7 +35,12 @@ export const notFoundPlugin = fp(
       const allow = [...allowed].sort().join(', ');
       reply.header('allow', allow);
       throw new AppError('METHOD_NOT_ALLOWED', `this route takes ${allow}`);
+    };
+    // Before the body is looked at: a fault in it must not answer for the route (Fastify refuses QUERY without a type).
+    app.addHook('onRequest', async (request, reply) => {
+      if (request.is404) refuse(request, reply);
     });
+    app.setNotFoundHandler(async (request, reply) => refuse(request, reply));
   },
   { name: 'not-found' },
 );

@@ -67,6 +67,8 @@ export function batchRoutes(app: App, services: Services): void {
     },
     async (request, reply) => {
       const status = await submit(request, services);
+      // Ties what the request's lines tell to what the workers' lines tell.
+      request.log.info({ jobId: status.jobId }, 'job submitted');
       reply.code(202).header('location', `/batch/${status.jobId}`);
       return withLinks(status);
     },
@@ -191,7 +193,8 @@ function sourceOf({ prefix, objects }: BatchRequestBody, storeUri: string): JobS
 /** A model that is still being loaded is good enough: the workers load it for themselves. */
 function checkModel(models: Services['models'], name: string | undefined): void {
   try {
-    models.get(name);
+    if (models.taskOf) models.taskOf(name);
+    else models.get(name);
   } catch (error) {
     if (!isAppError(error, 'MODEL_NOT_READY')) throw error;
   }

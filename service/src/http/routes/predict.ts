@@ -1,18 +1,21 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
 import type { Classifier } from '../../domain/classifier.ts';
 import { AppError, isAppError } from '../../domain/errors.ts';
 import type { Classification } from '../../domain/prediction.ts';
+import type { TabularPrediction } from '../../domain/tabular.ts';
 import type { Services } from '../../services.ts';
 import type { App } from '../app.ts';
 import { clientSignal } from '../client-signal.ts';
 import { type ImageRequest, readImage } from '../image-body.ts';
-import { ImageBody } from '../predict-schemas.ts';
+import { PredictBody } from '../predict-schemas.ts';
 import { ClassifyQuery, DEFAULT_TOP_K, problems } from '../schemas.ts';
+import { hasRows, predictRows, tabularModel } from '../tabular-body.ts';
 
 /** Longest a request may take from its last byte to its answer, in milliseconds. */
 const ANSWER_WITHIN_MS = 60_000;
 
-/** POST /predict: one image in, the likeliest classes out. The app must know the body types of an image (addImageParsers). */
+/** POST /predict: one image in, the likeliest classes out; or rows in, one prediction each out. The app must know the body types of an image (addImageParsers). */
 export function predictRoutes(app: App, services: Services): void {
   app.post(
     '/predict',
@@ -20,16 +23,24 @@ export function predictRoutes(app: App, services: Services): void {
       config: { tooLargeCode: 'IMAGE_TOO_LARGE' },
       schema: {
         operationId: 'predict',
-        summary: 'Classify one image',
+        summary: 'Classify one image, or predict for rows',
         description:
-          'Names what is in one image. Send the file as a multipart form, as the raw body, or as base64 in JSON; or name an object of the store.',
+          'Names what is in one image. Send the file as a multipart form, as the raw body, or as base64 in JSON; or name an object of the store. A tabular model takes rows instead: JSON `{"instances": [...]}` or text/csv, and answers one prediction a row.',
         tags: ['predict'],
         querystring: ClassifyQuery,
-        body: ImageBody,
+        body: PredictBody,
         response: {
           200: {
-            description: 'The likeliest classes, likeliest first',
-            content: { 'application/json': { schema: { $ref: 'Classification#' } } },
+            description: 'The likeliest classes of an image, likeliest first; or one prediction a row',
+            content: {
+              'application/json': {
+                // The stricter one first: a row's class has all that an image's class has.
+                schema: Type.Union([
+                  Type.Unsafe<TabularPrediction>({ $ref: 'TabularPrediction#' }),
+                  Type.Unsafe<Classification>({ $ref: 'Classification#' }),
+                ]),
+              },
+            },
           },
           ...problems(
             'INVALID_REQUEST',
@@ -38,6 +49,7 @@ export function predictRoutes(app: App, services: Services): void {
             'OBJECT_NOT_FOUND',
             'REQUEST_TIMEOUT',
             'IMAGE_TOO_LARGE',
+            'PAYLOAD_TOO_LARGE',
             'UNSUPPORTED_MEDIA_TYPE',
             'UNREADABLE_IMAGE',
             'OVERLOADED',
@@ -48,7 +60,11 @@ export function predictRoutes(app: App, services: Services): void {
         },
       },
     },
-    (request, reply) => classifyRequest(request, reply, request.query, app, services),
+    async (request, reply) => {
+      const { query } = request;
+      if (!hasRows(request)) return classifyRequest(request, reply, query, app, services);
+      return predictRows(request, reply, tabularModel(services, query.model), app);
+    },
   );
 }
 

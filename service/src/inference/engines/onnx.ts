@@ -61,7 +61,11 @@ function feeder(
   const tensor = (type: string, values: Float32Array, dims: number[], column?: Column): Tensor => {
     if (type === 'string' && column?.categories) {
       const { categories } = column;
-      return new ort.Tensor('string', Array.from(values, (value) => categories[value] ?? ''), dims);
+      return new ort.Tensor(
+        'string',
+        Array.from(values, (value) => categories[value] ?? ''),
+        dims,
+      );
     }
     const convert = ELEMENTS[type];
     if (!convert) throw new Error(`it takes ${type}, which ${column?.name ?? 'this input'} is not`);

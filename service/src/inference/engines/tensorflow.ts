@@ -96,7 +96,9 @@ async function openSavedModel(tf: TensorFlow, spec: RuntimeSpec): Promise<Runtim
   }
   const [input, ...others] = Object.keys(signature.inputs);
   if (input === undefined || others.length > 0) {
-    throw new Error(`its signature takes ${others.length + 1} inputs, not one: ${[input, ...others].join(', ')}`);
+    throw new Error(
+      `its signature takes ${others.length + 1} inputs, not one: ${[input, ...others].join(', ')}`,
+    );
   }
   const names = Object.keys(signature.outputs);
   const output = spec.output ?? (names.length === 1 ? names[0] : undefined);

@@ -120,7 +120,11 @@ function start(
       for (const { reject: fail } of running.waiting.values()) fail(error);
       running.waiting.clear();
       if (ready) onDeath(reason);
-      else reject(new AppError('INVALID_MODEL', `${spec.engine} cannot open ${spec.path}: ${reason}`));
+      else {
+        // TensorFlow's reasons go on with the graph's own traceback.
+        const [line = reason] = reason.split('\n', 1);
+        reject(new AppError('INVALID_MODEL', `${spec.engine} cannot open ${spec.path}: ${line}`));
+      }
     }
 
     thread.on('error', (error) => die(error.message));

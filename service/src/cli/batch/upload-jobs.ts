@@ -1,0 +1,84 @@
+import { createHash, randomUUID } from 'node:crypto';
+import type { Context } from '../context.ts';
+import { usageError } from '../failure.ts';
+import { type FoundFile, findFiles } from '../files.ts';
+import { formatBytes, plural } from '../format.ts';
+import { startProgress } from '../progress.ts';
+import type { ServiceClient } from '../service-client.ts';
+import { printable } from '../terminal.ts';
+import type { BatchJob } from './jobs.ts';
+import type { SubmitOptions } from './submit.ts';
+import { createForm, splitUpload } from './upload.ts';
+
+/** Longest wait for the answer to an upload, in milliseconds. */
+const UPLOAD_WITHIN_MS = 15 * 60_000;
+
+/** Jobs of local files. Files that cannot be read are told on stderr and left out. */
+export async function uploadJobs(
+  context: Context,
+  client: ServiceClient,
+  paths: readonly string[],
+  options: SubmitOptions,
+) {
+  const { terminal } = context;
+  const files: FoundFile[] = [];
+  let skipped = 0;
+  for (const found of await findFiles(paths, context.cwd)) {
+    if (!('error' in found)) {
+      files.push(found);
+      continue;
+    }
+    skipped++;
+    const { name, error } = found;
+    terminal.err(
+      `${terminal.errColours.red(`${error.code}`)} ${printable(name)}: ${printable(error.message)}\n`,
+    );
+  }
+  if (files.length === 0) throw usageError('there is nothing to upload');
+  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const progress = startProgress(terminal, { doing: 'uploading', total, unit: 'bytes' });
+  const parts = splitUpload(files);
+  const key = options.idempotencyKey ?? randomUUID();
+  const jobs: BatchJob[] = [];
+  let before = 0;
+  try {
+    for (const [index, part] of parts.entries()) {
+      const fields = {
+        ...(options.topK === undefined ? {} : { topK: String(options.topK) }),
+        ...(options.model === undefined ? {} : { model: options.model }),
+        idempotencyKey: index === 0 ? key : partKey(key, index),
+      };
+      const start = before;
+      const form = createForm(fields, part, (bytes) => progress.update(start + bytes));
+      jobs.push(
+        await client.json<BatchJob>('/batch', 'jobId', {
+          method: 'POST',
+          headers: { 'content-type': form.contentType },
+          body: form.body,
+          within: UPLOAD_WITHIN_MS,
+        }),
+      );
+      before += part.reduce((sum, { bytes }) => sum + bytes, 0);
+    }
+  } catch (error) {
+    progress.stop();
+    if (jobs.length > 0) {
+      const made = jobs.map(({ jobId }) => jobId).join(' ');
+      terminal.err(`${plural(jobs.length, 'job')} of ${parts.length} made before it failed: ${made}\n`);
+    }
+    throw error;
+  } finally {
+    progress.stop();
+  }
+  if (!options.json) {
+    terminal.err(
+      terminal.errColours.dim(`${plural(files.length, 'file')} uploaded, ${formatBytes(total)}\n`),
+    );
+  }
+  return { jobs, skipped };
+}
+
+/** Each part of an upload is a job of its own, whose key follows from the first one's. */
+function partKey(key: string, index: number): string {
+  return createHash('sha256').update(`${key}\n${index}`).digest('hex');
+}

@@ -1,0 +1,119 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Models } from '../domain/classifier.ts';
+import { ERROR_CODES } from '../domain/errors.ts';
+import type { Classification } from '../domain/prediction.ts';
+
+/** What became of a job in this process: handed to the queue, or ended. */
+export type JobEvent = 'submitted' | 'succeeded' | 'failed' | 'cancelled';
+
+/** Rows that a worker made, by `OK` or by the code of their error. */
+export type RowCounts = Readonly<Record<string, number>>;
+
+/** One image's, or one request of rows', way through its model. */
+export type Observation = Pick<Classification, 'model' | 'timing'>;
+
+/** Everything that is counted about models and jobs, in a registry of its own; http/plugins/metrics.ts adds the requests. */
+export interface Metrics {
+  readonly registry: Registry;
+  /** Counts one classification or one request of rows, by the stages it went through. */
+  observe(result: Observation): void;
+  /** Counts one batch that the engine ran; `size` images or rows of one model. */
+  batch(model: string, size: number): void;
+  job(event: JobEvent): void;
+  rows(counts: RowCounts): void;
+  /** Calls `listener` with every observation from now on. */
+  onObserve(listener: (result: Observation) => void): void;
+  /** Whose state the gauges show. */
+  watch(models: Models): void;
+}
+
+/** Seconds; dense where one image on one CPU lies, sparse above. */
+export const SECONDS = [
+  0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30,
+];
+
+/** Images; MAX_BATCH is at most 128. */
+const SIZES = [1, 2, 4, 8, 16, 32, 64, 128];
+
+const CODES: ReadonlySet<string> = new Set(ERROR_CODES);
+
+/** Labels are bounded: models are those that are loaded, codes those of domain/errors.ts, anything else is `other`. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  // Event-loop lag, memory, CPU and garbage collection of this process.
+  collectDefaultMetrics({ register: registry });
+  const listeners: ((result: Observation) => void)[] = [];
+  let watched: Models | undefined;
+  const stages = new Histogram({
+    name: 'classification_stage_seconds',
+    help: 'Time of one image in each stage: decode, queue, inference',
+    labelNames: ['model', 'stage'] as const,
+    buckets: SECONDS,
+    registers,
+  });
+  const batches = new Histogram({
+    name: 'inference_batch_size',
+    help: 'Images that were inferred together',
+    labelNames: ['model'] as const,
+    buckets: SIZES,
+    registers,
+  });
+  const jobs = new Counter({
+    name: 'batch_jobs_total',
+    help: 'Batch jobs that this process submitted, and those of its own workers that ended, by what happened',
+    labelNames: ['event'] as const,
+    registers,
+  });
+  const rows = new Counter({
+    name: 'batch_rows_total',
+    help: 'Rows that the workers of this process made: code OK, or the code of the row’s error',
+    labelNames: ['code'] as const,
+    registers,
+  });
+  new Gauge({
+    name: 'classification_queue_depth',
+    help: 'Images that wait for decoding or inference',
+    labelNames: ['model'] as const,
+    registers,
+    collect() {
+      this.reset();
+      for (const [model, waiting] of depths(watched)) this.set({ model }, waiting);
+    },
+  });
+  new Gauge({
+    name: 'models_ready',
+    help: '1 once every model is loaded and warmed up',
+    registers,
+    collect() {
+      this.set(watched?.ready ? 1 : 0);
+    },
+  });
+  return {
+    registry,
+    observe(result) {
+      const { model, timing } = result;
+      stages.observe({ model, stage: 'decode' }, timing.decodeMs / 1000);
+      stages.observe({ model, stage: 'queue' }, timing.queueMs / 1000);
+      stages.observe({ model, stage: 'inference' }, timing.inferenceMs / 1000);
+      for (const listener of listeners) listener(result);
+    },
+    batch: (model, size) => batches.observe({ model }, size),
+    job: (event) => jobs.inc({ event }),
+    rows(counts) {
+      for (const [code, count] of Object.entries(counts)) {
+        if (count > 0) rows.inc({ code: code === 'OK' || CODES.has(code) ? code : 'other' }, count);
+      }
+    },
+    onObserve: (listener) => void listeners.push(listener),
+    watch(models) {
+      watched = models;
+    },
+  };
+}
+
+function depths(models: Models | undefined): readonly (readonly [string, number])[] {
+  if (!models) return [];
+  if (models.queueDepths) return Object.entries(models.queueDepths);
+  return [[models.list()[0]?.name ?? 'default', models.queueDepth ?? 0]];
+}

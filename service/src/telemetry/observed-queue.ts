@@ -1,0 +1,29 @@
+import type { JobQueue } from '../jobs/job-queue.ts';
+import type { Metrics } from './metrics.ts';
+import type { Tracing } from './tracing.ts';
+
+/**
+ * A queue that counts what is submitted, and hands the trace on: the worker gets where it stands as TRACEPARENT, in its environment
+ * and not in the job's documents, so that a job's bytes do not depend on who watches.
+ */
+export function observedQueue(queue: JobQueue, tracing: Tracing, metrics?: Metrics): JobQueue {
+  return {
+    submit: (job) =>
+      tracing.span(
+        'submit job',
+        { kind: 'producer', attributes: { 'job.id': job.jobId, 'job.shards': job.shards } },
+        async ({ traceparent }) => {
+          const environment = {
+            ...job.environment,
+            ...(traceparent === undefined ? {} : { TRACEPARENT: traceparent }),
+          };
+          const submitted = await queue.submit({ ...job, environment });
+          metrics?.job('submitted');
+          return submitted;
+        },
+      ),
+    status: (reference) => queue.status(reference),
+    cancel: (reference, reason) => queue.cancel(reference, reason),
+    close: () => queue.close(),
+  };
+}

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { describe, it } from 'node:test';
+
+interface Instruction {
+  readonly name: string;
+  readonly text: string;
+  readonly stage: string;
+}
+
+/** The instructions of a Dockerfile, continued lines joined, comments left out. */
+function parse(source: string): Instruction[] {
+  const lines = source
+    .split('\n')
+    .filter((line) => !line.trimStart().startsWith('#'))
+    .join('\n')
+    .replaceAll(/\s*\\\n\s*/g, ' ')
+    .split('\n')
+    .filter((line) => line.trim() !== '');
+  let stage = '';
+  return lines.map((line) => {
+    const [, name = '', text = ''] = /^([A-Z]+)\s+(.*)$/.exec(line) ?? [];
+    assert.notEqual(name, '', `an instruction in capitals begins the line: ${line}`);
+    if (name === 'FROM') stage = / AS (\S+)$/.exec(text)?.[1] ?? '';
+    return { name, text, stage };
+  });
+}
+
+const instructions = parse(readFileSync(resolve('docker', 'Dockerfile'), 'utf8'));
+const all = (name: string, stage?: string) =>
+  instructions
+    .filter((each) => each.name === name && (stage === undefined || each.stage === stage))
+    .map(({ text }) => text);
+
+/** Paths that COPY takes from the build context, each with the stage. */
+const copied = instructions
+  .filter(({ name, text }) => name === 'COPY' && !text.includes('--from='))
+  .flatMap(({ text, stage }) =>
+    text
+      .split(/\s+/)
+      .slice(0, -1)
+      .map((path) => ({ path, stage })),
+  );
+
+describe('docker/Dockerfile', () => {
+  it('takes its base by digest', () => {
+    assert.match(all('ARG')[0] ?? '', /^NODE_IMAGE=node:\d+\.\d+\.\d+-bookworm-slim@sha256:[0-9a-f]{64}$/);
+  });
+
+  it('begins every stage from that base or from another stage', () => {
+    const stages = new Set(['$' + '{NODE_IMAGE}']);
+    for (const text of all('FROM')) {
+      const [, from = '', name = ''] = /^(\S+) AS (\S+)$/.exec(text) ?? [];
+      assert.ok(stages.has(from), `FROM ${text}`);
+      stages.add(name);
+    }
+  });
+
+  it('copies only from stages that are there', () => {
+    const stages = new Set(instructions.map(({ stage }) => stage));
+    for (const { text } of instructions)
+      for (const [, from = ''] of text.matchAll(/(?:--from=|,from=)([^\s,]+)/g))
+        assert.ok(stages.has(from), text);
+  });
+
+  it('copies only paths that exist, and never the whole folder', () => {
+    assert.ok(copied.length > 10);
+    for (const { path } of copied) {
+      assert.notEqual(path, '.');
+      assert.ok(existsSync(resolve(path)), path);
+    }
+  });
+
+  it('keeps sources that change often away from the stages that are slow', () => {
+    const slow = copied.filter(({ stage }) => ['tools', 'ric', 'deps', 'engine', 'modules'].includes(stage));
+    for (const { path } of slow) {
+      if (!path.startsWith('service/')) continue;
+      assert.match(path, /^service\/src\/setup\/([a-z-]+\.ts|engine)$/, `${path} would rebuild the engine`);
+    }
+  });
+
+  it('copies what changes with the code last', () => {
+    const runtime = all('COPY', 'runtime');
+    assert.match(runtime.at(-1) ?? '', /^--from=build /);
+  });
+
+  it('fetches nothing with ADD, and installs packages reproducibly', () => {
+    assert.deepEqual(all('ADD'), []);
+    for (const text of all('RUN')) {
+      assert.doesNotMatch(text, /npm (install|i) |curl |wget |sudo /);
+      if (!text.includes('apt-get install')) continue;
+      assert.match(text, /apt-get update && apt-get install -y --no-install-recommends /);
+      assert.match(text, /rm -rf \/var\/lib\/apt\/lists\/\*/);
+    }
+  });
+
+  it('leaves compilers out of the runtime stage', () => {
+    for (const text of all('RUN', 'runtime')) assert.doesNotMatch(text, /apt-get|npm/);
+  });
+
+  it('runs as an ordinary user, with a health check, a stop signal, and tini before the entrypoint', () => {
+    const last = instructions.filter(({ stage }) => stage === 'runtime');
+    assert.equal(last.filter(({ name }) => name === 'USER').at(-1)?.text, '1000:1000');
+    for (const name of ['HEALTHCHECK', 'STOPSIGNAL'])
+      assert.equal(last.filter((each) => each.name === name).length, 1);
+    assert.deepEqual(JSON.parse(all('ENTRYPOINT', 'runtime')[0] ?? ''), [
+      '/usr/local/bin/tini',
+      '-s',
+      '--',
+      '/app/docker/entrypoint',
+    ]);
+    // Without a CMD, the entrypoint can tell "nothing said" (on Lambda: the lambda mode) from "server".
+    assert.deepEqual(all('CMD'), []);
+  });
+
+  it('holds no secret', () => {
+    for (const name of ['ENV', 'ARG'])
+      for (const text of all(name)) assert.doesNotMatch(text, /SECRET|PASSWORD|TOKEN|API_KEY|ACCESS_KEY/i);
+  });
+
+  it('has an entrypoint that may be executed', () => {
+    assert.ok((statSync(resolve('docker', 'entrypoint')).mode & 0o111) === 0o111);
+  });
+
+  it('pins the Lambda runtime client by version and hash', () => {
+    const lock = JSON.parse(readFileSync(resolve('docker', 'ric', 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { version?: string; integrity?: string }>;
+    };
+    const { dependencies } = JSON.parse(readFileSync(resolve('docker', 'ric', 'package.json'), 'utf8')) as {
+      dependencies: Record<string, string>;
+    };
+    const client = lock.packages['node_modules/aws-lambda-ric'];
+    assert.match(dependencies['aws-lambda-ric'] ?? '', /^\d+\.\d+\.\d+$/);
+    assert.equal(client?.version, dependencies['aws-lambda-ric']);
+    for (const [path, { integrity }] of Object.entries(lock.packages))
+      if (path) assert.match(integrity ?? '', /^sha512-/, path);
+  });
+});
+
+describe('docker/Dockerfile.dockerignore', () => {
+  const lines = readFileSync(resolve('docker', 'Dockerfile.dockerignore'), 'utf8')
+    .split('\n')
+    .filter((line) => line && !line.startsWith('#'));
+
+  it('leaves everything out that is not named', () => {
+    assert.equal(lines[0], '*');
+  });
+
+  it('lets every path in that the Dockerfile copies', () => {
+    const allowed = lines.filter((line) => line.startsWith('!')).map((line) => line.slice(1));
+    for (const { path } of copied) {
+      const parents: string[] = [];
+      for (let at = path; at !== '.'; at = dirname(at)) parents.push(at);
+      assert.ok(
+        parents.some((parent) => allowed.includes(parent)),
+        `${path} is left out of the build context`,
+      );
+    }
+  });
+});

@@ -1,0 +1,31 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { cacheFolder } from '../../../models/paths.ts';
+
+const tools = join(cacheFolder(process.env), 'tools');
+const client = join(tools, 'client');
+const jar = join(tools, 'openapi-generator', 'openapi-generator-cli-7.25.0.jar');
+const python = join(tools, 'python', 'bin', 'python');
+
+/** Why the TypeScript client cannot be generated here without an installation, or false. */
+export const clientToolsMissing = existsSync(join(client, 'done'))
+  ? false
+  : 'needs the client generator, which npm run client installs';
+
+/** Why the Python client cannot be generated and run here, or false. */
+export const pythonToolsMissing = missingForPython();
+
+function missingForPython(): string | false {
+  if (!existsSync(jar)) return `needs ${jar}, which .ci/run installs`;
+  if (spawnSync('java', ['-version']).status !== 0) return 'needs java';
+  if (spawnSync(python, ['-c', 'import pydantic, dateutil, urllib3']).status !== 0)
+    return `needs ${python} with .ci/requirements.txt, which .ci/run installs`;
+  return false;
+}
+
+export const CLIENT_TOOLS = { folder: client, jar, python } as const;
+
+/** An installed package of the generators. */
+export const requireClientTool = createRequire(join(client, 'package.json'));

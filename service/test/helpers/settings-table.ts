@@ -1,0 +1,19 @@
+import type { TObject } from 'typebox';
+
+/** README's table of settings, from the schema that checks them, so that the two cannot disagree. */
+export function settingsTable(schema: TObject): string {
+  const rows = Object.entries(schema.properties).map(([name, property]) => {
+    const {
+      default: fallback,
+      description = '',
+      enum: values,
+    } = property as {
+      default?: unknown;
+      description?: string;
+      enum?: readonly string[];
+    };
+    const shown = fallback === undefined || fallback === '' ? '' : `\`${fallback}\``;
+    return `| \`${name}\` | ${shown} | ${description}${values ? ` (${values.join(', ')})` : ''} |`;
+  });
+  return ['| variable | default | what |', '|---|---|---|', ...rows].join('\n');
+}

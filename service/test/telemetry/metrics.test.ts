@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { createGatedModels } from '../helpers/gated-models.ts';
+import { picture } from '../helpers/pictures.ts';
+import { startApp, type TestApp } from '../helpers/test-app.ts';
+
+describe('the cardinality of labels', () => {
+  const models = createGatedModels();
+  let server: TestApp;
+  before(async () => {
+    server = await startApp({ models });
+  });
+  after(async () => {
+    await server.close();
+    await models.close();
+  });
+  const series = async () => {
+    const { text } = await server.http.get('/metrics');
+    return text.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length;
+  };
+
+  test('whatever clients make up adds no series: paths, ids, methods, models', async () => {
+    const image = await picture();
+    const round = async (n: number) => {
+      await server.http.get(`/no/such/path-${n}`);
+      await server.http.get(`/batch/job-${n}`);
+      await server.http.post(`/predict?model=made-up-${n}`).set('content-type', 'image/jpeg').send(image);
+      await server.http.post('/predict').set('content-type', `image/made-up-${n}`).send(image);
+      await fetch(`${server.url}/predict`, { method: `PROPFIND` });
+    };
+    await round(0);
+    // Answered requests to /metrics are counted themselves: from the second look on.
+    await series();
+    const before = await series();
+    for (let n = 1; n <= 20; n++) await round(n);
+    assert.equal(await series(), before);
+    const { text } = await server.http.get('/metrics');
+    assert.doesNotMatch(text, /made-up|path-\d|job-\d/);
+    assert.match(text, /http_requests_total\{method="GET",route="\/batch\/:jobId"/);
+  });
+});
+
+test('a code that is none of ours is counted as other', async () => {
+  const metrics = createMetrics();
+  metrics.rows({ OK: 3, UNREADABLE_IMAGE: 2 });
+  metrics.rows({ OK: 1, [`x${Math.random()}`]: 1, y: 4, INTERNAL: 0 });
+  const text = await metrics.registry.getSingleMetricAsString('batch_rows_total');
+  assert.deepEqual(
+    text
+      .split('\n')
+      .filter((line) => line.startsWith('batch_rows_total'))
+      .sort(),
+    [
+      'batch_rows_total{code="OK"} 4',
+      'batch_rows_total{code="UNREADABLE_IMAGE"} 2',
+      'batch_rows_total{code="other"} 5',
+    ],
+  );
+});
