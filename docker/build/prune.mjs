@@ -36,9 +36,13 @@ for (const name of BUNDLED) {
   }
 }
 
-// Type declarations and source maps of packages: neither is read at run time.
-for (const path of globSync('**/*.{map,d.ts,d.mts,d.cts}', { cwd: modules }))
-  rmSync(join(modules, path), { force: true });
+/** The same code a second and third time, for bundlers; tests and documents. */
+const DUPLICATES = ['@opentelemetry/*/build/{esm,esnext}', 'bintrees/test', 'fastify/{docs,test}'];
+for (const path of globSync(DUPLICATES, { cwd: modules })) rmSync(join(modules, path), { recursive: true });
+
+// TypeScript, source maps and documents of packages: none is read at run time.
+for (const path of globSync('**/*.{map,ts,mts,cts,md}', { cwd: modules }))
+  rmSync(join(modules, path), { force: true, recursive: true });
 
 // Folders of packages that npm uninstalled, and of what was removed above.
 function removeEmpty(folder) {

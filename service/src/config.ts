@@ -141,15 +141,23 @@ export interface Config extends Readonly<Omit<Parsed, 'API_KEYS'>> {
   readonly cpus: number;
 }
 
+/** Strict: a general conversion would make 80 of "80.5", and a wrong value is to be told, not mended. */
+function isNumeral(value: string, type: string | undefined): boolean {
+  if (type === 'integer') return /^-?\d+$/.test(value);
+  return type === 'number' && /^-?\d+(\.\d+)?$/.test(value);
+}
+
 /** The variables a schema names, converted and with defaults. @throws AppError INVALID_CONFIGURATION */
 function parseEnvironment<const S extends TObject>(schema: S, environment: NodeJS.ProcessEnv): Static<S> {
   const given: Record<string, unknown> = {};
   for (const name of Object.keys(schema.properties)) {
     const value = environment[name];
     // An empty variable is how compose files and shells say "not set".
-    if (value !== undefined && value !== '') given[name] = value;
+    if (value === undefined || value === '') continue;
+    const { type } = schema.properties[name] as { type?: string };
+    given[name] = isNumeral(value, type) ? Number(value) : value;
   }
-  const candidate = Value.Default(schema, Value.Convert(schema, given));
+  const candidate = Value.Default(schema, given);
   const [fault] = Value.Errors(schema, candidate);
   if (fault) {
     const [missing] = fault.keyword === 'required' ? fault.params.requiredProperties : [];

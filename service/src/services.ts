@@ -89,9 +89,10 @@ const BATCH_START_WITHIN_MS = 10_000;
 
 /** What a worker needs: a store and a model whose results do not depend on which images share a batch. */
 export async function createWorkerServices(
-  config: Config,
-  logger = createLogger(config.LOG_LEVEL),
+  given: Config,
+  logger = createLogger(given.LOG_LEVEL),
 ): Promise<Services & { readonly objects: ObjectStore; readonly tracing: Tracing }> {
+  const config = forWorker(given);
   const tracing = await openTracing(config, logger);
   const objects = await openStore(config.STORE, config.S3_ENDPOINT);
   // Its traces end at the chunks: a span for each of a million pictures would tell nobody anything.
@@ -104,6 +105,18 @@ export async function createWorkerServices(
     await tracing.close();
   };
   return { config, logger, models, objects, tracing, close };
+}
+
+/** Images a worker infers together at least: from 16 on, weights passed to each run cost hardly anything. */
+const WORKER_BATCH = 16;
+
+/**
+ * A worker keeps to one stage, so that a job's first result and its last are computed alike; and to the one that starts
+ * in half a second, as full batches make up for it.
+ */
+function forWorker(config: Config): Config {
+  const STAGES = config.STAGES === 'constants' ? 'constants' : 'inputs';
+  return { ...config, STAGES, MAX_BATCH: Math.max(config.MAX_BATCH, WORKER_BATCH) };
 }
 
 /** Where models whose files lie in a bucket are fetched from: the same kind of store as STORE. */

@@ -50,7 +50,7 @@ async function work(): Promise<number> {
         job,
         shard,
         attempt,
-        concurrency: Math.min(4 * config.MAX_BATCH, config.MAX_QUEUE),
+        concurrency: Math.min(4 * services.config.MAX_BATCH, config.MAX_QUEUE),
         maxBytesInFlight: config.WORKER_MEMORY_MB * 1024 * 1024,
         maxImageBytes: config.MAX_IMAGE_BYTES,
         stop: stop.signal,

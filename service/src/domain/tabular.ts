@@ -73,6 +73,11 @@ export type Row = readonly unknown[] | Readonly<Record<string, unknown>>;
 export interface TabularModel {
   readonly info: TabularModelInfo;
   predict(rows: readonly Row[], options?: { readonly signal?: AbortSignal }): Promise<TabularPrediction>;
+  /**
+   * The rows of a CSV text; `contentType` may say `header=present` or `header=absent`. Throws INVALID_REQUEST for malformed
+   * CSV and for a header that does not fit.
+   */
+  readCsv(text: string, contentType?: string): readonly Row[];
   /** As `predict`, but a row that does not fit, or is an error already, gets an error in its place instead of ending it all. */
   predictEach(
     rows: readonly (Row | RowError)[],

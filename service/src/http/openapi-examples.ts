@@ -1,8 +1,11 @@
+import { BATCH_EXAMPLES } from './openapi-batch-examples.ts';
+import { PROTOCOL_EXAMPLES } from './openapi-protocol-examples.ts';
+
 /** Examples of one operation, by its operationId. */
-interface Examples {
+export interface Examples {
   /** Of request bodies, by media type and name. */
   readonly request?: Readonly<Record<string, Record<string, { summary: string; value: unknown }>>>;
-  /** Of the 200 answer. */
+  /** Of the answer of success, in its first media type. */
   readonly response?: unknown;
   /** Sentences of problems, by code. */
   readonly details?: Readonly<Record<string, string>>;
@@ -10,6 +13,29 @@ interface Examples {
 
 /** What the document shows beside the schemas. Answers are those of the real service. */
 export const EXAMPLES: Readonly<Record<string, Examples>> = {
+  ...BATCH_EXAMPLES,
+  ...PROTOCOL_EXAMPLES,
+  explain: {
+    request: {
+      'application/json': {
+        image: {
+          summary: 'The image itself (here the smallest GIF)',
+          value: { image: 'R0lGODlhAQABAAAAACwAAAAAAQABAAACAkQBADs=' },
+        },
+      },
+    },
+    response: {
+      model: 'resnet50',
+      version: '1.0.4',
+      prediction: { label: 'Egyptian_cat', index: 285, probability: 0.742113 },
+      grid: [
+        [0.01, 0.08],
+        [-0.02, 0.31],
+      ],
+      region: { left: 0.125, top: 0, width: 0.75, height: 1 },
+      picture: { width: 640, height: 480 },
+    },
+  },
   predict: {
     request: {
       'application/json': {

@@ -76,7 +76,8 @@ function completeOperation(operation: Operation): void {
     const problem = response.content?.['application/problem+json'];
     if (problem) problem.examples = problemExamples(response.description ?? '');
     const [success] = Object.values(response.content ?? {});
-    if (success && status === '200' && examples?.response !== undefined) success.example = examples.response;
+    if (success && status.startsWith('2') && examples?.response !== undefined)
+      success.example = examples.response;
   }
 }
 

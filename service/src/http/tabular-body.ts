@@ -1,5 +1,4 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { readCsvRows } from '../domain/csv-rows.ts';
 import { AppError, isAppError } from '../domain/errors.ts';
 import type { Row, TabularModel, TabularPrediction } from '../domain/tabular.ts';
 import type { Services } from '../services.ts';
@@ -36,7 +35,7 @@ export async function predictRows(
 ): Promise<TabularPrediction> {
   const { body } = request;
   const rows = Buffer.isBuffer(body)
-    ? readCsvRows(body.toString('utf8'), request.headers['content-type'], model.info.input.features)
+    ? model.readCsv(body.toString('utf8'), request.headers['content-type'])
     : (body as { readonly instances: readonly Row[] }).instances;
   return within(reply, async (signal) => {
     const prediction = await model.predict(rows, { signal });

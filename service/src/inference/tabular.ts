@@ -1,6 +1,5 @@
 import { performance } from 'node:perf_hooks';
 import type { TabularManifest } from '../../../models/manifest.ts';
-import { readCsvRows } from '../domain/csv-rows.ts';
 import { AppError, isAppError } from '../domain/errors.ts';
 import { readJsonLines } from '../domain/json-lines.ts';
 import { roundProbability } from '../domain/prediction.ts';
@@ -12,6 +11,7 @@ import type {
   TabularModel,
   TabularModelInfo,
 } from '../domain/tabular.ts';
+import { readCsvRows } from './csv-rows.ts';
 import type { Engine } from './engines/engine.ts';
 import type { Hooks } from './hooks.ts';
 import { createRowReader } from './rows.ts';
@@ -143,6 +143,7 @@ export function createTabularModel(options: TabularOptions): TabularModel & { re
     get waiting() {
       return accepted;
     },
+    readCsv: (text, contentType) => readCsvRows(text, contentType, features),
     predict: (rows, { signal } = {}) => admit(() => answer(rows, signal)),
     predictEach: (rows, { signal } = {}) => admit(() => answerEach(rows, signal)),
     predictFile: (file, { signal } = {}) =>

@@ -66,6 +66,18 @@ describe('openapi.yaml', () => {
     }
   });
 
+  test('shows an example of every JSON body and of every JSON answer of success', () => {
+    for (const [name, { operationId, requestBody, responses }] of operations) {
+      // The document itself is its own example.
+      if (operationId === 'getOpenapi') continue;
+      const [answer] = Object.entries(responses).filter(([status]) => status.startsWith('2'));
+      for (const content of [requestBody?.content, answer?.[1].content]) {
+        const json = content?.['application/json'];
+        if (json) assert.ok('example' in json || 'examples' in json, name);
+      }
+    }
+  });
+
   test('describes image bodies as bytes', () => {
     const predict = operations.find(([name]) => name === 'post /predict')?.[1];
     for (const type of ['image/*', 'application/octet-stream', 'application/jpeg']) {

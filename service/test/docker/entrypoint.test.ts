@@ -21,9 +21,9 @@ interface Started {
 }
 
 const TELL = `
-const { STORE, HOST, PORT, LAMBDA_TASK_ROOT } = process.env;
+const { STORE, HOST, PORT, LAMBDA_TASK_ROOT, _HANDLER } = process.env;
 console.log(JSON.stringify({ program: process.argv[1], args: process.argv.slice(2), cwd: process.cwd(), pid: process.pid,
-  env: { STORE, HOST, PORT, LAMBDA_TASK_ROOT } }));
+  env: { STORE, HOST, PORT, LAMBDA_TASK_ROOT, _HANDLER } }));
 if (process.argv.includes('--stay')) setInterval(() => {}, 1000);
 `;
 
@@ -83,13 +83,16 @@ describe('the entrypoint of the image', () => {
       LAMBDA_TASK_ROOT: '/var/task',
     }).started();
     assert.equal(programOf(started), 'index.mjs');
-    assert.deepEqual(started.args, ['dist/service/src/lambda.handler']);
+    assert.equal(started.env._HANDLER, 'dist/service/src/lambda.handler');
     assert.equal(started.env.LAMBDA_TASK_ROOT, app);
   });
 
   it('is another mode on Lambda when that is said', () => {
-    const started = start(['dispatcher'], { AWS_LAMBDA_RUNTIME_API: '127.0.0.1:9001' }).started();
-    assert.deepEqual(started.args, ['dist/service/src/dispatcher.handler']);
+    const started = start(['dispatcher'], {
+      AWS_LAMBDA_RUNTIME_API: '127.0.0.1:9001',
+      _HANDLER: 'entrypoint',
+    }).started();
+    assert.equal(started.env._HANDLER, 'dist/service/src/dispatcher.handler');
   });
 
   it('refuses the lambda modes where no Lambda is, and says what to do', () => {

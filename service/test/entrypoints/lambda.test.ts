@@ -142,6 +142,29 @@ describe('the app on AWS Lambda, under its own emulator and runtime client', {
     assert.deepEqual([...bodyOf(explained).subarray(1, 4)], [...Buffer.from('PNG')]);
   });
 
+  it('leaves one line of metrics an invocation, from which CloudWatch makes metrics by itself', async () => {
+    const lines = () =>
+      lambda
+        .log()
+        .split('\n')
+        .filter((line) => line.includes('"_aws"'))
+        .map((line) => JSON.parse(line.slice(line.indexOf('{'))));
+    const before = lines();
+    const cold = before.filter(({ ColdStarts }) => ColdStarts === 1);
+    assert.equal(cold.length, 1, 'one cold start');
+    await predict('image/jpeg', picture);
+    await predict('image/jpeg', 'not a picture');
+    const [good, bad, ...others] = lines().slice(before.length);
+    assert.equal(others.length, 0);
+    assert.deepEqual([good.status, good.ClientErrors, good.ServerErrors, good.ColdStarts], [200, 0, 0, 0]);
+    for (const name of ['DecodeTime', 'QueueTime', 'InferenceTime']) {
+      assert.equal(good[name].length, 1, name);
+      assert.ok(good[name][0] >= 0, name);
+    }
+    assert.deepEqual([bad.status, bad.ClientErrors, bad.InferenceTime], [422, 1, undefined]);
+    assert.ok(good.requestId && good.FunctionName);
+  });
+
   it('logs neither the picture nor the key', () => {
     const log = lambda.log();
     assert.ok(!log.includes(KEY) && !log.includes(picture.toString('base64').slice(0, 60)));

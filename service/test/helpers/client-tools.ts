@@ -7,7 +7,7 @@ import { cacheFolder } from '../../../models/paths.ts';
 const tools = join(cacheFolder(process.env), 'tools');
 const client = join(tools, 'client');
 const jar = join(tools, 'openapi-generator', 'openapi-generator-cli-7.25.0.jar');
-const python = join(tools, 'python', 'bin', 'python');
+const python = join(tools, 'python-client', 'bin', 'python');
 
 /** Why the TypeScript client cannot be generated here without an installation, or false. */
 export const clientToolsMissing = existsSync(join(client, 'done'))
@@ -21,7 +21,7 @@ function missingForPython(): string | false {
   if (!existsSync(jar)) return `needs ${jar}, which .ci/run installs`;
   if (spawnSync('java', ['-version']).status !== 0) return 'needs java';
   if (spawnSync(python, ['-c', 'import pydantic, dateutil, urllib3']).status !== 0)
-    return `needs ${python} with .ci/requirements.txt, which .ci/run installs`;
+    return `needs ${python} with pydantic, which .ci/run installs`;
   return false;
 }
 

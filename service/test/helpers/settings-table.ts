@@ -12,8 +12,9 @@ export function settingsTable(schema: TObject): string {
       description?: string;
       enum?: readonly string[];
     };
+    const text = description.replaceAll('<', '&lt;');
     const shown = fallback === undefined || fallback === '' ? '' : `\`${fallback}\``;
-    return `| \`${name}\` | ${shown} | ${description}${values ? ` (${values.join(', ')})` : ''} |`;
+    return `| \`${name}\` | ${shown} | ${text}${values ? ` (${values.join(', ')})` : ''} |`;
   });
   return ['| variable | default | what |', '|---|---|---|', ...rows].join('\n');
 }

@@ -153,7 +153,7 @@ describe('a busy, broken or absent model', () => {
         new RegExp(`^classification_stage_seconds_count\\{model="resnet50",stage="${stage}"\\} [1-9]`, 'm'),
       );
     }
-    assert.match(text, /^classification_queue_depth 0$/m);
+    assert.match(text, /^classification_queue_depth\{model="resnet50"\} 0$/m);
     assert.match(text, /^nodejs_eventloop_lag_p99_seconds /m);
     assert.doesNotMatch(text, /no\/such/, 'a label came from outside');
   });

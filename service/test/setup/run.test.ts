@@ -116,5 +116,8 @@ test('the models of the repository are found, and one that is not there is named
   const models = await findModels(join(root, 'models'), undefined);
   assert.ok(models.some(({ manifest }) => manifest.name === 'resnet50'));
   assert.equal((await findModels(join(root, 'models'), ['resnet50'])).length, 1);
-  await assert.rejects(findModels(join(root, 'models'), ['nothing']), /MODEL=nothing: there is no such model/);
+  await assert.rejects(
+    findModels(join(root, 'models'), ['nothing']),
+    /MODEL=nothing: there is no such model/,
+  );
 });

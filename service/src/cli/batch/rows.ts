@@ -43,9 +43,10 @@ export async function* readRows(response: Response, signal: AbortSignal): AsyncG
 
 export const CSV_HEADER = 'key,label,index,probability,model,version,error_code,error_message\n';
 
-/** A row as one line of CSV (RFC 4180 quoting): its likeliest class, or its error. */
+/** A row as one line of CSV (RFC 4180 quoting): an image's likeliest class, or its error; a file of rows has too many for a line. */
 export function csvLine({ key, predictions, model, version, error }: ResultRow): string {
-  const [best] = predictions ?? [];
+  const [first] = predictions ?? [];
+  const best = first && 'index' in first && !('probabilities' in first) ? first : undefined;
   const cells = [
     key,
     best?.label,

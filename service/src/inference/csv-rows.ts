@@ -1,6 +1,6 @@
 import { parse } from 'csv-parse/sync';
-import { AppError } from './errors.ts';
-import type { FeatureInfo, Row } from './tabular.ts';
+import { AppError } from '../domain/errors.ts';
+import type { FeatureInfo, Row } from '../domain/tabular.ts';
 
 const NUMBER = /^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?\s*$/;
 

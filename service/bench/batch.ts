@@ -1,0 +1,114 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
+import { defaultModelsDir } from '../../models/folders.ts';
+import { createBatch, jobIdFor } from '../src/batch/batch.ts';
+import { loadConfig, workerEnvironment } from '../src/config.ts';
+import { compareKeys } from '../src/domain/keys.ts';
+import { nativePrecision } from '../src/inference/engines/select.ts';
+import type { JobQueue, JobSubmission } from '../src/jobs/job-queue.ts';
+import { createFileStore } from '../src/storage/files.ts';
+import type { EngineRates } from './engine.ts';
+import { median, printTable, ratio } from './table.ts';
+
+const WORKER = fileURLToPath(new URL('../src/worker.js', import.meta.url));
+const SAMPLES = ['traffic-light', 'balloon', 'crossword', 'pumpkin'];
+const IMAGES = 512;
+/** Processes started for one picture each, to see what that takes. */
+const SINGLES = 5;
+
+/** Runs a worker as AWS Batch does and waits for it. @returns milliseconds from its start to its end */
+async function work(job: JobSubmission, precision: string): Promise<number> {
+  const started = performance.now();
+  const env = workerEnvironment({
+    JOB_URI: job.jobUri,
+    PRECISION: precision,
+    LOG_LEVEL: 'error',
+    TF_CPP_MIN_LOG_LEVEL: '2',
+    ...job.environment,
+  });
+  const child = spawn(process.execPath, [WORKER], { env, stdio: 'inherit' });
+  const [code] = await once(child, 'exit');
+  if (code !== 0) throw new Error(`the worker ended with ${code}`);
+  return performance.now() - started;
+}
+
+/** The worker on one shard of pictures in a folder, beside the engine alone, and beside one process a picture. */
+export async function benchBatch({ best }: EngineRates): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'bench-batch-'));
+  try {
+    const objects = await createFileStore(folder);
+    const sources = SAMPLES.map((name) => join(defaultModelsDir(), 'resnet50', 'samples', `${name}.jpg`));
+    for (let i = 0; i < IMAGES; i++) {
+      // Photographs of the usual size, no two of them the same.
+      const image = sharp(await readFile(sources[i % sources.length] ?? '')).resize(500, 375, {
+        fit: 'cover',
+      });
+      const bytes = await image
+        .modulate({ hue: i % 360 })
+        .jpeg({ quality: 80 })
+        .toBuffer();
+      await objects.put(`input/${i}.jpg`, bytes);
+    }
+    const submissions: JobSubmission[] = [];
+    const queue: JobQueue = {
+      submit: async (job) => {
+        submissions.push(job);
+        return { reference: job.jobId };
+      },
+      status: async () => undefined,
+      cancel: async () => {},
+      close: async () => {},
+    };
+    const { SHARD_SIZE: shardSize, CHUNK_SIZE: chunkSize, MODEL: model } = loadConfig();
+    const batch = createBatch({
+      objects,
+      queue,
+      shardSize,
+      chunkSize,
+      startWithinMs: 60_000,
+      onError: () => {},
+    });
+    const submit = async (keys: string[]) => {
+      const source = { kind: 'objects', objects: keys.sort(compareKeys).map((key) => ({ key })) } as const;
+      await batch.submit({ jobId: jobIdFor(), origin: 'request', source: { ...source }, model, topK: 5 });
+      return submissions.at(-1) as JobSubmission;
+    };
+    const precisions = nativePrecision() === 'bfloat16' ? ['float32', 'bfloat16'] : ['float32'];
+    const rows: string[][] = [];
+    for (const precision of precisions) {
+      const singles: number[] = [];
+      for (let i = 0; i < SINGLES; i++) singles.push(await work(await submit([`input/${i}.jpg`]), precision));
+      const start = median(singles);
+      const all = await work(
+        await submit(Array.from({ length: IMAGES }, (_, i) => `input/${i}.jpg`)),
+        precision,
+      );
+      const rate = (IMAGES / all) * 1000;
+      // What a process takes for its start and one picture is the part that does not grow with the shard.
+      const steady = ((IMAGES - 1) / (all - start)) * 1000;
+      const engine = Math.max(best[`${precision}-constants`] ?? 0, best[`${precision}-inputs`] ?? 0);
+      rows.push([
+        precision,
+        `${rate.toFixed(1)}/s`,
+        `${steady.toFixed(1)}/s`,
+        ratio(steady / engine),
+        `${(1000 / start).toFixed(2)}/s`,
+        ratio(rate / (1000 / start)),
+      ]);
+    }
+    printTable(
+      `A worker on ${IMAGES} pictures of 500 x 375 in a folder: read, decode, infer, write a result each`,
+      ['', 'with its start', 'without', "of the engine's best", 'a process a picture', 'times as fast'],
+      rows,
+    );
+    await batch.close();
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,53 @@
+import type { Examples } from './openapi-examples.ts';
+
+const links = { self: '/batch/r-5d41402abc4b', results: '/batch/r-5d41402abc4b/results' };
+const submitted = {
+  jobId: 'r-5d41402abc4b',
+  status: 'SUBMITTED',
+  counts: { total: 2, succeeded: 0, failed: 0, pending: 2 },
+  model: 'resnet50',
+  topK: 5,
+  createdAt: '2026-01-31T09:30:00.000Z',
+  links,
+};
+const ended = {
+  ...submitted,
+  status: 'PARTIAL',
+  counts: { total: 2, succeeded: 1, failed: 1, pending: 0 },
+  submittedAt: '2026-01-31T09:30:00.250Z',
+  finishedAt: '2026-01-31T09:30:02.750Z',
+};
+const row = {
+  key: 'input/cat.jpg',
+  etag: '5d41402abc4b2a76b9719d911017c592',
+  model: 'resnet50',
+  version: '1.0.4',
+  predictions: [{ label: 'Egyptian_cat', index: 285, probability: 0.742113 }],
+};
+
+/** Examples of the routes of batch jobs. */
+export const BATCH_EXAMPLES: Readonly<Record<string, Examples>> = {
+  submitBatch: {
+    request: {
+      'application/json': {
+        prefix: { summary: 'Every object under a prefix', value: { prefix: 'input/holiday/', topK: 3 } },
+        objects: {
+          summary: 'These objects, once however often it is sent',
+          value: { objects: ['input/cat.jpg', 'input/broken.jpg'], idempotencyKey: 'holiday-2026' },
+        },
+      },
+    },
+    response: submitted,
+  },
+  listBatchJobs: { response: { jobs: [ended] } },
+  getBatchJob: { response: ended },
+  cancelBatchJob: {
+    response: { ...ended, status: 'CANCELLED', reason: 'cancelled by request' },
+  },
+  getBatchResults: {
+    response: `${JSON.stringify(row)}\n${JSON.stringify({
+      key: 'input/broken.jpg',
+      error: { code: 'UNREADABLE_IMAGE', message: 'the image cannot be decoded; it is cut off or damaged' },
+    })}\n`,
+  },
+};

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { loadConfig } from '../src/config.ts';
+
+describe('the configuration', () => {
+  it('has a default for everything', () => {
+    const { PORT, HOST, MODEL, ENGINE, STORE, JOBS, API_KEYS } = loadConfig({});
+    assert.deepEqual(
+      [PORT, HOST, MODEL, ENGINE, STORE, JOBS, API_KEYS],
+      [8080, '127.0.0.1', 'resnet50', 'auto', 'file:./data', 'local', []],
+    );
+  });
+
+  it('takes an empty variable as one that is not set', () => {
+    assert.equal(loadConfig({ PORT: '', STORE: '' }).PORT, 8080);
+  });
+
+  it('reads keys, numbers and choices', () => {
+    const { API_KEYS, PORT, PRECISION } = loadConfig({
+      API_KEYS: 'one, two ,',
+      PORT: '0',
+      PRECISION: 'float32',
+    });
+    assert.deepEqual([API_KEYS, PORT, PRECISION], [['one', 'two'], 0, 'float32']);
+  });
+
+  const wrong: Readonly<Record<string, string>> = {
+    PORT: 'abc',
+    MAX_QUEUE: '0',
+    MAX_BATCH: '8.5',
+    MAX_IMAGE_BYTES: '1e9',
+    ENGINE: 'magic',
+    STORE: 'ftp://somewhere',
+    MODEL: '../secret',
+    LOG_LEVEL: 'loud',
+    S3_ENDPOINT: 'localhost:7070',
+  };
+  for (const [name, value] of Object.entries(wrong)) {
+    it(`refuses ${name}=${value} with one line that names it`, () => {
+      assert.throws(
+        () => loadConfig({ [name]: value }),
+        (error: Error & { code: string }) => {
+          assert.equal(error.code, 'INVALID_CONFIGURATION');
+          assert.ok(error.message.startsWith(`${name}="${value}" `), error.message);
+          assert.ok(!error.message.includes('\n'));
+          return true;
+        },
+      );
+    });
+  }
+
+  it('says what JOBS=aws-batch lacks', () => {
+    assert.throws(() => loadConfig({ JOBS: 'aws-batch' }), { message: /^JOB_QUEUE_ARN is not set/ });
+  });
+});
