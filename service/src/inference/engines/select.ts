@@ -72,7 +72,10 @@ async function openTensorFlowEngine(context: EngineContext): Promise<Engine> {
       status: { engine: 'tensorflow', precision, stage },
       logger,
     });
-  const wanted = config.STAGES === 'auto' ? affordableStages(precision) : config.STAGES;
+  // An image may leave the constants out, to be smaller.
+  const hasConstants = existsSync(folders.compiled(precision, 'constants'));
+  const best = hasConstants ? affordableStages(precision) : 'inputs';
+  const wanted = config.STAGES === 'auto' ? best : config.STAGES;
   if (wanted === 'inputs') return open('inputs');
   const explainer = createOnDemandExplainer(() => open('inputs'));
   if (wanted === 'constants') return withExplainer(await open('constants'), explainer);
