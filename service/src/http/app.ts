@@ -1,15 +1,10 @@
 import multipart from '@fastify/multipart';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
-import Fastify, {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type RawReplyDefaultExpression,
-  type RawRequestDefaultExpression,
-  type RawServerDefault,
-} from 'fastify';
+import Fastify, { type FastifyBaseLogger } from 'fastify';
 import type { Services } from '../services.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { NO_TRACING } from '../telemetry/tracing.ts';
+import type { App } from './app-type.ts';
 import { handleClientError } from './client-error.ts';
 import { handleError } from './error-handler.ts';
 import { addImageParsers } from './image-body.ts';
@@ -36,15 +31,6 @@ import { sagemakerRoutes } from './routes/sagemaker.ts';
 import { ClassificationResponse, ModelResponse, Problem } from './schemas.ts';
 import { TabularResponse } from './tabular-schemas.ts';
 import { formatSchemaErrors, validatorCompiler } from './validator.ts';
-
-/** The Fastify app, with types that derive from TypeBox schemas. */
-export type App = FastifyInstance<
-  RawServerDefault,
-  RawRequestDefaultExpression,
-  RawReplyDefaultExpression,
-  FastifyBaseLogger,
-  TypeBoxTypeProvider
->;
 
 /** Bounds of the connection, in milliseconds, bytes and pieces. */
 const LIMITS = {

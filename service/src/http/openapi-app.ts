@@ -1,7 +1,8 @@
 import { pino } from 'pino';
 import { loadConfig } from '../config.ts';
 import { AppError } from '../domain/errors.ts';
-import { type App, buildApp } from './app.ts';
+import { buildApp } from './app.ts';
+import type { App } from './app-type.ts';
 
 /** The app with no model in it, which is enough to describe every route. Defaults only, whatever the environment. */
 export async function documentApp(): Promise<App> {

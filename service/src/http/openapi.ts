@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import { stringify } from 'yaml';
 import { ERROR_CODES, type ErrorCode } from '../domain/errors.ts';
-import type { App } from './app.ts';
+import type { App } from './app-type.ts';
 import { STATUS_OF } from './error-handler.ts';
 import { EXAMPLES } from './openapi-examples.ts';
 

@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError, isAppError } from '../domain/errors.ts';
 import type { Row, TabularModel, TabularPrediction } from '../domain/tabular.ts';
 import type { Services } from '../services.ts';
-import type { App } from './app.ts';
+import type { App } from './app-type.ts';
 import { clientSignal } from './client-signal.ts';
 
 /** Longest a request may take from its last byte to its answer, in milliseconds. */

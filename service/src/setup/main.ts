@@ -10,6 +10,9 @@ import { type AcquireLock, findModels, prepare } from './prepare.ts';
 import { createProgress } from './progress.ts';
 import { findTestFiles } from './test-files.ts';
 
+/** Longest a test, or a file of them, may take: one that hangs is a failure with a name, not a run without an end. */
+const TEST_TIMEOUT_MS = 600_000;
+
 export interface MainOptions {
   /** The clone: the folder of package.json. */
   readonly root: string;
@@ -95,7 +98,13 @@ async function planRun(
   if (command === 'test') {
     const filters = args.filter((each) => !each.startsWith('-'));
     const flags = args.filter((each) => each.startsWith('-'));
-    return ['--enable-source-maps', '--test', ...flags, ...(await findTestFiles(root, filters))];
+    return [
+      '--enable-source-maps',
+      '--test',
+      `--test-timeout=${TEST_TIMEOUT_MS}`,
+      ...flags,
+      ...(await findTestFiles(root, filters)),
+    ];
   }
   const name = command === 'start' ? 'server' : command;
   const entry = join(root, 'dist', 'service', 'src', `${name}.js`);

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import type { Response } from 'supertest';
 import { parse } from 'yaml';
-import type { App } from '../../src/http/app.ts';
+import type { App } from '../../src/http/app-type.ts';
 import { openapiYaml } from '../../src/http/openapi.ts';
 import { documentApp } from '../../src/http/openapi-app.ts';
 import { conformsTo } from '../helpers/conforms.ts';

@@ -8,7 +8,7 @@ import type { JobSource } from '../../domain/job.ts';
 import { compareKeys, parseInputKey } from '../../domain/keys.ts';
 import type { Services } from '../../services.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
-import type { App } from '../app.ts';
+import type { App } from '../app-type.ts';
 import { storeBatchForm } from '../batch-form.ts';
 import {
   BatchForm,

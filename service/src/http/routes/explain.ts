@@ -2,7 +2,7 @@ import { Type } from 'typebox';
 import type { Explanation } from '../../domain/classifier.ts';
 import type { Services } from '../../services.ts';
 import { prefers } from '../accept.ts';
-import type { App } from '../app.ts';
+import type { App } from '../app-type.ts';
 import { ExplainQuery, ExplanationResponse, HeatMap } from '../explain-schemas.ts';
 import { drawHeatMap } from '../heat-map.ts';
 import { ImageBody } from '../predict-schemas.ts';

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { AppError } from '../../domain/errors.ts';
 import type { Services } from '../../services.ts';
-import type { App } from '../app.ts';
+import type { App } from '../app-type.ts';
 import { problems } from '../schemas.ts';
 
 const status = (value: string, description: string) => ({

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import fastifyStatic, { type FastifyStaticOptions } from '@fastify/static';
 import type { FastifyReply } from 'fastify';
 import type { Services } from '../../services.ts';
-import type { App } from '../app.ts';
+import type { App } from '../app-type.ts';
 import { MAX_FILES } from '../batch-form.ts';
 import { PAGE_CSP } from '../plugins/security.ts';
 

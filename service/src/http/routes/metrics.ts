@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import type { App } from '../app.ts';
+import type { App } from '../app-type.ts';
 import { problems } from '../schemas.ts';
 
 /** GET /metrics: counters and histograms for Prometheus. */

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { Services } from '../../services.ts';
-import type { App } from '../app.ts';
+import type { App } from '../app-type.ts';
 import { problems } from '../schemas.ts';
 
 /** GET /models: what is loaded, and how it runs. */

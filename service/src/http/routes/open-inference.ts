@@ -3,7 +3,7 @@ import pLimit from 'p-limit';
 import { type TSchema, Type } from 'typebox';
 import { AppError } from '../../domain/errors.ts';
 import type { Services } from '../../services.ts';
-import type { App } from '../app.ts';
+import type { App } from '../app-type.ts';
 import {
   imagesOf,
   metadataOf,

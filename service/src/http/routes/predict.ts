@@ -5,7 +5,7 @@ import { AppError, isAppError } from '../../domain/errors.ts';
 import type { Classification } from '../../domain/prediction.ts';
 import type { TabularPrediction } from '../../domain/tabular.ts';
 import type { Services } from '../../services.ts';
-import type { App } from '../app.ts';
+import type { App } from '../app-type.ts';
 import { clientSignal } from '../client-signal.ts';
 import { type ImageRequest, readImage } from '../image-body.ts';
 import { PredictBody } from '../predict-schemas.ts';

@@ -4,7 +4,7 @@ import { AppError } from '../../domain/errors.ts';
 import type { Classification } from '../../domain/prediction.ts';
 import type { TabularPrediction } from '../../domain/tabular.ts';
 import type { Services } from '../../services.ts';
-import type { App } from '../app.ts';
+import type { App } from '../app-type.ts';
 import { JSON_LINES } from '../image-body.ts';
 import { chooseFormat, type Format, type RecordAnswer, toLines } from '../invocation-formats.ts';
 import { classifyRecords, readRecords } from '../invocation-records.ts';
