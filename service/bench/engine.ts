@@ -1,8 +1,15 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { modelFolders } from '../../models/folders.ts';
+import { readManifest } from '../../models/manifest.ts';
+import { loadConfig } from '../src/config.ts';
 import { nativePrecision } from '../src/inference/engines/select.ts';
 import type { Kind, Report } from './engine-child.ts';
+import { onnxModel } from './onnx-model.ts';
 import { median, megabytes, ms, printTable, ratio } from './table.ts';
 
 const CHILD = fileURLToPath(new URL('./engine-child.js', import.meta.url));
@@ -23,12 +30,24 @@ interface Subject {
   readonly times: Map<number, number[]>;
 }
 
-export function startEngine(kind: Kind): ChildProcess {
-  return fork(CHILD, [kind], { env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '2' } });
+/** Where each kind of engine finds the weights; the ONNX file is made here, outside of what is measured. */
+async function modelPaths(folder: string): Promise<(kind: Kind) => string> {
+  const { cacheDir, modelsDir } = loadConfig();
+  const manifest = await readManifest(join(modelsDir, 'resnet50'));
+  const folders = modelFolders(cacheDir, manifest);
+  const modelJson = join(folders.source, manifest.entry);
+  const onnx = join(folder, 'model.onnx');
+  await writeFile(onnx, await onnxModel(modelJson));
+  return (kind) => {
+    if (kind === 'layers') return modelJson;
+    if (kind === 'onnx') return onnx;
+    const [precision, stage] = kind.split('-') as ['float32', 'inputs'];
+    return folders.compiled(precision, stage);
+  };
 }
 
-async function start(kind: Kind): Promise<Subject> {
-  const child = startEngine(kind);
+async function start(kind: Kind, path: string): Promise<Subject> {
+  const child = fork(CHILD, [kind, path], { env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '2' } });
   const [open] = (await once(child, 'message')) as [Extract<Report, { kind: 'open' }>];
   return { kind, child, open, times: new Map() };
 }
@@ -37,8 +56,11 @@ async function start(kind: Kind): Promise<Subject> {
 export async function benchEngines(): Promise<EngineRates> {
   const kinds: Kind[] = ['layers', 'onnx', 'float32-inputs', 'float32-constants'];
   if (nativePrecision() === 'bfloat16') kinds.push('bfloat16-inputs', 'bfloat16-constants');
+  const folder = await mkdtemp(join(tmpdir(), 'bench-'));
+  const pathOf = await modelPaths(folder);
   const subjects: Subject[] = [];
-  for (const kind of kinds) subjects.push(await start(kind));
+  for (const kind of kinds) subjects.push(await start(kind, pathOf(kind)));
+  await rm(folder, { recursive: true, force: true });
   for (let round = 0; round < ROUNDS; round++) {
     for (const subject of subjects) {
       for (const [size, runs] of Object.entries(RUNS)) {

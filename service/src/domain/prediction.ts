@@ -29,9 +29,19 @@ export interface Classification {
  * @param k how many to return; more than there are classes means all of them
  */
 export function topK(probabilities: Float32Array, labels: readonly string[], k: number): Prediction[] {
-  const order = Array.from(probabilities.keys());
-  order.sort((a, b) => (probabilities[b] ?? 0) - (probabilities[a] ?? 0) || a - b);
-  return order.slice(0, k).map((index) => ({
+  // Kept in order while they are found: sorting a thousand classes for five of them would hold up the event loop.
+  const best: number[] = [];
+  const at = (index: number | undefined) =>
+    index === undefined ? Number.NEGATIVE_INFINITY : (probabilities[index] ?? 0);
+  for (let index = 0; index < probabilities.length; index++) {
+    const value = at(index);
+    if (best.length >= k && value <= at(best.at(-1))) continue;
+    let place = best.length;
+    while (place > 0 && value > at(best[place - 1])) place--;
+    best.splice(place, 0, index);
+    if (best.length > k) best.pop();
+  }
+  return best.map((index) => ({
     label: labels[index] ?? `class_${index}`,
     index,
     probability: roundProbability(probabilities[index] ?? 0),
