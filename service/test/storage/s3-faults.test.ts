@@ -68,7 +68,14 @@ test('through a faulty store a shard ends with exactly the rows it has over a go
       stop: new AbortController().signal,
       graceMs: 1000,
     });
-    assert.deepEqual(result, { done: true, total: 100, succeeded: 100, failed: 0, skippedChunks: 0 });
+    assert.deepEqual(result, {
+      done: true,
+      total: 100,
+      succeeded: 100,
+      failed: 0,
+      skippedChunks: 0,
+      rows: { OK: 100 },
+    });
     return [...(await contentOf(good, `jobs/${jobId}/results/`)).values()];
   };
   const calm = await work('calm', good);
