@@ -131,6 +131,22 @@ export interface ProblemResponse {
   readonly content: { readonly 'application/problem+json': { readonly schema: TSchema } };
 }
 
+/** What can go wrong where one body is put to a model. */
+export const MODEL_PROBLEMS = [
+  'INVALID_REQUEST',
+  'UNAUTHORIZED',
+  'MODEL_NOT_FOUND',
+  'OBJECT_NOT_FOUND',
+  'REQUEST_TIMEOUT',
+  'IMAGE_TOO_LARGE',
+  'UNSUPPORTED_MEDIA_TYPE',
+  'UNREADABLE_IMAGE',
+  'OVERLOADED',
+  'MODEL_NOT_READY',
+  'ENGINE_FAILED',
+  'STORE_UNAVAILABLE',
+] as const;
+
 /** Response schemas, by status, of the problems a route can answer with, besides those that any route can. */
 export function problems(...codes: readonly (typeof ERROR_CODES)[number][]): Record<number, ProblemResponse> {
   const byStatus = new Map<number, string[]>();

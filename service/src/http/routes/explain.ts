@@ -6,7 +6,7 @@ import type { App } from '../app-type.ts';
 import { ExplainQuery, ExplanationResponse, HeatMap } from '../explain-schemas.ts';
 import { drawHeatMap } from '../heat-map.ts';
 import { ImageBody } from '../predict-schemas.ts';
-import { problems } from '../schemas.ts';
+import { MODEL_PROBLEMS, problems } from '../schemas.ts';
 import { withImage } from './predict.ts';
 
 /** POST /explain: one image in, where the evidence for a class lies out. The app must know the body types of an image. */
@@ -32,20 +32,7 @@ export function explainRoutes(app: App, services: Services): void {
               'image/png': { schema: HeatMap },
             },
           },
-          ...problems(
-            'INVALID_REQUEST',
-            'UNAUTHORIZED',
-            'MODEL_NOT_FOUND',
-            'OBJECT_NOT_FOUND',
-            'REQUEST_TIMEOUT',
-            'IMAGE_TOO_LARGE',
-            'UNSUPPORTED_MEDIA_TYPE',
-            'UNREADABLE_IMAGE',
-            'OVERLOADED',
-            'MODEL_NOT_READY',
-            'ENGINE_FAILED',
-            'STORE_UNAVAILABLE',
-          ),
+          ...problems(...MODEL_PROBLEMS),
         },
       },
     },

@@ -9,7 +9,7 @@ import type { App } from '../app-type.ts';
 import { clientSignal } from '../client-signal.ts';
 import { type ImageRequest, readImage } from '../image-body.ts';
 import { PredictBody } from '../predict-schemas.ts';
-import { ClassifyQuery, DEFAULT_TOP_K, problems } from '../schemas.ts';
+import { ClassifyQuery, DEFAULT_TOP_K, MODEL_PROBLEMS, problems } from '../schemas.ts';
 import { hasRows, predictRows, tabularModel } from '../tabular-body.ts';
 
 /** Longest a request may take from its last byte to its answer, in milliseconds. */
@@ -42,21 +42,7 @@ export function predictRoutes(app: App, services: Services): void {
               },
             },
           },
-          ...problems(
-            'INVALID_REQUEST',
-            'UNAUTHORIZED',
-            'MODEL_NOT_FOUND',
-            'OBJECT_NOT_FOUND',
-            'REQUEST_TIMEOUT',
-            'IMAGE_TOO_LARGE',
-            'PAYLOAD_TOO_LARGE',
-            'UNSUPPORTED_MEDIA_TYPE',
-            'UNREADABLE_IMAGE',
-            'OVERLOADED',
-            'MODEL_NOT_READY',
-            'ENGINE_FAILED',
-            'STORE_UNAVAILABLE',
-          ),
+          ...problems(...MODEL_PROBLEMS, 'PAYLOAD_TOO_LARGE'),
         },
       },
     },

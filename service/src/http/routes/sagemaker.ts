@@ -9,7 +9,7 @@ import { JSON_LINES } from '../image-body.ts';
 import { chooseFormat, type Format, type RecordAnswer, toLines } from '../invocation-formats.ts';
 import { classifyRecords, readRecords } from '../invocation-records.ts';
 import { PredictBody } from '../predict-schemas.ts';
-import { DEFAULT_TOP_K, problems } from '../schemas.ts';
+import { DEFAULT_TOP_K, MODEL_PROBLEMS, problems } from '../schemas.ts';
 import { mediaTypeOf, predictRows, tabularModel, within } from '../tabular-body.ts';
 import { classifyRequest } from './predict.ts';
 
@@ -136,21 +136,7 @@ export function sagemakerRoutes(app: App, services: Services): void {
               ),
             },
           },
-          ...problems(
-            'INVALID_REQUEST',
-            'UNAUTHORIZED',
-            'MODEL_NOT_FOUND',
-            'OBJECT_NOT_FOUND',
-            'REQUEST_TIMEOUT',
-            'IMAGE_TOO_LARGE',
-            'PAYLOAD_TOO_LARGE',
-            'UNSUPPORTED_MEDIA_TYPE',
-            'UNREADABLE_IMAGE',
-            'OVERLOADED',
-            'MODEL_NOT_READY',
-            'ENGINE_FAILED',
-            'STORE_UNAVAILABLE',
-          ),
+          ...problems(...MODEL_PROBLEMS, 'PAYLOAD_TOO_LARGE'),
         },
       },
     },
