@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Precision, Stage } from './compiler/weights.ts';
 
@@ -8,11 +9,15 @@ export function defaultCacheDir(xdgCacheHome: string | undefined): string {
   return join(xdgCacheHome || join(homedir(), '.cache'), 'ml-serverless');
 }
 
-/** models/ of this package; the same folder whether this file runs from source or from dist/. */
-export function defaultModelsDir(): string {
-  const here = fileURLToPath(new URL('.', import.meta.url));
-  return here.replace(/([\\/])dist[\\/]models[\\/]$/, '$1models$1');
+/** The folder of package.json: the nearest one above this file, be it the source, compiled or part of a bundle. */
+export function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder);
+  return folder;
 }
+
+/** models/ of this package. */
+export const defaultModelsDir = (): string => join(packageRoot(), 'models');
 
 /** Where the files of one model and version lie in the cache. */
 export interface ModelFolders {

@@ -2,11 +2,23 @@ import { STACK_NAME } from '../lib/app.ts';
 import { checkTarget } from '../lib/checks.ts';
 import { main, parseCommandLine, USAGE } from '../lib/command-line.ts';
 import { describeCosts } from '../lib/cost.ts';
+import type { Parameters } from '../lib/parameters.ts';
 import { runCdk } from '../lib/run.ts';
+import { instanceOf } from '../lib/sagemaker-parameters.ts';
 
 // Lambda refuses an image that comes with a provenance manifest. The CDK sets this for its own builds; so do we, for those that
 // a wrapper of Docker makes.
 process.env.BUILDX_NO_DEFAULT_ATTESTATIONS = '1';
+
+/** What is made on SageMaker, as a line; nothing where nothing is. */
+function sagemakerLine(parameters: Parameters): string {
+  const { sagemaker, sagemakerMode, sagemakerMemoryMb } = parameters;
+  if (sagemaker === 'off') return '';
+  if (sagemaker === 'batch-transform')
+    return `  SageMaker model for transform jobs on ${instanceOf(parameters)}\n`;
+  const size = sagemakerMode === 'serverless' ? `${sagemakerMemoryMb} MB` : instanceOf(parameters);
+  return `  SageMaker ${sagemakerMode} endpoint, ${size}\n`;
+}
 
 await main(async (args) => {
   const { parameters, context, profile, yes, help } = parseCommandLine(args);
@@ -24,7 +36,7 @@ await main(async (args) => {
   console.log(`Stack ${STACK_NAME}${where}:
   HTTP API (auth=${parameters.auth}) -> Lambda, ${parameters.lambdaMemoryMb} MB, ${parameters.architecture}
   S3 bucket -> queue -> dispatcher -> AWS Batch on Fargate${parameters.spot ? ' Spot' : ''}, ${parameters.taskVcpu} vCPU a task, at most ${parameters.maxVcpus}
-  ${parameters.network} network, logs for ${parameters.logRetentionDays} days, the bucket ${parameters.retainData ? 'stays' : 'goes'} on destroy
+${sagemakerLine(parameters)}  ${parameters.network} network, logs for ${parameters.logRetentionDays} days, the bucket ${parameters.retainData ? 'stays' : 'goes'} on destroy
 ${describeCosts(parameters)}
 `);
   return runCdk([

@@ -9,6 +9,7 @@ import { createLogGroup } from './log-group.ts';
 import type { Network } from './network.ts';
 import type { Parameters } from './parameters.ts';
 import type { Store } from './store.ts';
+import { tracingEnvironment } from './tracing.ts';
 
 export interface ApiFunctionProps {
   readonly parameters: Parameters;
@@ -67,6 +68,7 @@ export class ApiFunction extends Construct {
         JOB_QUEUE_ARN: workers.queue.jobQueueArn,
         JOB_DEFINITION_ARN: workers.definitionArn,
         ...(apiKey ? { API_KEYS_SECRET_ARN: apiKey.secret.secretArn } : {}),
+        ...tracingEnvironment(parameters),
       },
     });
     if (!network.functionsInside) acknowledgeOutsideVpc(this.handler);

@@ -10,6 +10,7 @@ import { createLogGroup } from './log-group.ts';
 import type { Network } from './network.ts';
 import type { Parameters } from './parameters.ts';
 import { Store } from './store.ts';
+import { tracingEnvironment } from './tracing.ts';
 
 export interface BatchWorkersProps {
   readonly parameters: Parameters;
@@ -84,6 +85,7 @@ export class BatchWorkers extends Construct {
         environment: {
           STORE: `s3://${store.bucket.bucketName}`,
           AWS_REGION: Aws.REGION,
+          ...tracingEnvironment(parameters),
         },
         user: NON_ROOT,
         readonlyRootFilesystem: true,

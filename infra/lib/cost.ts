@@ -1,57 +1,54 @@
+import { lambdaRequest, taskSecondsPerImage } from '../../service/src/domain/plan/estimate.ts';
+import { DEFAULT_SIZE } from '../../service/src/domain/plan/picture-size.ts';
+import { documentedSpeed } from '../../service/src/domain/plan/speed.ts';
 import {
   batchCostPerMillion,
   type Cost,
   idleCostPerMonth,
   interactiveCostPerMillion,
   PRICES,
+  sagemakerVcpus,
+  serverlessEndpointCostPerMillion,
+  transformCostPerMillion,
 } from '../../service/src/domain/prices.ts';
 import type { Parameters } from './parameters.ts';
+import { instanceOf } from './sagemaker-parameters.ts';
 
 /**
- * Speeds the estimates start from: float32 on two cores with AVX-512, medians of one machine in one sitting (docs/aws.md says how they
- * were measured). A vCPU of Lambda or Fargate can be slower: `npm run bench` on the target is what counts.
+ * The speed the estimates start from, for pictures of ImageNet's usual size (docs/aws.md says how it was measured). A vCPU
+ * of Lambda or Fargate can be slower: `npm run bench` on the target is what counts.
  */
-export const MEASURED = {
-  cores: 2,
-  /** One image at a time, all cores. */
-  inferenceSeconds: 0.035,
-  /** One core. */
-  decodeSeconds: 0.005,
-  /** HTTP, JSON and base64 around it: an allowance, not a measurement. */
-  handlingSeconds: 0.005,
-  /** An image in batches of eight, all cores; decoding runs beside it and is in the figure. */
-  batchSeconds: 0.0325,
-} as const;
+const SPEED = documentedSpeed(DEFAULT_SIZE);
 
-/** MB of Lambda memory that come with one vCPU. */
-export const LAMBDA_MB_PER_VCPU = 1769;
 /** Share of a worker's time that is image pull and start, for shards of minutes. */
 const TASK_OVERHEAD = 0.1;
 /** Uncompressed goal; ECR bills the compressed layers, which are less. */
 const IMAGE_GB = 0.9;
 const ZONES = 2;
 
-/** Billed seconds of one warm POST /predict, taking inference to scale with vCPUs (Lambda gives at most six). */
-export function interactiveSeconds(lambdaMemoryMb: number): number {
-  const vcpu = Math.min(6, lambdaMemoryMb / LAMBDA_MB_PER_VCPU);
-  const alone = MEASURED.decodeSeconds + MEASURED.handlingSeconds;
-  return alone / Math.min(1, vcpu) + (MEASURED.inferenceSeconds * MEASURED.cores) / vcpu;
-}
+/** Billed seconds of one warm POST /predict. */
+export const interactiveSeconds = (lambdaMemoryMb: number): number =>
+  lambdaRequest(lambdaMemoryMb, SPEED).each;
 
-/** Images a second of one worker, taking its work to scale with vCPUs. */
-export function workerImagesPerSecond(taskVcpu: number): number {
-  return taskVcpu / MEASURED.cores / MEASURED.batchSeconds;
-}
+/** Images a second of one worker. */
+export const workerImagesPerSecond = (taskVcpu: number): number => 1 / taskSecondsPerImage(taskVcpu, SPEED);
 
 /** What a stack with these parameters costs, idle (a month) and per million images on either path. */
-export function estimateCosts(parameters: Parameters): { idle: Cost; interactive: Cost; batch: Cost } {
-  const { architecture, network, auth } = parameters;
+export function estimateCosts(parameters: Parameters): {
+  idle: Cost;
+  interactive: Cost;
+  batch: Cost;
+  sagemaker?: Cost;
+} {
+  const { architecture, network, auth, sagemaker, sagemakerMode, sagemakerMemoryMb } = parameters;
+  const instance = instanceOf(parameters);
   const endpoints = network === 'private' ? (auth === 'key' ? 5 : 4) : 0;
   return {
     idle: idleCostPerMonth({
       hasSecret: auth === 'key',
       imageGb: IMAGE_GB,
       interfaceEndpoints: endpoints * ZONES,
+      endpointInstance: sagemaker === 'endpoint' && sagemakerMode === 'real-time' ? instance : undefined,
     }),
     interactive: interactiveCostPerMillion({
       architecture,
@@ -67,12 +64,24 @@ export function estimateCosts(parameters: Parameters): { idle: Cost; interactive
       publicAddress: network === 'public',
       overhead: TASK_OVERHEAD,
     }),
+    ...(sagemaker === 'batch-transform'
+      ? { sagemaker: transformCostPerMillion(instance, workerImagesPerSecond(sagemakerVcpus(instance))) }
+      : {}),
+    // Its vCPUs come with its memory, taken to be as Lambda's.
+    ...(sagemaker === 'endpoint' && sagemakerMode === 'serverless'
+      ? {
+          sagemaker: serverlessEndpointCostPerMillion({
+            memoryMb: sagemakerMemoryMb,
+            secondsPerImage: interactiveSeconds(sagemakerMemoryMb),
+          }),
+        }
+      : {}),
   };
 }
 
 /** The estimate as a few lines of text. */
 export function describeCosts(parameters: Parameters): string {
-  const { idle, interactive, batch } = estimateCosts(parameters);
+  const { idle, interactive, batch, sagemaker } = estimateCosts(parameters);
   const line = (what: string, { usd, items }: Cost) =>
     `  ${what.padEnd(34)} $${usd.toFixed(2).padStart(7)}   (${items.map((item) => `${item.what} ${item.usd.toFixed(2)}`).join(', ')})`;
   return [
@@ -80,5 +89,6 @@ export function describeCosts(parameters: Parameters): string {
     line('idle, a month', idle),
     line('a million images by POST /predict', interactive),
     line('a million images by AWS Batch', batch),
+    ...(sagemaker ? [line('a million images by SageMaker', sagemaker)] : []),
   ].join('\n');
 }

@@ -10,9 +10,10 @@ import { createLogGroup } from './log-group.ts';
 import type { Network } from './network.ts';
 import type { Parameters } from './parameters.ts';
 import type { Store } from './store.ts';
+import { tracingEnvironment } from './tracing.ts';
 
 export interface DropDispatchProps {
-  readonly parameters: Pick<Parameters, 'dispatchWindowSeconds' | 'logRetentionDays'>;
+  readonly parameters: Pick<Parameters, 'dispatchWindowSeconds' | 'logRetentionDays' | 'otlpEndpoint'>;
   /** The dispatcher's code, an ES module `index.mjs` with `handler`. */
   readonly code: lambda.Code;
   readonly network: Network;
@@ -81,6 +82,7 @@ export class DropDispatch extends Construct {
         JOBS: 'aws-batch',
         JOB_QUEUE_ARN: workers.queue.jobQueueArn,
         JOB_DEFINITION_ARN: workers.definitionArn,
+        ...tracingEnvironment(parameters),
       },
     });
     if (!network.functionsInside) acknowledgeOutsideVpc(this.dispatcher);

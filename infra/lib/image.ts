@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { IgnoreMode, Stack } from 'aws-cdk-lib';
 import * as ecr from 'aws-cdk-lib/aws-ecr';
@@ -6,31 +6,6 @@ import { DockerImageAsset, Platform } from 'aws-cdk-lib/aws-ecr-assets';
 import { Construct } from 'constructs';
 import { AppError } from '../../service/src/domain/errors.ts';
 import type { Parameters } from './parameters.ts';
-
-/** What the image is built from: everything else is left out of the context, so that it neither leaks nor changes the hash. */
-const CONTEXT = [
-  'package.json',
-  'package-lock.json',
-  '.npmrc',
-  'tsconfig.json',
-  'openapi.yaml',
-  'LICENSE',
-  'docker',
-  'models',
-  'service/src',
-  'service/bootstrap.mjs',
-  'service/bootstrap',
-];
-
-/** Within those, what is made by building or fetched, or not wanted. */
-const NOT_CONTEXT = [
-  '**/node_modules',
-  '**/.cache',
-  '**/*.log',
-  '**/.DS_Store',
-  '**/.env*',
-  'models/*/files',
-];
 
 export interface ImageProps {
   readonly root: string;
@@ -79,9 +54,15 @@ export class Image extends Construct {
       file: join('docker', 'Dockerfile'),
       platform: parameters.architecture === 'arm64' ? Platform.LINUX_ARM64 : Platform.LINUX_AMD64,
       ignoreMode: IgnoreMode.DOCKER,
-      exclude: ['*', ...CONTEXT.map((path) => `!${path}`), ...NOT_CONTEXT],
+      exclude: ignored(root),
     });
     this.repository = asset.repository;
     this.tagOrDigest = asset.imageTag;
   }
 }
+
+/** What is left out of the build context, so that it neither leaks nor changes the asset's hash: as `docker build` does it. */
+const ignored = (root: string): string[] =>
+  readFileSync(join(root, 'docker', 'Dockerfile.dockerignore'), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'));

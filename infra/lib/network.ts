@@ -3,9 +3,10 @@ import * as iam from 'aws-cdk-lib/aws-iam';
 import { Construct } from 'constructs';
 import { createLogGroup } from './log-group.ts';
 import type { Parameters } from './parameters.ts';
+import { collectorPort } from './tracing.ts';
 
 export interface NetworkProps {
-  readonly parameters: Pick<Parameters, 'network' | 'auth' | 'logRetentionDays'>;
+  readonly parameters: Pick<Parameters, 'network' | 'auth' | 'logRetentionDays' | 'otlpEndpoint'>;
 }
 
 /**
@@ -48,6 +49,10 @@ export class Network extends Construct {
       allowAllOutbound: false,
     });
     this.securityGroup.addEgressRule(ec2.Peer.anyIpv4(), ec2.Port.tcp(443), 'S3, ECR, CloudWatch Logs');
+    const port = collectorPort(parameters);
+    if (port !== undefined && port !== 443) {
+      this.securityGroup.addEgressRule(ec2.Peer.anyIpv4(), ec2.Port.tcp(port), 'the collector of traces');
+    }
     if (closed) this.addEndpoints(parameters.auth === 'key');
     this.logRejected(parameters);
   }

@@ -3,23 +3,10 @@ import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { AppError } from '../../service/src/domain/errors.ts';
 import { FARGATE_VCPUS, fargateSizeFault } from './fargate-sizes.ts';
-
-const integer = (minimum: number, maximum: number, fallback: number, description: string) =>
-  Type.Integer({ minimum, maximum, default: fallback, description });
-
-const flag = (fallback: boolean, description: string) => Type.Boolean({ default: fallback, description });
-
-const oneOf = <const T extends readonly (string | number)[]>(
-  values: T,
-  fallback: T[number],
-  description: string,
-) =>
-  Type.Unsafe<T[number]>({
-    type: typeof fallback === 'number' ? 'number' : 'string',
-    enum: [...values],
-    default: fallback,
-    description,
-  });
+import { hanging } from './hanging.ts';
+import { flag, integer, oneOf } from './parameter-types.ts';
+import { sagemakerFault, sagemakerProperties } from './sagemaker-parameters.ts';
+import { collectorFault } from './tracing.ts';
 
 /** The only retentions CloudWatch Logs takes, in days. */
 const RETENTION_DAYS = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653] as const;
@@ -79,6 +66,15 @@ export const parameterSchema = Type.Object(
         description: 'address that alarms are sent to (it must confirm once)',
       }),
     ),
+    otlpEndpoint: Type.Optional(
+      Type.String({
+        pattern: '^https?://[^/?#\\s]+(/[^?#\\s]*)?$',
+        maxLength: 512,
+        description:
+          'OpenTelemetry collector that functions and tasks send traces to (OTLP/HTTP); default: no traces',
+      }),
+    ),
+    ...sagemakerProperties,
   },
   { additionalProperties: false },
 );
@@ -122,6 +118,10 @@ export function parseParameters(given: Readonly<Record<string, unknown>>): Param
   const parameters = candidate as Parameters;
   const sizeFault = fargateSizeFault(parameters.taskVcpu, parameters.taskMemoryMb);
   if (sizeFault) throw invalid(`-c ${sizeFault}`);
+  const otlpFault = collectorFault(parameters);
+  if (otlpFault) throw invalid(`-c otlpEndpoint=${parameters.otlpEndpoint}: ${otlpFault}`);
+  const misfit = sagemakerFault(parameters);
+  if (misfit) throw invalid(`-c ${misfit}`);
   if (parameters.maxVcpus < parameters.taskVcpu) {
     throw invalid(
       `-c maxVcpus=${parameters.maxVcpus}: less than one task needs (taskVcpu=${parameters.taskVcpu})`,
@@ -138,17 +138,20 @@ export function parametersFromContext(node: Node): Parameters {
 /** One line a parameter: name, default, what it takes, what it is for. */
 export function describeParameters(): string {
   return Object.entries(properties)
-    .map(([name, { default: fallback, description }]) => {
-      const left = `  -c ${name}=${fallback ?? '…'}`.padEnd(32);
-      return `${left} ${description} [${accepts(name)}]`;
-    })
+    .map(([name, { default: fallback, description }]) =>
+      hanging(`  -c ${name}=${fallback ?? '…'}`, `${description} [${inShort(accepts(name))}]`),
+    )
     .join('\n');
 }
+
+const inShort = (what: string) => what.replace(/^(a whole number from|one of|an) /, '');
 
 function accepts(name: string): string {
   const schema = properties[name];
   if (name === 'imageUri') return '<account>.dkr.ecr.<region>.amazonaws.com/<repository>@sha256:<digest>';
   if (name === 'alarmEmail') return 'an e-mail address';
+  if (name === 'otlpEndpoint') return 'https://<host>[:<port>][/<path>]';
+  if (name === 'modelData') return 's3://<bucket>/<key>.tar.gz';
   if (schema?.enum) return `one of ${schema.enum.join(', ')}`;
   if (schema?.minimum !== undefined) return `a whole number from ${schema.minimum} to ${schema.maximum}`;
   return 'true or false';

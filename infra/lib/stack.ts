@@ -13,6 +13,7 @@ import { Monitoring } from './monitoring.ts';
 import { Network } from './network.ts';
 import type { Parameters } from './parameters.ts';
 import { repositoryRoot } from './repository-root.ts';
+import { SageMaker } from './sagemaker.ts';
 import { Store } from './store.ts';
 
 export interface MlServerlessStackProps extends StackProps {
@@ -53,6 +54,7 @@ export class MlServerlessStack extends Stack {
       drops,
       jobQueue: workers.queue,
     });
+    if (parameters.sagemaker !== 'off') new SageMaker(this, 'SageMaker', { parameters, image, store });
 
     // Without the slash at its end, so that "$httpAPIUrl/predict" is the address.
     this.output('httpAPIUrl', http.api.apiEndpoint, 'Address of the API');

@@ -1,12 +1,23 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import { startOtlpReceiver } from '../../service/test/helpers/otlp-receiver.ts';
 import { bundleFunction } from '../lib/bundle.ts';
 import { repositoryRoot } from '../lib/repository-root.ts';
+
+const environment = {
+  PATH: '',
+  AWS_REGION: 'us-east-1',
+  STORE: 's3://ml-serverless-bucket-111122223333-us-east-1',
+  JOBS: 'aws-batch',
+  JOB_QUEUE_ARN: 'arn:aws:batch:us-east-1:111122223333:job-queue/q',
+  JOB_DEFINITION_ARN: 'arn:aws:batch:us-east-1:111122223333:job-definition/d',
+};
 
 describe("the dispatcher's bundle", () => {
   const entry = join(repositoryRoot(), 'service', 'src', 'dispatcher.ts');
@@ -28,20 +39,34 @@ describe("the dispatcher's bundle", () => {
     const file = join(folder, 'index.mjs');
     bundleFunction({ entry, folder });
     const script = `import(${JSON.stringify(pathToFileURL(file).href)}).then((m) => console.log(typeof m.handler))`;
-    const environment = {
-      PATH: '',
-      AWS_REGION: 'us-east-1',
-      STORE: 's3://ml-serverless-bucket-111122223333-us-east-1',
-      JOBS: 'aws-batch',
-      JOB_QUEUE_ARN: 'arn:aws:batch:us-east-1:111122223333:job-queue/q',
-      JOB_DEFINITION_ARN: 'arn:aws:batch:us-east-1:111122223333:job-definition/d',
-    };
     const output = execFileSync(process.execPath, ['-e', script], {
       cwd: folder,
       env: environment,
       encoding: 'utf8',
     });
     assert.equal(output.trim(), 'function');
+  });
+
+  it('sends its traces to a collector, with all that it takes inside the bundle', { skip }, async () => {
+    bundleFunction({ entry, folder });
+    const collector = await startOtlpReceiver();
+    try {
+      // An S3 test event: nothing to dispatch, and AWS is not asked.
+      const event = { Service: 'Amazon S3', Event: 's3:TestEvent', Bucket: 'b' };
+      const script = `import(${JSON.stringify(pathToFileURL(join(folder, 'index.mjs')).href)})
+        .then(async (m) => console.log(JSON.stringify(await m.handler(${JSON.stringify(event)}))))`;
+      const env = { ...environment, OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint, LOG_LEVEL: 'silent' };
+      // Not execFileSync: the collector is in this process.
+      const run = promisify(execFile);
+      const { stdout } = await run(process.execPath, ['-e', script], { cwd: folder, env });
+      assert.equal(stdout.trim(), '{"batchItemFailures":[]}');
+      assert.deepEqual(
+        collector.spans.map(({ name, service }) => [name, service]),
+        [['dispatch', 'ml-serverless']],
+      );
+    } finally {
+      await collector.close();
+    }
   });
 
   it('is the same, byte for byte, from the same source', () => {

@@ -20,6 +20,15 @@ interface DockerAsset {
   readonly source: { readonly directory: string; readonly dockerFile: string; readonly platform?: string };
 }
 
+/** An image of nothing, with what the real one leaves out of its context. */
+const DOCKER = {
+  'docker/Dockerfile': 'FROM scratch\n',
+  'docker/Dockerfile.dockerignore': readFileSync(
+    join(repositoryRoot(), 'docker', 'Dockerfile.dockerignore'),
+    'utf8',
+  ),
+};
+
 /** Synthesises the image alone from `root`; returns the staged build context and how it is to be built. */
 function stage(root: string, outdir: string, given: Record<string, unknown> = {}) {
   const app = new App({ outdir });
@@ -54,11 +63,12 @@ describe('the image asset', () => {
   it('holds what the image is built from, and nothing private or large beside it', () => {
     const root = join(scratch, 'root');
     put(root, {
-      'docker/Dockerfile': 'FROM scratch\n',
+      ...DOCKER,
       'package.json': '{}',
       'package-lock.json': '{}',
       'service/src/server.ts': '',
-      'service/bootstrap/main.mjs': '',
+      'service/bootstrap/bundle.mjs': '',
+      'service/bootstrap/lock.mjs': '',
       'models/resnet50/manifest.json': '{}',
       'models/node_modules/x.js': '',
       '.env': 'API_KEYS=secret',
@@ -76,17 +86,18 @@ describe('the image asset', () => {
       .map((entry) => join(entry.parentPath, entry.name).slice(context.length + 1));
     assert.deepEqual(files.sort(), [
       'docker/Dockerfile',
+      'docker/Dockerfile.dockerignore',
       'models/resnet50/manifest.json',
       'package-lock.json',
       'package.json',
-      'service/bootstrap/main.mjs',
+      'service/bootstrap/bundle.mjs',
       'service/src/server.ts',
     ]);
   });
 
   it('has another tag when a source changes, and the same when anything else does', () => {
     const root = join(scratch, 'tags');
-    put(root, { 'docker/Dockerfile': 'FROM scratch\n', 'service/src/a.ts': '1', 'README.md': '1' });
+    put(root, { ...DOCKER, 'service/src/a.ts': '1', 'README.md': '1' });
     const first = stage(root, outdir()).tag;
     put(root, { 'README.md': '2', 'service/test/a.test.ts': '2', '.git/HEAD': '2' });
     assert.equal(stage(root, outdir()).tag, first);
@@ -96,7 +107,7 @@ describe('the image asset', () => {
 
   it('is built for the architecture asked for', () => {
     const root = join(scratch, 'platform');
-    put(root, { 'docker/Dockerfile': 'FROM scratch\n' });
+    put(root, DOCKER);
     assert.equal(stage(root, outdir()).asset.source.platform, 'linux/amd64');
     assert.equal(stage(root, outdir(), { architecture: 'arm64' }).asset.source.platform, 'linux/arm64');
   });

@@ -13,6 +13,9 @@ const VARIANTS = [
   {},
   { auth: 'iam', alarmEmail: 'ops@example.org', retainData: 'true' },
   { auth: 'none', network: 'private', spot: 'false', architecture: 'arm64', taskStorageGib: '50' },
+  { sagemaker: 'endpoint', modelData: 's3://bucket/model.tar.gz' },
+  { sagemaker: 'endpoint', sagemakerMode: 'serverless' },
+  { sagemaker: 'batch-transform' },
 ];
 
 /** W3005: the CDK orders functions after their roles explicitly, where the reference does so already. */

@@ -37,6 +37,9 @@ describe('cdk-nag, AWS Solutions', () => {
     {},
     { auth: 'iam', alarmEmail: 'ops@example.org', retainData: 'true' },
     { auth: 'none', network: 'private', spot: 'false', architecture: 'arm64' },
+    { sagemaker: 'endpoint', modelData: 's3://bucket/model.tar.gz' },
+    { sagemaker: 'endpoint', sagemakerMode: 'serverless' },
+    { sagemaker: 'batch-transform' },
   ]) {
     it(`finds nothing unexplained with ${JSON.stringify(context)}`, () => {
       assert.ok(Object.keys(synthTemplate(context, { validate: true }).Resources).length > 30);

@@ -57,7 +57,21 @@ describe('parameters', () => {
     refused({ logRetentionDays: '31' }, /^-c logRetentionDays=31: one of 1, 3, 5/);
     refused({ imageUri: '111122223333.dkr.ecr.us-east-1.amazonaws.com/x:latest' }, /@sha256:<digest>/);
     refused({ alarmEmail: 'nobody' }, /^-c alarmEmail=nobody: an e-mail address/);
+    refused({ otlpEndpoint: 'collector:4318' }, /^-c otlpEndpoint=collector:4318: https:\/\/<host>/);
     refused({ maxVcpus: '1' }, /less than one task needs/);
+  });
+
+  it('take a collector of traces without secrets in its address, and in clear only inside a private network', () => {
+    for (const otlpEndpoint of ['https://otel.example.com', 'https://otel.example.com:4318/team/a']) {
+      assert.equal(parseParameters({ otlpEndpoint }).otlpEndpoint, otlpEndpoint);
+    }
+    const inside = { otlpEndpoint: 'http://10.0.0.5:4318', network: 'private' };
+    assert.equal(parseParameters(inside).otlpEndpoint, inside.otlpEndpoint);
+    refused({ ...inside, network: 'public' }, /^-c otlpEndpoint=http:\S+: https:\/\/ only/);
+    refused({ otlpEndpoint: 'https://me:secret@otel.example.com' }, /no user or password/);
+    refused({ otlpEndpoint: 'https://otel.example.com/?key=1' }, /otlpEndpoint/);
+    refused({ otlpEndpoint: 'https://[::1' }, /not an address/);
+    refused({ otlpEndpoint: 'https://otel.example.com:99999' }, /not an address/);
   });
 
   it('that do not exist are refused with those that do', () => {
@@ -70,7 +84,10 @@ describe('parameters', () => {
       const { default: fallback, description } = schema as { default?: unknown; description?: string };
       assert(description, `${name} has a description`);
       assert(help.includes(`-c ${name}=${fallback ?? '…'}`), `${name} is in the help with its default`);
+      assert(help.replaceAll(/\n {33}/g, ' ').includes(description), `${name} is described in full`);
     }
+    // One word may be longer than that: the address of an image.
+    for (const line of help.split('\n')) assert(line.length <= 100 || /^ *\S+$/.test(line), line);
   });
 });
 

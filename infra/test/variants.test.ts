@@ -42,6 +42,33 @@ describe('parameters change the stack', () => {
     template.resourceCountIs('Custom::S3AutoDeleteObjects', 0);
   });
 
+  it('otlpEndpoint reaches both functions and the tasks, and its port is open to go out by; without it nothing is traced', () => {
+    const otlpEndpoint = 'https://otel.example.com:4318';
+    const json = synthTemplate({ otlpEndpoint });
+    const named = resourcesOf(json, 'AWS::Lambda::Function').filter(({ Properties }) =>
+      JSON.stringify(Properties).includes('STORE'),
+    );
+    assert.equal(named.length, 2);
+    for (const { Properties, id } of named) {
+      const { Variables } = Properties.Environment as { Variables: Record<string, unknown> };
+      assert.equal(Variables.OTEL_EXPORTER_OTLP_ENDPOINT, otlpEndpoint, id);
+    }
+    const template = Template.fromJSON(json as unknown as Record<string, unknown>);
+    template.hasResourceProperties('AWS::Batch::JobDefinition', {
+      ContainerProperties: {
+        Environment: Match.arrayWith([{ Name: 'OTEL_EXPORTER_OTLP_ENDPOINT', Value: otlpEndpoint }]),
+      },
+    });
+    const ports = (of: typeof json) =>
+      resourcesOf(of, 'AWS::EC2::SecurityGroup')
+        .flatMap(({ Properties }) => (Properties.SecurityGroupEgress ?? []) as { ToPort: number }[])
+        .map(({ ToPort }) => ToPort);
+    assert.deepEqual(ports(json), [443, 4318]);
+    const without = synthTemplate();
+    assert.deepEqual(ports(without), [443]);
+    assert.ok(!JSON.stringify(without).includes('OTEL_'));
+  });
+
   it('spot=false, sizes, architecture, storage and e-mail arrive where they belong', () => {
     const template = Template.fromJSON(
       synthTemplate({

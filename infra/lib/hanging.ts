@@ -1,0 +1,12 @@
+/**
+ * A line of help: `left`, and from `column` on `text`, broken between words so that no line is longer than `width`.
+ */
+export function hanging(left: string, text: string, column = 33, width = 100): string {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1) ?? '';
+    if (last !== '' && column + last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = last === '' ? word : `${last} ${word}`;
+  }
+  return `${left.padEnd(column - 1)} ${lines.join(`\n${' '.repeat(column)}`)}`;
+}

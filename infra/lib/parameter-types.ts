@@ -1,0 +1,21 @@
+import { Type } from 'typebox';
+
+/** The kinds of values that parameters of the stack take, each with a default and what it is for. */
+
+export const integer = (minimum: number, maximum: number, fallback: number, description: string) =>
+  Type.Integer({ minimum, maximum, default: fallback, description });
+
+export const flag = (fallback: boolean, description: string) =>
+  Type.Boolean({ default: fallback, description });
+
+export const oneOf = <const T extends readonly (string | number)[]>(
+  values: T,
+  fallback: T[number],
+  description: string,
+) =>
+  Type.Unsafe<T[number]>({
+    type: typeof fallback === 'number' ? 'number' : 'string',
+    enum: [...values],
+    default: fallback,
+    description,
+  });

@@ -1,0 +1,81 @@
+import { type Static, Type } from 'typebox';
+import { type Architecture, PRICES, type SageMakerInstance } from '../../service/src/domain/prices.ts';
+import { integer, oneOf } from './parameter-types.ts';
+
+const INSTANCES = Object.keys(PRICES.sagemaker.instanceHour) as SageMakerInstance[];
+
+/** The parameters of the optional SageMaker model, endpoint and transform jobs. */
+export const sagemakerProperties = {
+  sagemaker: oneOf(
+    ['off', 'endpoint', 'batch-transform'],
+    'off',
+    'the same image on SageMaker too; endpoint: one to ask; batch-transform: a model, and the commands that start a job with it',
+  ),
+  sagemakerMode: oneOf(
+    ['real-time', 'serverless'],
+    'real-time',
+    'sagemaker=endpoint; real-time: an instance, billed by the hour; serverless: started by requests, free when idle',
+  ),
+  sagemakerInstance: Type.Optional(
+    Type.Unsafe<SageMakerInstance>({
+      type: 'string',
+      enum: INSTANCES,
+      description:
+        'instance of a real-time endpoint or of transform jobs; default: ml.c6i.large, with architecture=arm64 ml.c7g.large',
+    }),
+  ),
+  sagemakerMemoryMb: oneOf(
+    [1024, 2048, 3072, 4096, 5120, 6144],
+    3072,
+    'memory of a serverless endpoint in MB; vCPUs come with it',
+  ),
+  sagemakerMaxConcurrency: integer(1, 200, 5, 'requests a serverless endpoint answers at once'),
+  modelData: Type.Optional(
+    Type.String({
+      pattern: '^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\\s*?$]+\\.tar\\.gz$',
+      maxLength: 1024,
+      description: 'model.tar.gz that SageMaker unpacks to /opt/ml/model, in place of the model in the image',
+    }),
+  ),
+};
+
+const schema = Type.Object(sagemakerProperties);
+export type SageMakerParameters = Readonly<Static<typeof schema>> & { readonly architecture: Architecture };
+
+/** Families whose CPUs are arm64 have a g behind their generation: c7g is, c7i is not. */
+const architectureOf = (instance: SageMakerInstance): Architecture =>
+  /^ml\.[a-z]\dg/.test(instance) ? 'arm64' : 'x86_64';
+
+/** The instance of an endpoint or of transform jobs. */
+export function instanceOf({ sagemakerInstance, architecture }: SageMakerParameters): SageMakerInstance {
+  return sagemakerInstance ?? (architecture === 'arm64' ? 'ml.c7g.large' : 'ml.c6i.large');
+}
+
+/** What does not go together on SageMaker, as one line; undefined when all does. */
+export function sagemakerFault(parameters: SageMakerParameters): string | undefined {
+  const { sagemaker, sagemakerMode, sagemakerInstance, architecture, modelData } = parameters;
+  if (sagemaker === 'off') {
+    const given =
+      modelData !== undefined
+        ? 'modelData'
+        : sagemakerInstance !== undefined
+          ? 'sagemakerInstance'
+          : undefined;
+    return given && `${given}: there is no SageMaker model; add -c sagemaker=endpoint or batch-transform`;
+  }
+  if (sagemakerMode === 'serverless' && sagemaker !== 'endpoint')
+    return `sagemakerMode=serverless: an endpoint can be serverless, ${sagemaker} cannot`;
+  const isServerless = sagemakerMode === 'serverless';
+  if (isServerless && sagemakerInstance !== undefined)
+    return `sagemakerInstance=${sagemakerInstance}: a serverless endpoint has none; it has sagemakerMemoryMb`;
+  if (architecture === 'arm64' && (isServerless || sagemaker === 'batch-transform')) {
+    const what = isServerless ? 'serverless endpoints' : 'transform jobs';
+    return `sagemaker=${sagemaker}: SageMaker runs ${what} on x86_64 only; leave -c architecture=arm64 out`;
+  }
+  const instance = instanceOf(parameters);
+  if (!isServerless && architectureOf(instance) !== architecture) {
+    const fitting = INSTANCES.filter((each) => architectureOf(each) === architecture);
+    return `sagemakerInstance=${instance}: its CPUs are not ${architecture}, for which the image is built; use one of ${fitting.join(', ')}`;
+  }
+  return undefined;
+}
