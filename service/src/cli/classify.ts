@@ -143,6 +143,8 @@ async function run(
   } finally {
     progress.stop();
   }
+  // One that was left out holds back the finished ones behind it.
+  if (json) for (const row of rows.slice(printed)) if (row) await terminal.out(jsonLine(row));
   return fatal ?? (signal.aborted ? toCommandError(signal.reason) : undefined);
 }
 

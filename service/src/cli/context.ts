@@ -38,10 +38,20 @@ export function withService(command: Command): Command {
     );
 }
 
-/** Adds the examples and the exit statuses under the options. Each example is [command line, what it does]. */
+/** Columns of a terminal that has its usual width. */
+const COLUMNS = 80;
+
+/**
+ * Adds the examples and the exit statuses under the options. Each example is [command line, what it does]; what does not fit beside
+ * its line stands below it, in the same column.
+ */
 export function withExamples(command: Command, examples: readonly (readonly [string, string])[]): Command {
-  const width = Math.max(...examples.map(([line]) => line.length));
-  const lines = examples.map(([line, what]) => `  ${line.padEnd(width)}   ${what}`.trimEnd());
+  const room = COLUMNS - 5 - Math.max(...examples.map(([, what]) => what.length));
+  const width = Math.max(0, ...examples.map(([line]) => line.length).filter((length) => length <= room));
+  const lines = examples.map(([line, what]) => {
+    const beside = line.length <= width ? line.padEnd(width) : `${line}\n  ${' '.repeat(width)}`;
+    return `  ${beside}   ${what}`;
+  });
   return command.addHelpText('after', ['', 'Examples:', ...lines, '', EXIT_STATUS_HELP].join('\n'));
 }
 

@@ -17,13 +17,16 @@ export const EXIT = {
 export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 
 /** What only the command line can meet; codes of the service (domain/errors.ts) are passed on as they are. */
-export type CliCode =
-  | 'USAGE'
-  | 'UNREACHABLE'
-  | 'UNEXPECTED_ANSWER'
-  | 'FILE_NOT_READABLE'
-  | 'NO_IMAGES'
-  | 'INTERRUPTED';
+export const CLI_CODES = [
+  'USAGE',
+  'UNREACHABLE',
+  'UNEXPECTED_ANSWER',
+  'FILE_NOT_READABLE',
+  'NO_IMAGES',
+  'INTERRUPTED',
+] as const;
+
+export type CliCode = (typeof CLI_CODES)[number];
 
 /** A failure that ends a command or one of its inputs: a code, one line that says what to do, an exit status. */
 export class CommandError extends Error {
@@ -77,6 +80,6 @@ export const EXIT_STATUS_HELP = `Exit status:
   1  some inputs failed, or a job ended with failures
   2  wrong usage
   3  the service cannot be reached, or has no room after several tries
-  4  the service refused: no or a wrong API key, no such job or model, a wrong prefix
+  4  the service refused: a wrong API key, no such job or model, a wrong prefix
   5  the service failed, or something else answered at that address
   130 and 143: stopped by Ctrl-C and by SIGTERM`;

@@ -1,5 +1,5 @@
 import { open, readdir, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { CommandError, EXIT, noImages, notReadable } from './failure.ts';
 import { formatBytes } from './format.ts';
 
@@ -10,7 +10,13 @@ const MAX_FILES = 1_000_000;
 
 /** One thing to classify, or why it cannot be. */
 export type Found =
-  | { readonly name: string; readonly path: string; readonly bytes: number }
+  | {
+      readonly name: string;
+      readonly path: string;
+      readonly bytes: number;
+      /** Below the folder that was named, with that folder's own name and slashes between: `photos/sub/a.jpg`. */
+      readonly relative: string;
+    }
   | { readonly name: string; readonly error: CommandError };
 
 /** A file that is there. */
@@ -29,19 +35,23 @@ export async function findFiles(paths: readonly string[], cwd: string): Promise<
       throw new CommandError('USAGE', `more than ${MAX_FILES} files; name fewer of them`, EXIT.usage);
     }
   };
-  for (const name of paths) await search(name, resolve(cwd, name), add, 'named');
+  for (const name of paths) {
+    const path = resolve(cwd, name);
+    await search(name, path, basename(path), add, 'named');
+  }
   return found;
 }
 
 async function search(
   name: string,
   path: string,
+  relative: string,
   add: (entry: Found) => void,
   how: 'named' | 'folder' | 'entry',
 ): Promise<void> {
   try {
     const facts = await stat(path);
-    if (facts.isFile()) return add({ name, path, bytes: facts.size });
+    if (facts.isFile()) return add({ name, path, bytes: facts.size, relative });
     if (!facts.isDirectory()) throw notReadable('neither a file nor a folder; pipe it into -');
     // A link to a folder may lead back to where it stands.
     if (how === 'entry') return;
@@ -54,6 +64,7 @@ async function search(
       await search(
         join(name, entry.name),
         join(path, entry.name),
+        relative === '' ? entry.name : `${relative}/${entry.name}`,
         (item) => (count++, add(item)),
         entry.isDirectory() ? 'folder' : 'entry',
       );

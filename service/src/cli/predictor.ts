@@ -45,7 +45,8 @@ export async function openLocal(context: Context, model?: string): Promise<Predi
   const progress = startProgress(context.terminal, { doing: 'loading the model', total: 0, unit: 'images' });
   // Engine and decoder take a while to load: only for those who ask for them.
   const { createModels } = await import('../inference/models.ts');
-  const wanted = { ...config, MODEL: model ?? config.MODEL, STAGES: 'inputs' as const };
+  const named = model === undefined ? {} : { MODEL: model, models: [model] };
+  const wanted = { ...config, ...named, STAGES: 'inputs' as const };
   const models = await createModels(wanted, pino({ level: 'silent' }));
   try {
     await models.loaded;

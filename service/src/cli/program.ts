@@ -1,10 +1,27 @@
-import { Command } from 'commander';
+import { Command, type Option } from 'commander';
 import { addBatch } from './batch/batch.ts';
 import { addClassify } from './classify.ts';
 import { type Context, withExamples } from './context.ts';
 import { addPlan } from './plan/plan.ts';
+import { failureMark } from './terminal.ts';
 
 const SCRIPTS = new Set(['classify', 'batch', 'plan']);
+
+const OWN_NAME = new RegExp(`ml-serverless (${[...SCRIPTS].join('|')})`, 'g');
+
+/** "what it is for (one, two, three; default two)" */
+function optionDescription({
+  description,
+  argChoices,
+  defaultValue,
+  defaultValueDescription,
+}: Option): string {
+  const facts = [
+    ...(argChoices ? [argChoices.join(', ')] : []),
+    ...(defaultValue === undefined ? [] : [`default ${defaultValueDescription ?? String(defaultValue)}`]),
+  ];
+  return facts.length > 0 ? `${description} (${facts.join('; ')})` : description;
+}
 
 /** All commands, ready to parse; a wrong line throws a CommanderError, after it was told on stderr. */
 export function createProgram(given: Omit<Context, 'invocation' | 'cwd'>): Command {
@@ -25,7 +42,16 @@ export function createProgram(given: Omit<Context, 'invocation' | 'cwd'>): Comma
     .description('Names what is in photographs: one at a time, or many as a job.')
     .exitOverride()
     .showHelpAfterError('(add --help to see what there is)')
+    .helpOption('-h, --help', 'show this')
+    .configureOutput({
+      // In a clone nothing is installed under the program's own name: the line that its user typed is shown, just as long.
+      writeOut: (text) =>
+        process.stdout.write(isScript ? text.replaceAll(OWN_NAME, 'npm run -s $1 --') : text),
+      outputError: (text, write) =>
+        write(terminal.live ? text.replace(/^error:/, failureMark(terminal)) : text),
+    })
     .configureHelp({
+      optionDescription,
       styleTitle: colours.bold,
       styleCommandText: colours.cyan,
       styleOptionTerm: colours.cyan,

@@ -43,6 +43,10 @@ export function createTerminal(noColour: boolean): Terminal {
   };
 }
 
+/** What a failure begins with: a cross for people, a word for logs. */
+export const failureMark = ({ live, errColours }: Terminal): string =>
+  live ? errColours.red('  ✗') : 'error:';
+
 /** Text from files and services as it is safe to show: control characters (colours, cursor moves, newlines) are spelt out. */
 export function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, (character) => {

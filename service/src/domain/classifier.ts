@@ -72,6 +72,8 @@ export interface Classifier {
 
 /** The loaded models by name. */
 export interface Models {
+  /** The model that answers requests that name none. With STRICT_MODELS=off it may have been refused, and `get` says so. */
+  readonly defaultName: string;
   /** The classifier called `name`, or the default one. Throws AppError MODEL_NOT_FOUND, naming those there are, and INVALID_REQUEST when the model takes no images. */
   get(name?: string): Classifier;
   /** As `get`, for models that take rows of a table. Absent where there are none. */

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import type { ErrorCode } from './errors.ts';
 import type { Prediction } from './prediction.ts';
 import type { RowError, RowPrediction } from './tabular.ts';
 
@@ -6,6 +7,16 @@ import type { RowError, RowPrediction } from './tabular.ts';
 export const MAX_SHARDS = 10_000;
 /** Most keys a request may list; beyond it, a prefix says the same in one line. */
 export const MAX_OBJECTS = 10_000;
+
+/** The input's own faults: each becomes a row. Every other failure is the system's, ends the worker and is retried. */
+export const ITEM_FAULTS = [
+  'UNREADABLE_IMAGE',
+  'UNSUPPORTED_MEDIA_TYPE',
+  'IMAGE_TOO_LARGE',
+  'INVALID_REQUEST',
+  'OBJECT_NOT_FOUND',
+  'OBJECT_CHANGED',
+] as const satisfies readonly ErrorCode[];
 
 const jobId = Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$' });
 

@@ -18,12 +18,32 @@ export const PRICES = {
   httpApi: { millionRequests: 1.0 },
   s3: { thousandPuts: 0.005, thousandGets: 0.0004, gbMonth: 0.023 },
   sqs: { millionRequests: 0.4 },
+  /** On demand, in dollars an hour; `large` has two vCPUs, each next size twice as many. */
+  sagemaker: {
+    instanceHour: {
+      'ml.c6i.large': 0.102,
+      'ml.c6i.xlarge': 0.204,
+      'ml.c6i.2xlarge': 0.408,
+      'ml.c6i.4xlarge': 0.816,
+      'ml.c7i.large': 0.1071,
+      'ml.c7i.xlarge': 0.2142,
+      'ml.c7i.2xlarge': 0.4284,
+      'ml.c7i.4xlarge': 0.8568,
+      'ml.c7g.large': 0.087,
+      'ml.c7g.xlarge': 0.174,
+      'ml.c7g.2xlarge': 0.348,
+      'ml.c7g.4xlarge': 0.696,
+    },
+    serverlessGbSecond: 0.00002,
+  },
   publicIpv4Hour: 0.005,
   interfaceEndpointHour: 0.01,
   secretMonth: 0.4,
   ecrGbMonth: 0.1,
   logsGb: 0.5,
 } as const;
+
+export type SageMakerInstance = keyof typeof PRICES.sagemaker.instanceHour;
 
 export type Architecture = keyof typeof PRICES.lambda.gbSecond;
 
@@ -92,11 +112,35 @@ export function batchCostPerMillion(use: BatchUse): Cost {
   ]);
 }
 
+/** A million images by a SageMaker serverless endpoint; `secondsPerImage` is the billed time of one request, one image each. */
+export function serverlessEndpointCostPerMillion(use: Omit<InteractiveUse, 'architecture'>): Cost {
+  const gbSeconds = (use.memoryMb / 1024) * use.secondsPerImage * MILLION;
+  return total([{ what: 'endpoint time', usd: gbSeconds * PRICES.sagemaker.serverlessGbSecond }]);
+}
+
+/** A million images by SageMaker batch transform: the instance, and S3 for the drop, the reading and the result of each image. */
+export function transformCostPerMillion(instance: SageMakerInstance, imagesPerSecond: number): Cost {
+  const hours = MILLION / imagesPerSecond / 3600;
+  return total([
+    { what: instance, usd: hours * PRICES.sagemaker.instanceHour[instance] },
+    { what: 'S3 writes (drop and result)', usd: 2 * (MILLION / 1000) * PRICES.s3.thousandPuts },
+    { what: 'S3 reads', usd: (MILLION / 1000) * PRICES.s3.thousandGets },
+  ]);
+}
+
+/** vCPUs by the size in an instance's name. */
+export function sagemakerVcpus(instance: SageMakerInstance): number {
+  const [, , size = ''] = instance.split('.');
+  return size === 'large' ? 2 : 4 * (Number.parseInt(size, 10) || 1);
+}
+
 export interface IdleUse {
   readonly hasSecret: boolean;
   readonly imageGb: number;
   /** Endpoints times zones; 0 in a public network. */
   readonly interfaceEndpoints: number;
+  /** The instance of a SageMaker real-time endpoint, which runs whether it is asked or not. */
+  readonly endpointInstance?: SageMakerInstance | undefined;
 }
 
 /** What the stack costs a month when nobody calls it. Stored pictures and results come on top (S3, `gbMonth`). */
@@ -104,6 +148,10 @@ export function idleCostPerMonth(use: IdleUse): Cost {
   return total([
     { what: 'Secrets Manager', usd: use.hasSecret ? PRICES.secretMonth : 0 },
     { what: 'container image in ECR', usd: use.imageGb * PRICES.ecrGbMonth },
+    {
+      what: 'SageMaker endpoint',
+      usd: use.endpointInstance ? PRICES.sagemaker.instanceHour[use.endpointInstance] * HOURS_A_MONTH : 0,
+    },
     { what: 'VPC endpoints', usd: use.interfaceEndpoints * PRICES.interfaceEndpointHour * HOURS_A_MONTH },
   ]);
 }

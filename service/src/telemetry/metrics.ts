@@ -1,10 +1,12 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Models } from '../domain/classifier.ts';
 import { ERROR_CODES } from '../domain/errors.ts';
+import { ITEM_FAULTS } from '../domain/job.ts';
 import type { Classification } from '../domain/prediction.ts';
 
 /** What became of a job in this process: handed to the queue, or ended. */
-export type JobEvent = 'submitted' | 'succeeded' | 'failed' | 'cancelled';
+const JOB_EVENTS = ['submitted', 'succeeded', 'failed', 'cancelled'] as const;
+export type JobEvent = (typeof JOB_EVENTS)[number];
 
 /** Rows that a worker made, by `OK` or by the code of their error. */
 export type RowCounts = Readonly<Record<string, number>>;
@@ -71,6 +73,9 @@ export function createMetrics(): Metrics {
     labelNames: ['code'] as const,
     registers,
   });
+  // From 0: Prometheus sees no increase in a series that begins at its first value.
+  for (const event of JOB_EVENTS) jobs.inc({ event }, 0);
+  for (const code of ['OK', ...ITEM_FAULTS]) rows.inc({ code }, 0);
   new Gauge({
     name: 'classification_queue_depth',
     help: 'Images that wait for decoding or inference',

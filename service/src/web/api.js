@@ -72,6 +72,7 @@ export async function lostConnection() {
     await fetch('health/live', { cache: 'no-store', signal: AbortSignal.timeout(5000) });
     return new Problem({ code: 'BROKEN_OFF' });
   } catch {
+    document.dispatchEvent(new Event('service-gone'));
     return new Problem({ code: 'GONE' });
   }
 }

@@ -1,10 +1,9 @@
 import { getJson, Problem } from './api.js';
 import { byId, el, fill } from './dom.js';
-import { MAX_DROPPED } from './files.js';
 import { bytes, moment, number, plural } from './format.js';
 import { badge, isEnded, watchJobs } from './job.js';
-import { notice, problemNotice } from './notice.js';
-import { isPicture } from './pictures.js';
+import { notice, problemNotice, wordsOf } from './notice.js';
+import { reviewOf } from './review.js';
 import { partition, uploadPart } from './upload.js';
 
 /** The batch tab: many pictures in, a job out. */
@@ -33,53 +32,28 @@ export function createBatch({ limits, batch: isOffered }, { showJobs }) {
     );
   }
 
+  /** Cards stand in the place of the drop area, which takes files nevertheless; notices stand below it. */
+  function say(...children) {
+    message.replaceChildren(...children);
+    byId('drop-many').hidden = message.querySelector('.card') !== null;
+  }
+
   /** Shows what would be sent, and what not, before anything is. */
   function stage(files, name) {
     if (!isOffered || uploading) return;
     leave();
     byId('batch-start').hidden = false;
     view.hidden = true;
-    const pictures = files.filter(
-      (file) => isPicture(file) && file.size > 0 && file.size <= limits.imageBytes,
-    );
-    const others = files.filter((file) => !isPicture(file)).length;
-    const tooLarge = files.filter((file) => isPicture(file) && file.size > limits.imageBytes).length;
-    const empty = files.filter((file) => isPicture(file) && file.size === 0).length;
-    const left = [
-      others > 0 && `${plural(others, 'file')} that ${others === 1 ? 'is no picture' : 'are no pictures'}`,
-      tooLarge > 0 && `${plural(tooLarge, 'picture')} of more than ${bytes(limits.imageBytes)}`,
-      empty > 0 && `${plural(empty, 'file')} of 0 bytes`,
-    ].filter(Boolean);
-    const leftOut = left.length > 0 ? `Left out: ${left.join(', ')}.` : '';
-    if (pictures.length === 0) {
-      const text = `Choose a folder with JPEG, PNG, WebP, AVIF, TIFF or GIF files. ${leftOut}`;
-      message.replaceChildren(notice({ title: 'There is no picture to classify in that', text }));
-      return;
-    }
-    const size = bytes(pictures.reduce((sum, file) => sum + file.size, 0));
-    const capped =
-      files.length >= MAX_DROPPED ? `Only the first ${number(MAX_DROPPED)} files were taken. ` : '';
-    const go = el(
-      'button',
-      { type: 'button', class: 'primary', onclick: () => void send(pictures) },
-      `Classify ${plural(pictures.length, 'picture')}`,
-    );
-    message.replaceChildren(
-      el(
-        'div',
-        { class: 'card' },
-        el('h2', {}, name || plural(pictures.length, 'picture')),
-        el('p', { class: 'soft' }, `${plural(pictures.length, 'picture')}, ${size}. ${capped}${leftOut}`),
-        el(
-          'p',
-          { class: 'actions more' },
-          go,
-          el('button', { type: 'button', onclick: () => message.replaceChildren() }, 'Not now'),
-        ),
-      ),
-    );
+    const review = reviewOf(files, name, limits, {
+      onSend: (pictures) => void send(pictures),
+      onDrop: () => {
+        say();
+        byId('choose-folder').focus();
+      },
+    });
+    say(review);
     message.scrollIntoView({ block: 'nearest' });
-    go.focus();
+    review.querySelector('button.primary')?.focus();
   }
 
   /** Sends the parts one after the other, then shows their jobs. A part that fails can be sent again from there. */
@@ -94,18 +68,21 @@ export function createBatch({ limits, batch: isOffered }, { showJobs }) {
       'aria-valuemax': '100',
     });
     const text = el('p', { class: 'soft' });
+    // Read out once, unlike the figures above it.
+    const trouble = el('p', { class: 'hint', role: 'status' });
     const stop = el(
       'button',
       { type: 'button', class: 'danger', onclick: () => uploading.abort() },
       'Stop sending',
     );
-    message.replaceChildren(
+    say(
       el(
         'div',
         { class: 'card' },
         el('h2', {}, `Sending ${plural(pictures.length, 'picture')}`),
         bar,
         text,
+        trouble,
         el('p', { class: 'actions more' }, stop),
       ),
     );
@@ -115,23 +92,27 @@ export function createBatch({ limits, batch: isOffered }, { showJobs }) {
       bar.replaceChildren(fill(total > 0 ? now / total : 1));
       bar.setAttribute('aria-valuenow', String(Math.round((now / total) * 100)));
       text.textContent = `${bytes(now)} of ${bytes(total)}`;
+      trouble.textContent = '';
+    };
+    const onWait = (problem, seconds) => {
+      trouble.textContent = `${wordsOf(problem).title}. Trying again in ${plural(seconds, 'second')}; nothing is lost.`;
     };
     tell(0);
     const rest = [...parts];
     try {
       for (const part of parts) {
-        made.push((await uploadPart(part, tell, uploading.signal)).jobId);
+        made.push((await uploadPart(part, { onProgress: tell, onWait }, uploading.signal)).jobId);
         rest.shift();
         before += part.bytes;
       }
-      message.replaceChildren();
+      say();
       showJobs(made);
     } catch (error) {
       const wasStopped = uploading.signal.aborted;
       if (!wasStopped && !(error instanceof Problem)) throw error;
       const again = ['Go on', () => void send(pictures, rest, made)];
       const see = made.length > 0 ? [['Show what was sent', () => showJobs(made)]] : [];
-      message.replaceChildren(
+      say(
         wasStopped
           ? notice({
               title: 'Sending was stopped',
@@ -202,7 +183,7 @@ function table(body) {
     ['Started'],
     ['Status'],
     ['Pictures', 'number'],
-    ['Failed', 'number'],
+    ['Failed', 'number wide-only'],
     ['Model', 'wide-only'],
   ];
   const cells = heads.map(([name, className]) => el('th', { scope: 'col', class: className }, name));
@@ -229,7 +210,7 @@ function jobRow(job, showJobs) {
     el('td', {}, moment(createdAt)),
     el('td', {}, badge(status)),
     el('td', { class: 'number' }, number(counts.total)),
-    el('td', { class: 'number' }, number(counts.failed)),
+    el('td', { class: 'number wide-only' }, number(counts.failed)),
     el('td', { class: 'wide-only' }, model),
     el('td', { class: 'open' }, open),
   );

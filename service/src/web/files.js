@@ -1,6 +1,12 @@
 /** Most files that are taken from one drop: beyond it the store is the better way in. */
 export const MAX_DROPPED = 10_000;
 
+/** Where dropped files lie below the folder that was dropped. A chosen folder's files know it themselves. */
+const paths = new WeakMap();
+
+/** The path of a file below the folder that was given, that folder's name included; the name of a file that was given alone. */
+export const pathOf = (file) => paths.get(file) ?? (file.webkitRelativePath || file.name);
+
 /**
  * The files of a drop, folders included. Must be called in the event's own turn, as the browser empties the transfer after.
  *
@@ -19,7 +25,9 @@ export async function filesOfDrop(transfer) {
 async function collect(entry, files) {
   if (files.length >= MAX_DROPPED) return;
   if (entry.isFile) {
-    files.push(await new Promise((resolve, reject) => entry.file(resolve, reject)));
+    const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+    paths.set(file, entry.fullPath.replace(/^\/+/, ''));
+    files.push(file);
     return;
   }
   const reader = entry.createReader();

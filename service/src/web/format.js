@@ -36,4 +36,22 @@ export const number = (value) => value.toLocaleString('en');
 /** 1, "picture" -> "1 picture"; 2 -> "2 pictures". */
 export const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? '' : 's'}`;
 
-export const moment = (iso) => new Date(iso).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
+/** "Nov 22, 9:30 AM" in the reader's own way; with the year when it is another one. */
+export function moment(iso) {
+  const date = new Date(iso);
+  const year = date.getFullYear() === new Date().getFullYear() ? {} : { year: 'numeric' };
+  return date.toLocaleString([], {
+    ...year,
+    month: 'short',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: '2-digit',
+  });
+}
+
+/** 1234.5 -> "$1,234.50"; small sums with the digits that matter. */
+export function dollars(usd) {
+  if (usd > 0 && usd < 0.0001) return 'less than $0.0001';
+  const digits = usd < 0.1 ? 4 : 2;
+  return `$${usd.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
+}

@@ -6,8 +6,9 @@ import { notice, problemNotice, wordsOf } from './notice.js';
 import { download, resultTable } from './results.js';
 import { pause } from './upload.js';
 
-/** Seconds between looks, and after a failed one. */
+/** Seconds between looks, and after a failed one; and most jobs that are looked at in a second, as APIs have a limit. */
 const POLL = 1;
+const POLLED_A_SECOND = 20;
 const POLL_WHEN_GONE = 3;
 /** The rate is that of the last seconds: the first ones of a job load a model. */
 const RATE_WINDOW_MS = 20_000;
@@ -54,7 +55,7 @@ export async function watchJobs(ids, view, { onBack, signal }) {
   const results = el('section', { class: 'results', 'aria-label': 'Results' });
   const curl = el('section', { class: 'curl', 'aria-label': 'The same from a terminal' });
   const back = el('button', { type: 'button', class: 'quiet back', onclick: onBack }, '← All jobs');
-  const said = el('p', { class: 'hint', role: 'status' });
+  const said = el('p', { class: 'hint more', role: 'status' });
   view.replaceChildren(back, trouble, head, results, curl);
   showCurl(
     curl,
@@ -62,11 +63,14 @@ export async function watchJobs(ids, view, { onBack, signal }) {
   );
 
   const samples = [];
+  /** What will not change any more. */
+  const ended = new Map();
   let announced;
   for (;;) {
     let jobs;
     try {
-      jobs = await Promise.all(ids.map((id) => getJson(`batch/${id}`, { signal })));
+      jobs = await Promise.all(ids.map((id) => ended.get(id) ?? getJson(`batch/${id}`, { signal })));
+      for (const job of jobs) if (isEnded(job)) ended.set(job.jobId, job);
       trouble.replaceChildren();
     } catch (error) {
       if (signal.aborted) return;
@@ -86,7 +90,8 @@ export async function watchJobs(ids, view, { onBack, signal }) {
       if (sum.isEnded) return showResults(jobs, results, signal);
     }
     try {
-      await pause(jobs ? POLL : POLL_WHEN_GONE, signal);
+      const least = (ids.length - ended.size) / POLLED_A_SECOND;
+      await pause(Math.max(least, jobs ? POLL : POLL_WHEN_GONE), signal);
     } catch {
       // The user has left the job.
       return;

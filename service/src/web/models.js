@@ -33,7 +33,7 @@ export function createModels() {
 }
 
 function card(model) {
-  const { input, metrics } = model;
+  const { metrics } = model;
   return el(
     'article',
     { class: 'card model' },
@@ -50,14 +50,23 @@ function card(model) {
       fact('Engine', model.engine),
       fact('Precision', model.precision),
       fact('Stage', STAGES[model.stage] ?? model.stage),
-      fact('Sees', `${input.width} × ${input.height} pixels, ${input.channels} channels`),
+      ...takes(model),
       fact('Licence', model.licence),
       ...Object.entries(metrics).map(([name, value]) =>
         fact(METRICS[name] ?? readable(name), metricOf(name, value)),
       ),
     ),
-    labels(model.labels),
+    model.labels.length > 0 && labels(model.labels),
   );
+}
+
+/** A picture, or the columns of a row; a regression says what it predicts. */
+function takes({ input, target }) {
+  if (!input.features)
+    return [fact('Sees', `${input.width} × ${input.height} pixels, ${input.channels} channels`)];
+  const columns = input.features.map(({ name }) => name).join(', ');
+  const route = 'Rows of a table, as JSON or CSV to POST /predict';
+  return [fact('Takes', route), fact('Columns', columns), ...(target ? [fact('Predicts', target)] : [])];
 }
 
 const metricOf = (name, value) =>

@@ -113,6 +113,10 @@ const REASONS = {
 };
 const reasonOf = (code) => REASONS[code] ?? code;
 
+/** A file of rows has a prediction a row instead of classes of one picture. */
+const isTable = (predictions = []) =>
+  predictions.some((each) => !('index' in each) || 'probabilities' in each);
+
 function rowElement({ key, predictions, error }) {
   const file = el('td', { class: 'file' }, fileOf(key));
   if (error) {
@@ -129,6 +133,10 @@ function rowElement({ key, predictions, error }) {
     );
   }
   const [first] = predictions ?? [];
+  if (isTable(predictions)) {
+    const text = `${number(predictions.length)} rows, each with its prediction in the downloads`;
+    return el('tr', {}, file, el('td', { colspan: '2' }, text));
+  }
   return el(
     'tr',
     {},

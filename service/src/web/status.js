@@ -8,7 +8,9 @@ const SELDOM = 30_000;
 /** Shows whether the service is ready, in words at the top of every tab. */
 export function watchStatus() {
   const status = byId('status');
+  let timer;
   async function look() {
+    clearTimeout(timer);
     let state = 'gone';
     try {
       const response = await fetch('health/ready', {
@@ -23,8 +25,10 @@ export function watchStatus() {
       status.dataset.state = state;
       status.textContent = WORDS[state];
     }
-    setTimeout(() => void whenSeen(look), state === 'ready' ? SELDOM : OFTEN);
+    timer = setTimeout(() => void whenSeen(look), state === 'ready' ? SELDOM : OFTEN);
   }
+  // A request has just found out what the next look would.
+  document.addEventListener('service-gone', () => void look());
   void look();
 }
 

@@ -1,9 +1,10 @@
 import { keyHeader, lostConnection, Problem, problemOf } from './api.js';
+import { pathOf } from './files.js';
 import { askForKey } from './key.js';
 
-/** Most bytes and files of one request: small enough to get through within a minute on a slow line. */
-const PART_BYTES = 32_000_000;
+/** Most files of one request, and bytes around each one in a form: the headers of its part. */
 const PART_FILES = 500;
+const PART_HEADERS = 512;
 const ATTEMPTS = 4;
 const RETRYABLE = new Set([
   'OVERLOADED',
@@ -19,17 +20,21 @@ const RETRYABLE = new Set([
  *
  * @returns {{ files: File[], bytes: number, idempotencyKey: string }[]}
  */
-export function partition(files, { batchFiles }) {
+export function partition(files, { batchFiles, partBytes }) {
   const most = Math.min(PART_FILES, batchFiles);
   const parts = [];
+  let room = 0;
   for (const file of files) {
     let part = parts.at(-1);
-    if (!part || part.files.length >= most || part.bytes + file.size > PART_BYTES) {
+    const needed = file.size + PART_HEADERS + pathOf(file).length * 3;
+    if (!part || part.files.length >= most || needed > room) {
       part = { files: [], bytes: 0, idempotencyKey: randomName() };
       parts.push(part);
+      room = partBytes;
     }
     part.files.push(file);
     part.bytes += file.size;
+    room -= needed;
   }
   return parts;
 }
@@ -42,10 +47,11 @@ const randomName = () =>
  * Sends one part, again after passing failures.
  *
  * @param {(sent: number) => void} onProgress bytes on their way, form included
+ * @param {(problem: Problem, seconds: number) => void} onWait why and how long nothing is sent now
  * @returns the job that was made of it
  * @throws {Problem}, or the signal's reason
  */
-export async function uploadPart(part, onProgress, signal) {
+export async function uploadPart(part, { onProgress, onWait }, signal) {
   for (let attempt = 1; ; ) {
     try {
       return await post(part, onProgress, signal);
@@ -55,7 +61,9 @@ export async function uploadPart(part, onProgress, signal) {
         if (!(await askForKey('x-api-key' in keyHeader()))) throw error;
       } else {
         if (!RETRYABLE.has(error.code) || attempt >= ATTEMPTS) throw error;
-        await pause(Math.max(error.retryAfterSeconds ?? 1, 2 ** attempt), signal);
+        const seconds = Math.max(error.retryAfterSeconds ?? 1, 2 ** attempt);
+        onWait(error, seconds);
+        await pause(seconds, signal);
         attempt += 1;
       }
     }
@@ -66,7 +74,7 @@ export async function uploadPart(part, onProgress, signal) {
 function post({ files, idempotencyKey }, onProgress, signal) {
   const form = new FormData();
   form.append('idempotencyKey', idempotencyKey);
-  for (const file of files) form.append('files', file, file.name);
+  for (const file of files) form.append('files', file, pathOf(file));
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open('POST', 'batch');

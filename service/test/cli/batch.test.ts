@@ -4,10 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parse } from 'csv-parse/sync';
-import { csvLine } from '../../src/cli/batch/rows.ts';
+import { CSV_HEADER, csvLines } from '../../src/cli/batch/rows.ts';
 import { MAX_PART_BYTES, MAX_PART_FILES, splitUpload } from '../../src/cli/batch/upload.ts';
-import { picture } from '../helpers/batch-fixture.ts';
+import type { ResultRow } from '../../src/domain/job.ts';
+import { idleQueue, picture, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
+import { createGatedModels } from '../helpers/gated-models.ts';
 import { type ServerProcess, spawnServer } from '../helpers/server-process.ts';
+import { startApp } from '../helpers/test-app.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
 import { jsonLines, runCli, runOnTerminal, startCli, terminalMissing } from './run-cli.ts';
 
@@ -43,6 +46,22 @@ describe('batch, against a real server with real workers', () => {
     assert.equal(status, 0, stderr);
     assert.match(stdout, /^ {2}job +status +done +of +failed +took +submitted\n {2}\S+ +SUCCEEDED +6 +6 +0 /);
     assert.match(stderr, /results: ml-serverless batch results \S+\n$/);
+  });
+
+  test('uploaded files keep their path below the folder that was named; a file that was named is its name', async () => {
+    const folders = join(folder, 'twins');
+    for (const [n, name] of ['one', 'two'].entries()) {
+      await mkdir(join(folders, name), { recursive: true });
+      await writeFile(join(folders, name, 'same.png'), await picture(n));
+    }
+    const named = join(folders, 'two', 'same.png');
+    const inputs = [folders, named, `${join(folders, 'one')}/`];
+    const run = await runCli(['batch', 'submit', ...inputs, '--json', '--watch'], { env });
+    assert.equal(run.status, 0, run.stderr);
+    const jobId = jsonLines(run.stdout).at(-1)?.jobId as unknown as string;
+    const rows = jsonLines((await runCli(['batch', 'results', jobId], { env })).stdout);
+    const keys = rows.map(({ key }) => (key as unknown as string).replace(/^jobs\/[^/]+\/uploads\//, ''));
+    assert.deepEqual(keys.sort(), ['one/same.png', 'same.png', 'twins/one/same.png', 'twins/two/same.png']);
   });
 
   test('keys of the store, and a pattern of them, make jobs of those objects', async () => {
@@ -162,9 +181,36 @@ describe('batch, against a real server with real workers', () => {
   });
 });
 
+describe('batch submit to a service that takes small requests only, as on Lambda', () => {
+  test('uploads in parts below what it takes, one job each, and loses no file', async () => {
+    const store = await tempStore();
+    const models = createGatedModels();
+    const batch = tempBatch(store, idleQueue());
+    const server = await startApp({ models, objects: store, batch, config: { maxFormBytes: 3000 } });
+    const folder = await mkdtemp(join(tmpdir(), 'cli-parts-'));
+    try {
+      const names = ['a', 'b', 'c', 'd', 'e'].map((name) => `${name}.jpg`);
+      for (const name of names) await writeFile(join(folder, name), Buffer.alloc(900));
+      const run = await runCli(['batch', 'submit', folder, '--json', '--url', server.url]);
+      assert.equal(run.status, 0, run.stderr);
+      const jobs = jsonLines(run.stdout) as unknown as { counts: { total: number } }[];
+      assert.deepEqual(
+        jobs.map(({ counts }) => counts.total),
+        [2, 2, 1],
+      );
+    } finally {
+      await server.close();
+      await batch.close();
+      await models.close();
+      await store.close();
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});
+
 describe('parts of a batch', () => {
   test('an upload is split by files and by bytes, in order, and no file is lost', () => {
-    const file = (n: number, bytes: number) => ({ name: `${n}`, path: `/${n}`, bytes });
+    const file = (n: number, bytes: number) => ({ name: `${n}`, path: `/${n}`, bytes, relative: `${n}` });
     const many = Array.from({ length: 2500 }, (_, n) => file(n, 10));
     assert.deepEqual(
       splitUpload(many).map((part) => part.length),
@@ -180,7 +226,33 @@ describe('parts of a batch', () => {
 
   test('CSV keeps keys with commas, quotes and line breaks', () => {
     const key = 'input/a,"b"\nc.jpg';
-    const line = csvLine({ key, error: { code: 'UNREADABLE_IMAGE', message: 'x' } });
-    assert.deepEqual(parse(line), [[key, '', '', '', '', '', 'UNREADABLE_IMAGE', 'x']]);
+    const text = csvLines({ key, error: { code: 'UNREADABLE_IMAGE', message: 'x' } });
+    assert.deepEqual(parse(text), [[key, '', '', '', '', '', '', '', 'UNREADABLE_IMAGE', 'x']]);
+  });
+
+  test('CSV of a file of rows has a line for each row, with its class, value or error', () => {
+    const identity = { key: 'input/a.csv', model: 'm', version: '1' };
+    const error = { code: 'INVALID_REQUEST', message: 'row 2: age is missing' };
+    const iris = { label: 'setosa', index: 0, probability: 0.9, probabilities: { setosa: 0.9, other: 0.1 } };
+    const table = (predictions: NonNullable<ResultRow['predictions']>) =>
+      parse(CSV_HEADER + csvLines({ ...identity, predictions }), { columns: true }) as Record<
+        string,
+        string
+      >[];
+    const some = (rows: Record<string, string>[], ...names: string[]) =>
+      rows.map((row) => names.map((name) => row[name]));
+    assert.deepEqual(some(table([iris, { error }, iris]), 'row', 'label', 'probability', 'error_code'), [
+      ['1', 'setosa', '0.9', ''],
+      ['2', '', '', 'INVALID_REQUEST'],
+      ['3', 'setosa', '0.9', ''],
+    ]);
+    assert.deepEqual(some(table([{ value: 1.5 }, { value: 0 }]), 'key', 'row', 'value', 'label', 'model'), [
+      ['input/a.csv', '1', '1.5', '', 'm'],
+      ['input/a.csv', '2', '0', '', 'm'],
+    ]);
+    const { probabilities: _, ...picture } = iris;
+    assert.deepEqual(some(table([picture, { ...picture, label: 'other' }]), 'row', 'label'), [
+      ['', 'setosa'],
+    ]);
   });
 });

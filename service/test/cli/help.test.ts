@@ -5,7 +5,7 @@ import { EXIT } from '../../src/cli/failure.ts';
 import { createProgram } from '../../src/cli/program.ts';
 import { createTerminal } from '../../src/cli/terminal.ts';
 import { loadCliConfig } from '../../src/config.ts';
-import { runCli } from './run-cli.ts';
+import { runCli, runOnTerminal, terminalMissing } from './run-cli.ts';
 
 const program = createProgram({
   config: loadCliConfig({}),
@@ -46,9 +46,27 @@ describe('the command line explains itself', () => {
       assert.match(stdout, /\nExamples:\n {2}(curl|id=|ml-serverless|npm) ?/);
       for (const value of Object.values(EXIT)) assert.match(stdout, new RegExp(`\\b${value}\\b`));
       assert.doesNotMatch(stdout, /\u001b/, 'no colours in a pipe');
+      for (const line of stdout.split('\n')) assert.ok(line.length <= 80, `fits a terminal: ${line}`);
       assert.equal(stderr, '');
     });
   }
+
+  test('in a clone, help shows the lines that are typed there', async () => {
+    const env = { npm_lifecycle_event: 'batch', INIT_CWD: process.cwd() };
+    const { stdout } = await runCli(['batch', 'submit', '--help'], { env });
+    assert.match(stdout, /^Usage: npm run -s batch -- submit \[options\] <inputs...>$/m);
+    assert.match(stdout, /^ {2}npm run -s batch -- submit photos\/ --watch {3}upload/m);
+    assert.doesNotMatch(stdout, /ml-serverless batch/);
+  });
+
+  test('on a terminal help has colours, and wrong usage a cross; NO_COLOR takes the colours away', {
+    skip: terminalMissing,
+  }, async () => {
+    assert.match(await runOnTerminal(['--help']), /\u001b\[1mUsage:/);
+    assert.doesNotMatch(await runOnTerminal(['--help'], { NO_COLOR: '1' }), /\u001b/);
+    assert.match(await runOnTerminal(['clasify']), /^\u001b\[31m {2}✗\u001b\[39m unknown command 'clasify'/);
+    assert.match(await runOnTerminal(['clasify'], { NO_COLOR: '1' }), /^ {2}✗ unknown command 'clasify'/);
+  });
 
   const wrong: readonly (readonly [readonly string[], RegExp])[] = [
     [['--bogus'], /unknown option '--bogus'/],

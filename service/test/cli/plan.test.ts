@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { estimateAll, type PlanInput } from '../../src/cli/plan/estimate.ts';
 import { makePicture } from '../../src/cli/plan/measure.ts';
-import { BYTES_PER_PIXEL, DEFAULT_SIZE, megapixelsOf, parseSize } from '../../src/cli/plan/picture-size.ts';
-import { documentedSpeed, speedOnAws } from '../../src/cli/plan/speed.ts';
+import { parseSize } from '../../src/cli/plan/picture-size.ts';
+import { estimateAll, type PlanInput } from '../../src/domain/plan/estimate.ts';
+import { BYTES_PER_PIXEL, DEFAULT_SIZE, megapixelsOf } from '../../src/domain/plan/picture-size.ts';
+import { documentedSpeed, speedOnAws } from '../../src/domain/plan/speed.ts';
 import { PRICES } from '../../src/domain/prices.ts';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { startApp } from '../helpers/test-app.ts';
@@ -44,6 +45,12 @@ describe('the arithmetic of a plan', () => {
     const [wide] = estimateAll({ ...input, concurrency: 1000 }, speed, speed).slice(1);
     near(wide?.seconds ?? null, 1_000_000 / 50);
     assert.match(wide?.arithmetic.join('\n') ?? '', /the API's 50\/s/);
+  });
+
+  test('Lambda: fewer images than run at once take as long as one', () => {
+    const [, few] = estimateAll({ ...input, images: 2, concurrency: 10 }, speed, speed);
+    near(few?.seconds ?? null, 0.05);
+    assert.ok(few?.arithmetic.some((line) => line === 'time   that of one image, 50 ms'));
   });
 
   test('Fargate: 200 tasks, ten at once, each 150 s of work; the start is waited for and partly billed', () => {

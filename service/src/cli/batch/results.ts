@@ -11,7 +11,7 @@ import { usageError } from '../failure.ts';
 import { plural } from '../format.ts';
 import { startProgress } from '../progress.ts';
 import { type BatchJob, getJob, hasEnded } from './jobs.ts';
-import { CSV_HEADER, csvLine, readRows } from './rows.ts';
+import { CSV_HEADER, csvLines, readRows } from './rows.ts';
 
 interface ResultsOptions extends ServiceOptions {
   readonly csv?: boolean;
@@ -28,7 +28,10 @@ export function addResults(batch: Command, context: Context): void {
       'Prints every row so far, one JSON object a line: { key, etag, model, version, predictions }, or { key, error: { code, message } }.',
     )
     .argument('<jobIds...>', 'as batch submit and batch list print them')
-    .option('--csv', 'as CSV with a header line: the likeliest class of each input, or its error')
+    .option(
+      '--csv',
+      'as CSV with a header line: the likeliest class (or value) of each picture or row, or its error',
+    )
     .option('--failed', 'only the inputs that failed')
     .option('--json', 'JSON Lines: the default');
   withService(command).action((jobIds: string[], options: ResultsOptions) =>
@@ -63,7 +66,7 @@ async function results(context: Context, given: readonly string[], options: Resu
       for await (const { text, row } of readRows(response, signal)) {
         progress.update(++count, Math.max(total, count));
         if (options.failed && !row.error) continue;
-        await terminal.out(options.csv ? csvLine(row) : `${text}\n`);
+        await terminal.out(options.csv ? csvLines(row) : `${text}\n`);
       }
     }
   } finally {

@@ -1,4 +1,5 @@
 import type { ResultRow } from '../../domain/job.ts';
+import type { RowClass, RowError, RowValue } from '../../domain/tabular.ts';
 import { unexpectedAnswer, unreachable } from '../failure.ts';
 
 /** A row of results as it came, and what it says. */
@@ -41,24 +42,36 @@ export async function* readRows(response: Response, signal: AbortSignal): AsyncG
   if (rest !== '') yield parse(rest);
 }
 
-export const CSV_HEADER = 'key,label,index,probability,model,version,error_code,error_message\n';
+export const CSV_HEADER = 'key,row,label,index,probability,value,model,version,error_code,error_message\n';
 
-/** A row as one line of CSV (RFC 4180 quoting): an image's likeliest class, or its error; a file of rows has too many for a line. */
-export function csvLine({ key, predictions, model, version, error }: ResultRow): string {
-  const [first] = predictions ?? [];
-  const best = first && 'index' in first && !('probabilities' in first) ? first : undefined;
-  const cells = [
-    key,
-    best?.label,
-    best?.index,
-    best?.probability,
-    model,
-    version,
-    error?.code,
-    error?.message,
-  ];
-  return `${cells.map((cell) => quote(cell ?? '')).join(',')}\n`;
+/**
+ * A result as lines of CSV (RFC 4180 quoting). An image is one line: its likeliest class, or its error. A file of rows is
+ * one line a row, counted from 1: its class or its value, or its error.
+ */
+export function csvLines({ key, predictions = [], model, version, error }: ResultRow): string {
+  const line = (row: number | '', answer: Partial<Answer>) =>
+    [
+      key,
+      row,
+      answer.label,
+      answer.index,
+      answer.probability,
+      answer.value,
+      model,
+      version,
+      answer.error?.code,
+      answer.error?.message,
+    ]
+      .map((cell) => quote(cell ?? ''))
+      .join(',');
+  if (error) return `${line('', { error })}\n`;
+  const isTable = predictions.some((each) => !('index' in each) || 'probabilities' in each);
+  if (isTable) return predictions.map((each, index) => `${line(index + 1, each)}\n`).join('');
+  return `${line('', predictions[0] ?? {})}\n`;
 }
+
+/** What may stand in a line: a class, a value or an error. */
+type Answer = Pick<RowClass, 'label' | 'index' | 'probability'> & RowValue & RowError;
 
 function quote(cell: string | number): string {
   const text = String(cell);

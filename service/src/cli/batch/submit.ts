@@ -43,7 +43,7 @@ export function addSubmit(batch: Command, context: Context): void {
         '  anything else   local files and folders, which are uploaded;',
         '                  ./input/ is a local folder of that name',
         '',
-        'More than 1,000 files or 512 MiB to upload become several jobs.',
+        'More than 1,000 files or 512 MiB to upload (on Lambda 4.4 MB) become several jobs.',
       ].join('\n'),
     )
     .argument('<inputs...>', 'one prefix, or keys, or local files and folders')
@@ -81,7 +81,9 @@ async function submit(context: Context, inputs: readonly string[], options: Subm
     await watch(context, client, jobIds, options);
   } else if (!options.json) {
     await terminal.out(renderJobs(jobs, terminal));
-    terminal.err(`\nwatch it with: ${context.invocation('batch', 'watch', ...jobIds)}\n`);
+    terminal.err(
+      `\n  ${terminal.errColours.dim('watch it with:')} ${context.invocation('batch', 'watch', ...jobIds)}\n`,
+    );
   }
   if (skipped > 0) context.exit(EXIT.someFailed);
 }

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Context } from '../context.ts';
-import { usageError } from '../failure.ts';
+import { CommandError, usageError } from '../failure.ts';
 import { type FoundFile, findFiles } from '../files.ts';
 import { formatBytes, plural } from '../format.ts';
 import { startProgress } from '../progress.ts';
@@ -8,10 +8,10 @@ import type { ServiceClient } from '../service-client.ts';
 import { printable } from '../terminal.ts';
 import type { BatchJob } from './jobs.ts';
 import type { SubmitOptions } from './submit.ts';
-import { createForm, splitUpload } from './upload.ts';
+import { createForm, MAX_PART_BYTES, splitUpload } from './upload.ts';
 
-/** Longest wait for the answer to an upload, in milliseconds. */
-const UPLOAD_WITHIN_MS = 15 * 60_000;
+/** Longest wait for the answer to an upload, in milliseconds: a little more than services allow one by default. */
+const UPLOAD_WITHIN_MS = 65 * 60_000;
 
 /** Jobs of local files. Files that cannot be read are told on stderr and left out. */
 export async function uploadJobs(
@@ -37,7 +37,7 @@ export async function uploadJobs(
   if (files.length === 0) throw usageError('there is nothing to upload');
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   const progress = startProgress(terminal, { doing: 'uploading', total, unit: 'bytes' });
-  const parts = splitUpload(files);
+  const parts = splitUpload(files, await partBytesOf(client));
   const key = options.idempotencyKey ?? randomUUID();
   const jobs: BatchJob[] = [];
   let before = 0;
@@ -72,10 +72,25 @@ export async function uploadJobs(
   }
   if (!options.json) {
     terminal.err(
-      terminal.errColours.dim(`${plural(files.length, 'file')} uploaded, ${formatBytes(total)}\n`),
+      `  ${terminal.errColours.dim(`${plural(files.length, 'file')} uploaded, ${formatBytes(total)}`)}\n`,
     );
   }
   return { jobs, skipped };
+}
+
+/** Most bytes of one request: on Lambda the service takes far less than elsewhere, and says so to its page. */
+async function partBytesOf(client: ServiceClient): Promise<number> {
+  interface Settings {
+    readonly limits: { readonly formBytes?: number };
+  }
+  try {
+    const { limits } = await client.json<Settings>('/web/settings.json', 'limits');
+    return Math.min(MAX_PART_BYTES, limits.formBytes ?? MAX_PART_BYTES);
+  } catch (error) {
+    // A service that serves no page takes what a service takes by default.
+    if (error instanceof CommandError && error.code === 'NOT_FOUND') return MAX_PART_BYTES;
+    throw error;
+  }
 }
 
 /** Each part of an upload is a job of its own, whose key follows from the first one's. */

@@ -1,27 +1,29 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { basename } from 'node:path';
 import { ReadableStream } from 'node:stream/web';
 import { notReadable } from '../failure.ts';
 import { type FoundFile, fileError } from '../files.ts';
 import type { RequestBody } from '../service-client.ts';
 
-/** Most files and bytes of one request, which becomes one job: the service takes 1,000 files, within a minute. */
+/** Most files and bytes of one request, which becomes one job: the service takes 1,000 files and 2 GiB. */
 export const MAX_PART_FILES = 1000;
 export const MAX_PART_BYTES = 512 * 1024 * 1024;
+/** Allowance for what stands around a file in a form, in bytes. */
+const PART_HEADERS = 512;
 
-/** Files in groups that fit into one request each, in their order. */
-export function splitUpload(files: readonly FoundFile[]): FoundFile[][] {
+/** Files in groups that fit into one request of at most `maxBytes` each, in their order. */
+export function splitUpload(files: readonly FoundFile[], maxBytes = MAX_PART_BYTES): FoundFile[][] {
   const parts: FoundFile[][] = [];
   let bytes = 0;
   for (const file of files) {
+    const needed = file.bytes + PART_HEADERS;
     const last = parts.at(-1);
-    if (last && last.length < MAX_PART_FILES && bytes + file.bytes <= MAX_PART_BYTES) {
+    if (last && last.length < MAX_PART_FILES && bytes + needed <= maxBytes) {
       last.push(file);
-      bytes += file.bytes;
+      bytes += needed;
     } else {
       parts.push([file]);
-      bytes = file.bytes;
+      bytes = needed;
     }
   }
   return parts;
@@ -52,9 +54,9 @@ export function createForm(
         `--${boundary}\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`,
       );
     }
-    for (const { name, path } of files) {
+    for (const { name, path, relative } of files) {
       yield text.encode(
-        `--${boundary}\r\ncontent-disposition: form-data; name="files"; filename="${escapeName(basename(name))}"\r\n` +
+        `--${boundary}\r\ncontent-disposition: form-data; name="files"; filename="${escapeName(relative)}"\r\n` +
           'content-type: application/octet-stream\r\n\r\n',
       );
       try {

@@ -87,7 +87,9 @@ export async function watch(
   const ended = [...jobs.values()].filter((job) => job !== undefined);
   if (!json) {
     await terminal.out(renderJobs(ended, terminal));
-    terminal.err(`\nresults: ${context.invocation('batch', 'results', jobIds[0] ?? '')}\n`);
+    terminal.err(
+      `\n  ${terminal.errColours.dim('results:')} ${context.invocation('batch', 'results', ...jobs.keys())}\n`,
+    );
   }
   context.exit(exitOf(ended));
 }

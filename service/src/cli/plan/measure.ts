@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os';
 import type { ModelInfo } from '../../domain/classifier.ts';
+import type { PictureSize } from '../../domain/plan/picture-size.ts';
+import type { Speed } from '../../domain/plan/speed.ts';
 import type { Classification } from '../../domain/prediction.ts';
 import { unexpectedAnswer } from '../failure.ts';
 import { startProgress } from '../progress.ts';
 import type { ServiceClient } from '../service-client.ts';
 import type { Terminal } from '../terminal.ts';
-import type { PictureSize } from './picture-size.ts';
-import type { Speed } from './speed.ts';
 
 /** Requests one after the other: two to warm up, then these. */
 const WARM_UP = 2;

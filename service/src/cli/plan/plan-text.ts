@@ -1,35 +1,11 @@
+import type { Estimate } from '../../domain/plan/estimate.ts';
+import { describeSize } from '../../domain/plan/picture-size.ts';
+import type { Speed } from '../../domain/plan/speed.ts';
 import { PRICES } from '../../domain/prices.ts';
 import { formatCount, formatDollars, formatDuration, formatNumber } from '../format.ts';
 import { renderTable } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
-import type { Estimate } from './estimate.ts';
-import { describeSize } from './picture-size.ts';
 import type { PlanOptions } from './plan.ts';
-import type { Speed } from './speed.ts';
-
-/** What goes through API Gateway to Lambda: 6 MB with base64 around it, 10 MB at the gateway. */
-const MAX_LAMBDA_IMAGE_BYTES = 4.5e6;
-
-/** What the figures leave out, and what will not work. */
-export function notesOn({ size, memory, architecture }: PlanOptions, here: Speed, aws: Speed): string[] {
-  const notes: string[] = [];
-  if (aws !== here) {
-    notes.push(
-      `AWS rows use the documented float32 speed: ${here.engine} ${here.precision} is not what runs there`,
-    );
-  }
-  notes.push(
-    'times on AWS take speed to grow with vCPUs, and leave out upload and cold starts; measure there before you rely on it',
-  );
-  if (size.bytes > MAX_LAMBDA_IMAGE_BYTES) {
-    notes.push(
-      'files over 4.5 MB do not fit through API Gateway to Lambda: make them smaller, or use a batch job',
-    );
-  }
-  if (memory < 1024) notes.push('the model needs about 1,024 MB of Lambda memory');
-  if (architecture === 'arm64') notes.push('the speeds were measured on x86_64');
-  return notes;
-}
 
 /** The plan for people: the outcome as a table, then how each line of it comes about. */
 export function renderPlan(

@@ -1,6 +1,10 @@
 import type { Command } from 'commander';
 import { Option } from 'commander';
-import { type Architecture, PRICES } from '../../domain/prices.ts';
+import { PLAN_DEFAULTS } from '../../domain/plan/estimate.ts';
+import { DEFAULT_SIZE, type PictureSize } from '../../domain/plan/picture-size.ts';
+import { makePlan } from '../../domain/plan/plan.ts';
+import { documentedSpeed, type Speed } from '../../domain/plan/speed.ts';
+import type { Architecture } from '../../domain/prices.ts';
 import {
   type Context,
   clientOf,
@@ -12,11 +16,9 @@ import {
   withService,
 } from '../context.ts';
 import { CommandError } from '../failure.ts';
-import { estimateAll } from './estimate.ts';
 import { measureSpeed } from './measure.ts';
-import { DEFAULT_SIZE, type PictureSize, parseSize } from './picture-size.ts';
-import { notesOn, renderPlan } from './plan-text.ts';
-import { documentedSpeed, type Speed, speedOnAws } from './speed.ts';
+import { parseSize } from './picture-size.ts';
+import { renderPlan } from './plan-text.ts';
 
 export interface PlanOptions extends ServiceOptions {
   readonly images: number;
@@ -44,18 +46,45 @@ export function addPlan(program: Command, context: Context): void {
         .argParser(parseSize)
         .default(DEFAULT_SIZE, '500x375'),
     )
-    .option('--memory <MB>', 'memory of the Lambda function', wholeNumber(512, 10_240), 3008)
-    .option('--concurrency <n>', 'requests to Lambda at once', wholeNumber(1, 10_000), 10)
+    .option(
+      '--memory <MB>',
+      'memory of the Lambda function',
+      wholeNumber(512, 10_240),
+      PLAN_DEFAULTS.lambdaMemoryMb,
+    )
+    .option(
+      '--concurrency <n>',
+      'requests to Lambda at once',
+      wholeNumber(1, 10_000),
+      PLAN_DEFAULTS.concurrency,
+    )
     .addOption(
       new Option('--vcpu <n>', 'vCPUs of a Fargate task')
         .choices(['0.25', '0.5', '1', '2', '4', '8', '16'])
-        .default('2'),
+        .default(String(PLAN_DEFAULTS.taskVcpu)),
     )
-    .option('--task-memory <MB>', 'memory of a Fargate task', wholeNumber(512, 122_880), 4096)
-    .option('--max-vcpus <n>', 'vCPUs that tasks may use at once', wholeNumber(1, 10_000), 64)
-    .option('--shard-size <n>', 'pictures of one Fargate task', wholeNumber(1, 1_000_000), 5000)
+    .option(
+      '--task-memory <MB>',
+      'memory of a Fargate task',
+      wholeNumber(512, 122_880),
+      PLAN_DEFAULTS.taskMemoryMb,
+    )
+    .option(
+      '--max-vcpus <n>',
+      'vCPUs that tasks may use at once',
+      wholeNumber(1, 10_000),
+      PLAN_DEFAULTS.maxVcpus,
+    )
+    .option(
+      '--shard-size <n>',
+      'pictures of one Fargate task',
+      wholeNumber(1, 1_000_000),
+      PLAN_DEFAULTS.shardSize,
+    )
     .addOption(
-      new Option('--architecture <name>', 'CPU at AWS').choices(['x86_64', 'arm64']).default('x86_64'),
+      new Option('--architecture <name>', 'CPU at AWS')
+        .choices(['x86_64', 'arm64'])
+        .default(PLAN_DEFAULTS.architecture),
     )
     .addOption(
       new Option(
@@ -67,7 +96,7 @@ export function addPlan(program: Command, context: Context): void {
     )
     .option(...JSON_OPTION);
   withService(command).action((options: PlanOptions) =>
-    plan(context, { ...options, vcpu: Number(options.vcpu) }),
+    run(context, { ...options, vcpu: Number(options.vcpu) }),
   );
   withExamples(command, [
     ['ml-serverless plan --images 1000000', 'a million pictures'],
@@ -77,12 +106,11 @@ export function addPlan(program: Command, context: Context): void {
   ]);
 }
 
-async function plan(context: Context, options: PlanOptions): Promise<void> {
+async function run(context: Context, options: PlanOptions): Promise<void> {
   const { terminal } = context;
   const { images, size, architecture } = options;
   const { speed: here, note } = await findSpeed(context, options);
-  const aws = speedOnAws(here, size);
-  const estimates = estimateAll(
+  const plan = makePlan(
     {
       images,
       architecture,
@@ -93,17 +121,15 @@ async function plan(context: Context, options: PlanOptions): Promise<void> {
       maxVcpus: options.maxVcpus,
       shardSize: options.shardSize,
     },
+    size,
     here,
-    aws,
   );
-  const notes = [note, ...notesOn(options, here, aws)].filter((text) => text !== undefined);
+  const notes = note === undefined ? plan.notes : [note, ...plan.notes];
   if (options.json) {
-    const { recordedOn, region } = PRICES;
-    const prices = { recordedOn, region, currency: 'USD' };
-    await terminal.out(jsonLine({ images, size, speed: { here, aws }, prices, estimates, notes }));
+    await terminal.out(jsonLine({ ...plan, notes }));
     return;
   }
-  await terminal.out(renderPlan(terminal, options, here, estimates, notes));
+  await terminal.out(renderPlan(terminal, options, here, plan.estimates, notes));
 }
 
 /** The speed of this machine, measured where the options and the circumstances allow. */

@@ -18,6 +18,8 @@ const ARTIFACTS = process.env.ARTIFACTS_DIR ?? join(tmpdir(), 'ml-serverless-art
 export interface TestPage extends Page {
   /** What the page logged as an error, policy violations and uncaught exceptions included. */
   readonly faults: string[];
+  /** Addresses of everything that it asked for, from its own server or another. */
+  readonly asked: string[];
 }
 
 export interface TestBrowser {
@@ -39,7 +41,11 @@ export async function openBrowser(): Promise<TestBrowser> {
         colorScheme: 'light',
         ...options,
       });
-      const page = Object.assign(await context.newPage(), { faults: [] as string[] });
+      const page = Object.assign(await context.newPage(), {
+        faults: [] as string[],
+        asked: [] as string[],
+      });
+      page.on('request', (request) => page.asked.push(request.url()));
       page.on('pageerror', (error) => page.faults.push(`uncaught: ${error.message}`));
       page.on('console', (message) => {
         // A refused request is logged by the browser itself; what the page makes of it is what the tests look at.
@@ -47,6 +53,7 @@ export async function openBrowser(): Promise<TestBrowser> {
           page.faults.push(message.text());
         }
       });
+      page.setDefaultTimeout(20_000);
       await page.goto(url);
       return page;
     },
@@ -57,7 +64,9 @@ export async function openBrowser(): Promise<TestBrowser> {
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
 interface Axe {
-  run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }>;
+  run(options: {
+    resultTypes: ['violations'];
+  }): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }>;
 }
 
 /**
@@ -88,9 +97,11 @@ export async function portray(page: Page, name: string): Promise<string[]> {
 }
 
 /** Evaluated through the browser's debugger, which the page's policy does not bind. */
-async function axe(page: Page): Promise<string[]> {
-  await page.evaluate(readFileSync(AXE, 'utf8'));
-  const { violations } = await page.evaluate(() => (globalThis as unknown as { axe: Axe }).axe.run());
+export async function axe(page: Page): Promise<string[]> {
+  if (!(await page.evaluate('"axe" in globalThis'))) await page.evaluate(readFileSync(AXE, 'utf8'));
+  const { violations } = await page.evaluate(() =>
+    (globalThis as unknown as { axe: Axe }).axe.run({ resultTypes: ['violations'] }),
+  );
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .map(

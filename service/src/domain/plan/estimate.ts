@@ -1,11 +1,11 @@
+import { formatCount, formatDollars, formatDuration, formatNumber } from '../format.ts';
 import {
   type Architecture,
   batchCostPerMillion,
   type Cost,
   interactiveCostPerMillion,
   PRICES,
-} from '../../domain/prices.ts';
-import { formatCount, formatDollars, formatDuration, formatNumber } from '../format.ts';
+} from '../prices.ts';
 import type { Speed } from './speed.ts';
 
 /** What is planned. */
@@ -24,6 +24,17 @@ export interface PlanInput {
   readonly shardSize: number;
 }
 
+/** What a plan takes for granted unless it is told otherwise: the stack's own defaults. */
+export const PLAN_DEFAULTS: Omit<PlanInput, 'images'> = {
+  architecture: 'x86_64',
+  lambdaMemoryMb: 3008,
+  concurrency: 10,
+  taskVcpu: 2,
+  taskMemoryMb: 4096,
+  maxVcpus: 64,
+  shardSize: 5000,
+};
+
 /** Time and money of one way to do it, and how they come about. */
 export interface Estimate {
   readonly where: string;
@@ -34,7 +45,7 @@ export interface Estimate {
 }
 
 /** MB of Lambda memory that come with one vCPU, and the most vCPUs there are. */
-const LAMBDA_MB_PER_VCPU = 1769;
+export const LAMBDA_MB_PER_VCPU = 1769;
 const LAMBDA_MAX_VCPU = 6;
 /** HTTP, JSON and base64 around a request: an allowance, not a measurement. */
 const HANDLING_SECONDS = 0.005;
@@ -61,6 +72,21 @@ export function estimateAll(input: PlanInput, here: Speed, aws: Speed): Estimate
   ];
 }
 
+/**
+ * One warm POST /predict on Lambda, taking inference to scale with vCPUs.
+ *
+ * @returns vCPUs that come with the memory; seconds of decoding and HTTP, which one vCPU does; billed seconds in all
+ */
+export function lambdaRequest(memoryMb: number, speed: Speed): { vcpu: number; alone: number; each: number } {
+  const vcpu = Math.min(LAMBDA_MAX_VCPU, memoryMb / LAMBDA_MB_PER_VCPU);
+  const alone = (speed.decodeSeconds + HANDLING_SECONDS) / Math.min(1, vcpu);
+  return { vcpu, alone, each: alone + (speed.inferenceSeconds * speed.cores) / vcpu };
+}
+
+/** Seconds that one image takes a Fargate task of so many vCPUs, taking its work to scale with them. */
+export const taskSecondsPerImage = (vcpu: number, speed: Speed): number =>
+  (speed.batchSeconds * speed.cores) / vcpu;
+
 function onThisMachine({ images }: PlanInput, { where, batchSeconds }: Speed): Estimate {
   const seconds = images * batchSeconds;
   return {
@@ -68,19 +94,17 @@ function onThisMachine({ images }: PlanInput, { where, batchSeconds }: Speed): E
     seconds,
     usd: null,
     arithmetic: [
-      `time   ${n(images)} images × ${ms(batchSeconds)} (${formatNumber(1 / batchSeconds)} images/s) = ${clock(seconds)}`,
+      `time   ${n(images)} ${images === 1 ? 'image' : 'images'} × ${ms(batchSeconds)} (${formatNumber(1 / batchSeconds)} images/s) = ${clock(seconds)}`,
     ],
   };
 }
 
 function onLambda(input: PlanInput, speed: Speed): Estimate {
   const { images, lambdaMemoryMb: memoryMb, concurrency, architecture } = input;
-  const vcpu = Math.min(LAMBDA_MAX_VCPU, memoryMb / LAMBDA_MB_PER_VCPU);
-  const alone = (speed.decodeSeconds + HANDLING_SECONDS) / Math.min(1, vcpu);
-  const inference = (speed.inferenceSeconds * speed.cores) / vcpu;
-  const each = alone + inference;
+  const { vcpu, alone, each } = lambdaRequest(memoryMb, speed);
   const rate = Math.min(API_RATE, concurrency / each);
-  const seconds = images / rate;
+  // A few images at once take as long as one of them.
+  const seconds = Math.max(each, images / rate);
   const cost = scale(interactiveCostPerMillion({ architecture, memoryMb, secondsPerImage: each }), images);
   const gb = memoryMb / 1024;
   const { gbSecond, millionRequests } = PRICES.lambda;
@@ -97,7 +121,9 @@ function onLambda(input: PlanInput, speed: Speed): Estimate {
       `vCPU   ${n(memoryMb)} MB ÷ ${n(LAMBDA_MB_PER_VCPU)} = ${formatNumber(vcpu)}`,
       `image  ${ms(alone)} decoding and HTTP + ${ms(speed.inferenceSeconds)} inference on ${speed.cores} cores × ${speed.cores} ÷ ${formatNumber(vcpu)} vCPU = ${ms(each)}`,
       `rate   the lower of ${concurrency} at once ÷ ${s(each)} = ${formatNumber(concurrency / each)}/s, and the API's ${API_RATE}/s`,
-      `time   ${n(images)} images ÷ ${formatNumber(rate)}/s = ${clock(seconds)}`,
+      seconds === each
+        ? `time   that of one image, ${ms(each)}`
+        : `time   ${n(images)} images ÷ ${formatNumber(rate)}/s = ${clock(seconds)}`,
       ...dollars(cost, explain),
     ],
   };
@@ -105,7 +131,7 @@ function onLambda(input: PlanInput, speed: Speed): Estimate {
 
 function onFargate(input: PlanInput, speed: Speed, spot: boolean): Estimate {
   const { images, architecture, taskVcpu: vcpu, taskMemoryMb: memoryMb, maxVcpus, shardSize } = input;
-  const each = (speed.batchSeconds * speed.cores) / vcpu;
+  const each = taskSecondsPerImage(vcpu, speed);
   const shards = Math.ceil(images / shardSize);
   const tasks = Math.max(1, Math.min(shards, Math.floor(maxVcpus / vcpu)));
   const waves = Math.ceil(shards / tasks);
@@ -143,7 +169,7 @@ function onFargate(input: PlanInput, speed: Speed, spot: boolean): Estimate {
       ? ['       as on demand, except', ...dollars(cost, explain, 'Fargate')]
       : [
           `image  ${ms(speed.batchSeconds)} in batches on ${speed.cores} cores × ${speed.cores} ÷ ${vcpu} vCPU = ${ms(each)}`,
-          `tasks  ${n(images)} images ÷ ${n(shardSize)} = ${n(shards)}, ${n(tasks)} at once (${n(maxVcpus)} vCPU ÷ ${vcpu}): ${n(waves)} ${waves === 1 ? 'wave' : 'waves'}`,
+          `tasks  ${n(images)} ${images === 1 ? 'image' : 'images'} ÷ ${n(shardSize)} = ${n(shards)}, ${n(tasks)} at once (${n(maxVcpus)} vCPU ÷ ${vcpu}): ${n(waves)} ${waves === 1 ? 'wave' : 'waves'}`,
           `time   ${n(waves)} × (${TASK_WAIT_SECONDS} s to start + ${s(work)} of work) = ${clock(seconds)}`,
           `billed ${n(shards)} × ${billed === 60 ? 'the least there is, 60 s,' : `(${TASK_START_SECONDS} s to start + ${s(work)})`} = ${formatNumber(hours)} h`,
           ...dollars(cost, explain),
