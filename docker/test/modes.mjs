@@ -1,6 +1,8 @@
 // Every mode of the image, under a read-only root, without capabilities, as an ordinary user.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { build } from 'esbuild';
+import { REQUIRE } from '../../service/bootstrap/bundle.mjs';
 import { assert, check, run, until } from './harness.mjs';
 
 /** A picture that comes with the model, and what it shows. */
@@ -87,7 +89,7 @@ export async function testModes({ containers, root, emulator }) {
   await check('worker: works a shard of a job in a volume, without even /tmp', async () => {
     const volume = await containers.volume();
     const mount = ['-v', `${volume}:/data`];
-    const planned = await containers.script(PLAN_JOB, mount);
+    const planned = await containers.script(await bundled(PLAN_JOB, root), mount);
     const { jobUri, shards } = JSON.parse(planned);
     assert(shards === 1, `the job has ${shards} shards`);
     await containers.once('worker', [...mount, '-e', `JOB_URI=${jobUri}`], ['worker'], { tmp: false });
@@ -214,11 +216,25 @@ const httpEvent = (method, path, headers, body) => ({
   ...(body ? { body, isBase64Encoded: true } : {}),
 });
 
+/** A script with what it imports of the checkout, which the image holds in another form. */
+async function bundled(contents, root) {
+  const { outputFiles } = await build({
+    stdin: { contents, resolveDir: root, loader: 'ts' },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    mainFields: ['module', 'main'],
+    banner: { js: REQUIRE },
+    write: false,
+  });
+  return outputFiles[0].text;
+}
+
 /** Puts three inputs into the volume and plans a job over them, without starting it. */
 const PLAN_JOB = `
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
-import { createBatch } from '/app/dist/service/src/batch/batch.js';
-import { openStore } from '/app/dist/service/src/storage/open-store.js';
+import { createBatch } from './service/src/batch/batch.ts';
+import { openStore } from './service/src/storage/open-store.ts';
 mkdirSync('/data/input', { recursive: true });
 for (const name of ['pumpkin', 'balloon']) copyFileSync('/app/models/resnet50/samples/' + name + '.jpg', '/data/input/' + name + '.jpg');
 writeFileSync('/data/input/broken.jpg', 'no picture');

@@ -1,12 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { fileURLToPath } from 'node:url';
-import sharp from 'sharp';
-import { defaultModelsDir } from '../../models/folders.ts';
 import { createBatch, jobIdFor } from '../src/batch/batch.ts';
 import { loadConfig, workerEnvironment } from '../src/config.ts';
 import { compareKeys } from '../src/domain/keys.ts';
@@ -14,10 +11,10 @@ import { nativePrecision } from '../src/inference/engines/select.ts';
 import type { JobQueue, JobSubmission } from '../src/jobs/job-queue.ts';
 import { createFileStore } from '../src/storage/files.ts';
 import type { EngineRates } from './engine.ts';
+import { photographs } from './load.ts';
 import { median, printTable, ratio } from './table.ts';
 
-const WORKER = fileURLToPath(new URL('../src/worker.js', import.meta.url));
-const SAMPLES = ['traffic-light', 'balloon', 'crossword', 'pumpkin'];
+const WORKER = resolve('dist', 'bundle', 'worker.js');
 const IMAGES = 512;
 /** Processes started for one picture each, to see what that takes. */
 const SINGLES = 5;
@@ -43,18 +40,8 @@ export async function benchBatch({ best }: EngineRates): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-batch-'));
   try {
     const objects = await createFileStore(folder);
-    const sources = SAMPLES.map((name) => join(defaultModelsDir(), 'resnet50', 'samples', `${name}.jpg`));
-    for (let i = 0; i < IMAGES; i++) {
-      // Photographs of the usual size, no two of them the same.
-      const image = sharp(await readFile(sources[i % sources.length] ?? '')).resize(500, 375, {
-        fit: 'cover',
-      });
-      const bytes = await image
-        .modulate({ hue: i % 360 })
-        .jpeg({ quality: 80 })
-        .toBuffer();
-      await objects.put(`input/${i}.jpg`, bytes);
-    }
+    const pictures = await photographs(IMAGES);
+    for (const [i, bytes] of pictures.entries()) await objects.put(`input/${i}.jpg`, bytes);
     const submissions: JobSubmission[] = [];
     const queue: JobQueue = {
       submit: async (job) => {

@@ -2,12 +2,19 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
+import { bundle, isBundled } from './bundle.mjs';
 import { startStep } from './step.mjs';
 
 const SOURCES = ['service', 'models', 'infra'];
+const SETTINGS = [
+  'tsconfig.json',
+  'package-lock.json',
+  'service/bootstrap/bundle.mjs',
+  'docker/create-bucket.mjs',
+];
 const SKIPPED = new Set(['node_modules', 'dist', 'cdk.out', 'cdk-out']);
 
-/** Compiles TypeScript into dist/ when any source differs from what dist/ was made of. */
+/** Compiles TypeScript into dist/, and bundles the programs, when any source differs from what dist/ was made of. */
 export async function ensureBuild({ root, acquireLock }) {
   if (isBuilt(root)) return;
   const lock = await acquireLock(join(root, '.cache', 'setup.lock'));
@@ -21,6 +28,7 @@ export async function ensureBuild({ root, acquireLock }) {
     if (missing) rmSync(join(root, 'dist', '.tsbuildinfo'), { force: true });
     try {
       await compile(root, (pid) => lock.adopt(pid));
+      await bundle(root);
     } catch (error) {
       step.failed();
       throw error;
@@ -39,7 +47,7 @@ const stampFile = (root) => join(root, 'dist', '.built-from');
 export function isBuilt(root) {
   const stamp = stampFile(root);
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== hashSources(root)) return false;
-  return sourceFiles(root).every((file) => existsSync(outputOf(root, file)));
+  return isBundled(root) && sourceFiles(root).every((file) => existsSync(outputOf(root, file)));
 }
 
 /** Removes compiled files whose source is gone (a deleted test must not run on); true when a source has no output. */
@@ -53,7 +61,7 @@ export function removeStrays(root) {
 
 function hashSources(root) {
   const hash = createHash('sha256');
-  for (const file of ['tsconfig.json', 'package-lock.json', ...sourceFiles(root)]) {
+  for (const file of [...SETTINGS, ...sourceFiles(root)]) {
     const content = readFileSync(join(root, file));
     hash.update(`${file}\0${content.length}\0`).update(content);
   }

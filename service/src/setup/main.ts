@@ -16,7 +16,7 @@ const TEST_TIMEOUT_MS = 600_000;
 export interface MainOptions {
   /** The clone: the folder of package.json. */
   readonly root: string;
-  /** start, test, setup, or the name of an entrypoint in service/src. */
+  /** start, test, setup, or the name of a program in dist/bundle. */
   readonly command: string;
   readonly args: readonly string[];
   readonly environment: NodeJS.ProcessEnv;
@@ -107,7 +107,7 @@ async function planRun(
     ];
   }
   const name = command === 'start' ? 'server' : command;
-  const entry = join(root, 'dist', 'service', 'src', `${name}.js`);
+  const entry = join(root, 'dist', 'bundle', `${name}.js`);
   if (!/^[a-z][a-z-]*$/.test(name) || !existsSync(entry)) {
     throw new SetupError(
       `there is no command ${JSON.stringify(command)}: \`npm start -- --help\` lists them`,

@@ -1,13 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
-import { pino } from 'pino';
 import { parse } from 'yaml';
 import { configSchema, loadConfig } from '../../src/config.ts';
-import { PRICES } from '../../src/domain/prices.ts';
-import { buildApp } from '../../src/http/app.ts';
-import { createGatedModels } from '../helpers/gated-models.ts';
 
 interface Service {
   readonly image: string;
@@ -107,86 +103,5 @@ describe('docker-compose.yml', () => {
         else assert.ok(source in file.volumes, `${name}: ${source}`);
       }
     }
-  });
-});
-
-describe('the dashboard', () => {
-  interface Panel {
-    readonly title: string;
-    readonly type: string;
-    readonly targets?: readonly { readonly expr: string }[];
-    readonly datasource?: { readonly uid: string };
-  }
-  const folder = resolve('docker', 'compose', 'grafana');
-  const dashboards = join(folder, 'dashboards');
-  const dashboard = JSON.parse(readFileSync(join(dashboards, 'ml-serverless.json'), 'utf8')) as {
-    panels: readonly Panel[];
-    templating: { list: readonly { name: string; query: string }[] };
-  };
-  const expressions = dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
-
-  it('answers five questions', () => {
-    const rows = dashboard.panels.filter(({ type }) => type === 'row').map(({ title }) => title);
-    assert.deepEqual(rows, [
-      'Is it up?',
-      'How fast is it?',
-      'How full is it?',
-      'What fails?',
-      'What does it cost?',
-    ]);
-    assert.deepEqual(readdirSync(dashboards), ['ml-serverless.json']);
-  });
-
-  it('asks only for metrics and labels that the service has', async () => {
-    const models = createGatedModels();
-    const config = loadConfig({ LOG_LEVEL: 'silent' });
-    const app = await buildApp({
-      config,
-      logger: pino({ level: 'silent' }),
-      models,
-      close: async () => undefined,
-    });
-    try {
-      await app.ready();
-      const { payload } = await app.inject({ method: 'GET', url: '/metrics' });
-      const known = new Set([...payload.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name));
-      const words = new Set(
-        expressions.flatMap(
-          (each) => each.replaceAll(/\$\w+/g, '').match(/\b[a-z]+(?:_[a-z0-9]+){1,}\b(?=\{|\[|\)|$)/g) ?? [],
-        ),
-      );
-      words.delete('histogram_quantile');
-      assert.ok(words.size >= 8, [...words].join());
-      for (const word of words)
-        assert.ok(
-          known.has(word.replace(/_(bucket|sum|count)$/, '')) || known.has(word),
-          `${word} is a metric`,
-        );
-    } finally {
-      await app.close();
-    }
-  });
-
-  it('calculates with the prices of the price list', () => {
-    const variable = (name: string) => dashboard.templating.list.find((each) => each.name === name)?.query;
-    assert.equal(Number(variable('vcpu_hour')), PRICES.fargate.vcpuHour.x86_64);
-    assert.equal(Number(variable('gb_hour')), PRICES.fargate.gbHour.x86_64);
-  });
-
-  it('reads the data source that is provisioned', () => {
-    const { datasources } = parse(
-      readFileSync(join(folder, 'provisioning', 'datasources', 'prometheus.yml'), 'utf8'),
-    ) as {
-      datasources: { uid: string; url: string }[];
-    };
-    const uids = new Set(datasources.map(({ uid }) => uid));
-    for (const { datasource, title, type } of dashboard.panels)
-      if (type !== 'row') assert.ok(uids.has(datasource?.uid ?? ''), title);
-    const { scrape_configs } = parse(
-      readFileSync(resolve('docker', 'compose', 'prometheus.yml'), 'utf8'),
-    ) as {
-      scrape_configs: { job_name: string; static_configs: { targets: string[] }[] }[];
-    };
-    assert.deepEqual(scrape_configs[0]?.static_configs[0]?.targets, ['api:8080']);
   });
 });

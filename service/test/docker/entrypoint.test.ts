@@ -31,9 +31,9 @@ describe('the entrypoint of the image', () => {
   let app: string;
   before(async () => {
     app = await mkdtemp(join(tmpdir(), 'entrypoint-'));
-    await mkdir(join(app, 'dist', 'service', 'src'), { recursive: true });
+    await mkdir(join(app, 'dist', 'bundle'), { recursive: true });
     for (const name of ['server', 'worker', 'cli', 'lambda', 'dispatcher'])
-      await writeFile(join(app, 'dist', 'service', 'src', `${name}.js`), TELL);
+      await writeFile(join(app, 'dist', 'bundle', `${name}.js`), TELL);
     await writeFile(join(app, 'index.mjs'), TELL);
     await mkdir(join(app, 'data'));
   });
@@ -59,7 +59,7 @@ describe('the entrypoint of the image', () => {
 
   it('starts the server when nothing is said', () => {
     const started = start([]).started();
-    assert.equal(programOf(started), 'dist/service/src/server.js');
+    assert.equal(programOf(started), 'dist/bundle/server.js');
     assert.equal(started.env.STORE, `file:${join(app, 'data')}`);
   });
 
@@ -83,7 +83,7 @@ describe('the entrypoint of the image', () => {
       LAMBDA_TASK_ROOT: '/var/task',
     }).started();
     assert.equal(programOf(started), 'index.mjs');
-    assert.equal(started.env._HANDLER, 'dist/service/src/lambda.handler');
+    assert.equal(started.env._HANDLER, 'dist/bundle/lambda.handler');
     assert.equal(started.env.LAMBDA_TASK_ROOT, app);
   });
 
@@ -92,7 +92,7 @@ describe('the entrypoint of the image', () => {
       AWS_LAMBDA_RUNTIME_API: '127.0.0.1:9001',
       _HANDLER: 'entrypoint',
     }).started();
-    assert.equal(started.env._HANDLER, 'dist/service/src/dispatcher.handler');
+    assert.equal(started.env._HANDLER, 'dist/bundle/dispatcher.handler');
   });
 
   it('refuses the lambda modes where no Lambda is, and says what to do', () => {
@@ -123,7 +123,7 @@ describe('the entrypoint of the image', () => {
 
   it('leaves the worker in its folder and with its settings', () => {
     const started = start(['worker']).started();
-    assert.equal(programOf(started), 'dist/service/src/worker.js');
+    assert.equal(programOf(started), 'dist/bundle/worker.js');
     assert.equal(started.env.STORE, undefined);
   });
 

@@ -18,6 +18,7 @@ interface Build {
 }
 const { whyInstall, explain } = await bootstrapModule<Dependencies>('dependencies.mjs');
 const { isBuilt, ensureBuild } = await bootstrapModule<Build>('build.mjs');
+const { PROGRAMS } = await bootstrapModule<{ PROGRAMS: Readonly<Record<string, string>> }>('bundle.mjs');
 const { acquireLock } = await bootstrapModule<{ acquireLock: unknown }>('lock.mjs');
 
 async function write(folder: string, files: Readonly<Record<string, unknown>>): Promise<void> {
@@ -76,6 +77,8 @@ async function buildable(t: TestContext): Promise<string> {
     'service/src/a.ts': 'export const a = 1;\n',
     'service/test/b.test.ts': 'export const b = 1;\n',
     'models/m.ts': 'export const m = 1;\n',
+    'service/bootstrap/bundle.mjs': '',
+    ...Object.fromEntries(Object.values(PROGRAMS).map((source) => [source, 'export const program = 1;\n'])),
   });
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
   return folder;
@@ -99,6 +102,11 @@ test('the build is repeated when a source changes or an output is gone, and not 
   assert.equal(isBuilt(folder), false);
   await build();
   assert.match(await readFile(join(folder, 'dist/models/m.js'), 'utf8'), /m = 1/);
+
+  await unlink(join(folder, 'dist/bundle/server.js'));
+  assert.equal(isBuilt(folder), false);
+  await build();
+  assert.match(await readFile(join(folder, 'dist/bundle/server.js'), 'utf8'), /program/);
 
   await rm(join(folder, 'service/test/b.test.ts'));
   await build();
