@@ -2,7 +2,7 @@
 import { CommanderError } from 'commander';
 import { EXIT, type ExitStatus, interrupted, toCommandError } from './cli/failure.ts';
 import { createProgram } from './cli/program.ts';
-import { createTerminal, printable, type Terminal } from './cli/terminal.ts';
+import { createTerminal, failureMark, printable, type Terminal } from './cli/terminal.ts';
 import { loadCliConfig } from './config.ts';
 
 // The first signal lets the command end in good order, the second one ends it at once.
@@ -29,7 +29,7 @@ try {
     process.exitCode = thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
   } else {
     const { code, message, exitStatus } = toCommandError(thrown);
-    const mark = terminal?.live ? terminal.errColours.red('  ✗') : 'error:';
+    const mark = terminal ? failureMark(terminal) : 'error:';
     process.stderr.write(`${mark} ${printable(message)} [${code}]\n`);
     process.exitCode = exitStatus;
   }

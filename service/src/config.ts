@@ -66,6 +66,18 @@ export const configSchema = Type.Object({
     'longest wait for a fuller batch, in milliseconds, while others are at work',
   ),
   MAX_QUEUE: integer(1, 100_000, 256, 'images that may wait for inference; one more gets 503 OVERLOADED'),
+  REQUEST_TIMEOUT_MS: integer(
+    1000,
+    3_600_000,
+    60_000,
+    'longest time in milliseconds for the body of a request to arrive; for a form to POST /batch: without 1 KiB a second',
+  ),
+  UPLOAD_TIMEOUT_MS: integer(
+    1000,
+    86_400_000,
+    3_600_000,
+    'longest time in milliseconds for a whole form to POST /batch to arrive',
+  ),
   STORE: Type.String({
     default: 'file:./data',
     pattern: '^(file:.+|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])$',
@@ -124,6 +136,9 @@ export const configSchema = Type.Object({
   AWS_LAMBDA_FUNCTION_NAME: optionalString('set by AWS Lambda; metrics are then written to the log (EMF)'),
 });
 
+/** Larger collections go into the store first. */
+const MAX_FORM_BYTES = 2 * 1024 ** 3;
+
 type Parsed = Static<typeof configSchema>;
 
 /** The parsed, checked environment. */
@@ -135,6 +150,8 @@ export interface Config extends Readonly<Omit<Parsed, 'API_KEYS'>> {
   readonly modelsDir: string;
   /** Largest image in the body of a request, in bytes: MAX_IMAGE_BYTES, or less where the platform takes less. */
   readonly maxUploadBytes: number;
+  /** Most bytes of the images of one form: 2 GiB, or less where the platform takes less. */
+  readonly maxFormBytes: number;
   /** The models that MODEL and MODELS name; empty when neither is set. */
   readonly models: readonly string[];
   /** CPU threads the engine may use. */
@@ -200,6 +217,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     cacheDir: parsed.CACHE_DIR ?? defaultCacheDir(environment.XDG_CACHE_HOME),
     modelsDir: parsed.MODELS_DIR ?? defaultModelsDir(),
     maxUploadBytes: parsed.MAX_IMAGE_BYTES,
+    maxFormBytes: MAX_FORM_BYTES,
     cpus: availableParallelism(),
   };
 }

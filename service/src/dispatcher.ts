@@ -8,6 +8,7 @@ import { openStore } from './storage/open-store.ts';
 import { type InvocationContext, meterInvocations } from './telemetry/meter-invocations.ts';
 import { observedQueue } from './telemetry/observed-queue.ts';
 import { openTracing } from './telemetry/open-tracing.ts';
+import { WORKER_PROGRAM } from './worker-program.ts';
 
 /** How many classes a dropped picture gets; a request says it for itself. */
 const TOP_K = 5;
@@ -22,7 +23,10 @@ const opened = open();
 async function open() {
   const objects = await openStore(config.STORE, config.S3_ENDPOINT);
   const tracing = await openTracing(config, logger);
-  const queue = observedQueue(await openQueue(config, workerEnvironment), tracing);
+  const queue = observedQueue(
+    await openQueue({ ...config, worker: WORKER_PROGRAM }, workerEnvironment),
+    tracing,
+  );
   const batch: Batch = createBatch({
     objects,
     queue,

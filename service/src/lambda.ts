@@ -21,6 +21,7 @@ const config = loadConfig();
 const services = await createServices({
   ...config,
   maxUploadBytes: Math.min(config.maxUploadBytes, MAX_UPLOAD_BYTES),
+  maxFormBytes: MAX_UPLOAD_BYTES,
 });
 const app = await buildApp(services);
 const proxy = awsLambdaFastify(app, {

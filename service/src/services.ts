@@ -13,6 +13,7 @@ import { createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { observedQueue } from './telemetry/observed-queue.ts';
 import { openTracing } from './telemetry/open-tracing.ts';
 import type { Tracing } from './telemetry/tracing.ts';
+import { WORKER_PROGRAM } from './worker-program.ts';
 
 /** Everything the entrypoints share. Whoever creates it closes it, after the app that uses it. */
 export interface Services {
@@ -48,7 +49,10 @@ export async function createServices(
     onBatch: metrics.batch,
     tracing,
   });
-  const opened = await openQueue(config, workerEnvironment, { onRows: metrics.rows, onEnd: metrics.job });
+  const opened = await openQueue({ ...config, worker: WORKER_PROGRAM }, workerEnvironment, {
+    onRows: metrics.rows,
+    onEnd: metrics.job,
+  });
   const queue = observedQueue(opened, tracing, metrics);
   const batch = createBatch({
     objects,
@@ -59,7 +63,7 @@ export async function createServices(
     onError: (error, jobId) =>
       logger.error({ err: error, jobId }, 'job not started; the next look at it tries again'),
   });
-  const drop = createDrop({ config, objects, batch, logger });
+  const drop = createDrop({ config, objects, batch, logger, model: models.defaultName });
   return {
     config,
     logger,

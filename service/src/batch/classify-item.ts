@@ -1,19 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ErrorCode, isAppError } from '../domain/errors.ts';
-import type { ResultRow, ShardInput } from '../domain/job.ts';
+import { isAppError } from '../domain/errors.ts';
+import { ITEM_FAULTS, type ResultRow, type ShardInput } from '../domain/job.ts';
 import { outputKey } from '../domain/keys.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { Answerer } from './answerer.ts';
-
-/** The input's own faults: each becomes a row. Every other failure is the system's, ends the worker and is retried. */
-const ITEM_FAULTS = [
-  'UNREADABLE_IMAGE',
-  'UNSUPPORTED_MEDIA_TYPE',
-  'IMAGE_TOO_LARGE',
-  'INVALID_REQUEST',
-  'OBJECT_NOT_FOUND',
-  'OBJECT_CHANGED',
-] as const satisfies readonly ErrorCode[];
 
 /** The object was not the one the job was made for: whoever replaced it causes a job of its own. */
 const VERSION_GONE = ['OBJECT_NOT_FOUND', 'OBJECT_CHANGED'];

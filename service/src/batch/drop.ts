@@ -10,7 +10,9 @@ import type { Batch } from './batch.ts';
 import { missingOutputs } from './missing-outputs.ts';
 
 export interface DropOptions {
-  readonly config: Pick<Config, 'STORE' | 'S3_ENDPOINT' | 'JOBS' | 'DROP' | 'DROP_INTERVAL_MS' | 'MODEL'>;
+  readonly config: Pick<Config, 'STORE' | 'S3_ENDPOINT' | 'JOBS' | 'DROP' | 'DROP_INTERVAL_MS'>;
+  /** What classifies. */
+  readonly model: string;
   readonly objects: ObjectStore;
   readonly batch: Batch;
   readonly logger: Logger;
@@ -42,7 +44,7 @@ export function isIgnoredName(name: string): boolean {
   return name.startsWith('.') || name === 'Thumbs.db' || name === 'desktop.ini';
 }
 
-export function createDrop({ config, objects, batch, logger }: DropOptions): Drop {
+export function createDrop({ config, model, objects, batch, logger }: DropOptions): Drop {
   const { watch } = objects;
   const isFolder = watch !== undefined;
   const isOn =
@@ -97,12 +99,12 @@ export function createDrop({ config, objects, batch, logger }: DropOptions): Dro
     for (let i = 0; i < fresh.length; i += MAX_OBJECTS) {
       const part = fresh.slice(i, i + MAX_OBJECTS);
       const parts = part.flatMap(({ key, etag }) => [key, etag ?? '']);
-      const jobId = derivedJobId('d', [config.MODEL, String(Date.now()), ...parts]);
+      const jobId = derivedJobId('d', [model, String(Date.now()), ...parts]);
       await batch.submit({
         jobId,
         origin: 'drop',
         source: { kind: 'objects', objects: part },
-        model: config.MODEL,
+        model,
         topK: TOP_K,
       });
       // Only a folder's comparison asks for them; of a store that is listed, `handedOver` knows.

@@ -9,6 +9,7 @@ import { handleClientError } from './client-error.ts';
 import { handleError } from './error-handler.ts';
 import { addImageParsers } from './image-body.ts';
 import { authPlugin } from './plugins/auth.ts';
+import { bodyTimePlugin } from './plugins/body-time.ts';
 import { bodyTypesPlugin } from './plugins/body-types.ts';
 import { documentPlugin } from './plugins/document.ts';
 import { lifecyclePlugin } from './plugins/lifecycle.ts';
@@ -26,16 +27,18 @@ import { metricsRoutes } from './routes/metrics.ts';
 import { modelRoutes } from './routes/models.ts';
 import { openInferenceRoutes } from './routes/open-inference.ts';
 import { openapiRoutes } from './routes/openapi.ts';
+import { planRoutes } from './routes/plan.ts';
 import { predictRoutes } from './routes/predict.ts';
 import { sagemakerRoutes } from './routes/sagemaker.ts';
 import { ClassificationResponse, ModelResponse, Problem } from './schemas.ts';
+import { lazySerializers } from './serializer.ts';
 import { TabularResponse } from './tabular-schemas.ts';
 import { formatSchemaErrors, validatorCompiler } from './validator.ts';
 
 /** Bounds of the connection, in milliseconds, bytes and pieces. */
 const LIMITS = {
-  /** From the first byte of a request to its last; slow uploads end here. */
-  requestTimeout: 60_000,
+  /** Beyond what plugins/body-time.ts allows an upload: Node's own bound, for what it should miss. */
+  requestTimeoutMargin: 60_000,
   headersTimeout: 15_000,
   /** Longer than the 60 s after which AWS load balancers drop an idle connection, so that they do it first. */
   keepAliveTimeout: 65_000,
@@ -56,7 +59,7 @@ export async function buildApp(services: Services): Promise<App> {
     logController: new RequestLog(),
     genReqId: requestIdOf,
     http: { maxHeaderSize: LIMITS.maxHeaderSize, headersTimeout: LIMITS.headersTimeout },
-    requestTimeout: LIMITS.requestTimeout,
+    requestTimeout: services.config.UPLOAD_TIMEOUT_MS + LIMITS.requestTimeoutMargin,
     keepAliveTimeout: LIMITS.keepAliveTimeout,
     bodyLimit: LIMITS.bodyLimit,
     routerOptions: { maxParamLength: LIMITS.maxParamLength, ignoreTrailingSlash: true },
@@ -64,7 +67,12 @@ export async function buildApp(services: Services): Promise<App> {
     return503OnClosing: false,
     trustProxy: false,
     // Not setValidatorCompiler: scopes inside this one would not inherit it and validate by Ajv's rules.
-    schemaController: { compilersFactory: { buildValidator: () => validatorCompiler as never } },
+    schemaController: {
+      compilersFactory: {
+        buildValidator: () => validatorCompiler as never,
+        buildSerializer: lazySerializers(),
+      },
+    },
     clientErrorHandler: (error, socket) => handleClientError(error, socket),
     frameworkErrors: (error, request, reply) => {
       reply.header('x-request-id', request.id);
@@ -87,6 +95,8 @@ export async function buildApp(services: Services): Promise<App> {
   await app.register(tracingPlugin, { tracing });
   await app.register(securityPlugin);
   await app.register(authPlugin, { keys: services.config.API_KEYS });
+  const { REQUEST_TIMEOUT_MS: requestMs, UPLOAD_TIMEOUT_MS: uploadMs } = services.config;
+  await app.register(bodyTimePlugin, { requestMs, uploadMs });
   await app.register(documentPlugin);
   await app.register(notFoundPlugin);
   await app.register(bodyTypesPlugin);
@@ -101,6 +111,7 @@ export async function buildApp(services: Services): Promise<App> {
     openInferenceRoutes(scope as App, services);
   });
   batchRoutes(app, services);
+  planRoutes(app, services);
   modelRoutes(app, services);
   healthRoutes(app, services);
   metricsRoutes(app);

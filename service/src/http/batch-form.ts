@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { Value } from 'typebox/value';
 import { jobIdFor } from '../batch/batch.ts';
+import type { Config } from '../config.ts';
 import { AppError, isAppError } from '../domain/errors.ts';
 import { jobLayout } from '../domain/job-layout.ts';
 import { checkKey } from '../domain/keys.ts';
@@ -8,8 +9,6 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import { BatchFormFields } from './batch-schemas.ts';
 
 export const MAX_FILES = 1_000;
-/** Of one form; larger collections go into the store first. */
-const MAX_FORM_BYTES = 2 * 1024 ** 3;
 
 export interface UploadedBatch extends BatchFormFields {
   readonly jobId: string;
@@ -29,7 +28,7 @@ export interface UploadedBatch extends BatchFormFields {
 export async function storeBatchForm(
   request: FastifyRequest,
   objects: ObjectStore,
-  maxImageBytes: number,
+  { MAX_IMAGE_BYTES, maxFormBytes }: Pick<Config, 'MAX_IMAGE_BYTES' | 'maxFormBytes'>,
   check: (fields: BatchFormFields) => void,
 ): Promise<UploadedBatch> {
   const texts: Record<string, string> = {};
@@ -40,8 +39,15 @@ export async function storeBatchForm(
     for (const key of stored) await objects.delete(key);
   };
   try {
-    const limits = { fileSize: maxImageBytes, files: MAX_FILES, fields: 3, fieldSize: 1024, headerPairs: 32 };
-    for await (const part of request.parts({ limits })) {
+    const limits = {
+      fileSize: MAX_IMAGE_BYTES,
+      files: MAX_FILES,
+      fields: 3,
+      fieldSize: 1024,
+      headerPairs: 32,
+    };
+    // The path of a file in its folder is part of its key; the parser would keep the last name only.
+    for await (const part of request.parts({ limits, preservePath: true })) {
       if (part.type === 'field') {
         if (job)
           throw invalid(`the field ${quote(part.fieldname)} comes after a file; send the fields first`);
@@ -51,10 +57,10 @@ export async function storeBatchForm(
       job ??= openJob(texts, check);
       const body = await part.toBuffer();
       bytes += body.length;
-      if (bytes > MAX_FORM_BYTES) {
+      if (bytes > maxFormBytes) {
         throw new AppError(
           'PAYLOAD_TOO_LARGE',
-          `the form has more than ${MAX_FORM_BYTES} bytes; put the files into the store and name a prefix`,
+          `the form has more than ${maxFormBytes} bytes of images; send fewer at a time, or put the files into the store and name a prefix`,
         );
       }
       const key = freeKey(job.prefix, part.filename, stored);
@@ -97,13 +103,27 @@ function openJob(texts: Readonly<Record<string, string>>, check: (fields: BatchF
   return { fields: checked, jobId, prefix: jobLayout(jobId).uploads };
 }
 
-/** Files of one name are told apart by a number before the name. */
+/** Files of one path are told apart by a number before the name: `cats/a.jpg`, `cats/2-a.jpg`. */
 function freeKey(prefix: string, filename: string | undefined, taken: ReadonlySet<string>): string {
-  const name = (filename ?? '').replaceAll('\0', '').replace(/^\/+|\/+$/g, '') || 'file';
+  const path = pathOf(filename ?? '');
+  const at = path.lastIndexOf('/') + 1;
   for (let n = 1; ; n++) {
-    const key = prefix + (n === 1 ? name : `${n}-${name}`);
-    if (!taken.has(key)) return checkKey(key);
+    const name = n === 1 ? path : `${path.slice(0, at)}${n}-${path.slice(at)}`;
+    if (!taken.has(prefix + name)) return checkKey(prefix + name);
   }
+}
+
+/** The path a file is sent under, relative to whatever folder was sent. @throws AppError INVALID_REQUEST */
+function pathOf(filename: string): string {
+  if (filename === '') return 'file';
+  const names = filename.split(/[\\/]/);
+  const isAbsolute = /^([A-Za-z]:)?[\\/]/.test(filename);
+  if (isAbsolute || filename.includes('\0') || names.some((name) => /^\.{0,2}$/.test(name))) {
+    throw invalid(
+      `a file is sent under the path ${quote(filename)}; send it under a relative path without empty names, "." and ".."`,
+    );
+  }
+  return filename;
 }
 
 const quote = (name: string) => JSON.stringify(name.slice(0, 64));

@@ -51,7 +51,7 @@ export const BatchForm = Type.Object(
     ...options,
     files: Type.Array(Type.Unsafe<Buffer>({ type: 'string', format: 'binary' }), {
       description:
-        'Any number of image files up to 1,000, after the other fields; the parts may have any name',
+        'Any number of image files up to 1,000, after the other fields; the parts may have any name. A file name may be a relative path (`cats/a.jpg`), which is then part of the key',
     }),
   },
   { required: ['files'] },

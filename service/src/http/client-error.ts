@@ -2,9 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { AppError } from '../domain/errors.ts';
 import { toProblem } from './error-handler.ts';
+import type { Problem } from './schemas.ts';
+
+/** How long a client may take to close a connection that was ended here, in milliseconds. */
+const LINGER_MS = 5_000;
 
 /** What Node's HTTP parser says of bytes that never became a request. */
-function toParserError(code: string | undefined): AppError {
+export function toParserError(code: string | undefined): AppError {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
       return new AppError('HEADERS_TOO_LARGE', 'the URL and headers together are too long');
@@ -23,8 +27,15 @@ export function handleClientError(error: NodeJS.ErrnoException, socket: Socket):
     socket.destroy();
     return;
   }
-  const problem = toProblem(toParserError(error.code), randomUUID());
+  answerOnSocket(socket, toProblem(toParserError(error.code), randomUUID()));
+}
+
+/** Writes a problem past the HTTP layer and ends the connection: at once where the client ends it too, else a little later. */
+export function answerOnSocket(socket: Socket, problem: Problem): void {
   const body = JSON.stringify(problem);
+  // The other side may keep its half open, and go on sending, for ever.
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  socket.once('close', () => clearTimeout(timer));
   socket.end(
     [
       `HTTP/1.1 ${problem.status} ${problem.title}`,

@@ -6,10 +6,14 @@ import type { FastifyReply } from 'fastify';
  */
 export function clientSignal(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
-  const { raw } = reply;
+  abortWithClient(reply, controller);
+  return controller.signal;
+}
+
+/** Aborts `controller` when the client hangs up before its answer is written. */
+export function abortWithClient({ raw }: FastifyReply, controller: AbortController): void {
   if (raw.destroyed) controller.abort();
   raw.once('close', () => {
     if (!raw.writableFinished) controller.abort();
   });
-  return controller.signal;
 }

@@ -97,11 +97,17 @@ export function toProblem(error: AppError, requestId: string): Problem {
 export function handleError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const error = withRouteFacts(toAppError(thrown), request);
   const problem = { ...toProblem(error, request.id), ...openInferenceMember(error, request) };
-  if (problem.status >= 500)
+  if (isExpected(error, request)) request.log.debug({ code: error.code }, error.message);
+  else if (problem.status >= 500)
     request.log.error({ err: error.cause ?? error, code: error.code }, error.message);
   else request.log.info({ code: error.code, ...loggable(error) }, 'request refused');
   drainUpload(request, reply);
   sendProblem(reply, problem);
+}
+
+/** A probe that asks before the model is loaded, or while the server shuts down, is told no; that is no fault. */
+function isExpected({ code }: AppError, request: FastifyRequest): boolean {
+  return code === 'MODEL_NOT_READY' && request.routeOptions.config?.quiet === true;
 }
 
 /** The Open Inference Protocol's errors are `{ "error": text }`: its routes say both. */

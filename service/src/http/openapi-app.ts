@@ -10,6 +10,7 @@ export async function documentApp(): Promise<App> {
     config: loadConfig({}),
     logger: pino({ level: 'silent' }),
     models: {
+      defaultName: 'none',
       ready: false,
       list: () => [],
       get: () => {

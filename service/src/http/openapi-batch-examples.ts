@@ -25,6 +25,17 @@ const row = {
   predictions: [{ label: 'Egyptian_cat', index: 285, probability: 0.742113 }],
 };
 
+const speed = {
+  where: 'a machine of two cores',
+  source: 'documented: ResNet-50, TensorFlow, float32, two cores with AVX-512',
+  engine: 'tensorflow',
+  precision: 'float32',
+  cores: 2,
+  decodeSeconds: 0.005,
+  inferenceSeconds: 0.035,
+  batchSeconds: 0.0325,
+};
+
 /** Examples of the routes of batch jobs. */
 export const BATCH_EXAMPLES: Readonly<Record<string, Examples>> = {
   submitBatch: {
@@ -43,6 +54,23 @@ export const BATCH_EXAMPLES: Readonly<Record<string, Examples>> = {
   getBatchJob: { response: ended },
   cancelBatchJob: {
     response: { ...ended, status: 'CANCELLED', reason: 'cancelled by request' },
+  },
+  planBatch: {
+    response: {
+      images: 1000,
+      size: { width: 500, height: 375, bytes: 56_250 },
+      speed: { here: speed, aws: speed },
+      prices: { recordedOn: '2026-11-22', region: 'us-east-1', currency: 'USD' },
+      estimates: [
+        {
+          where: 'a machine of two cores',
+          seconds: 32.5,
+          usd: null,
+          arithmetic: ['time   1,000 images × 32.5 ms (30.8 images/s) = 32.5 s'],
+        },
+      ],
+      notes: ['times on AWS leave out upload and cold starts'],
+    },
   },
   getBatchResults: {
     response: `${JSON.stringify(row)}\n${JSON.stringify({

@@ -26,7 +26,9 @@ export class RequestLog extends LogController {
       ms: Math.round(reply.elapsedTime * 10) / 10,
       ...(error ? { err: error } : {}),
     };
-    const isQuiet = request.routeOptions.config?.quiet === true && reply.statusCode < 500;
+    // 503 is how a probe is told: not yet.
+    const isQuiet =
+      request.routeOptions.config?.quiet === true && (reply.statusCode < 500 || reply.statusCode === 503);
     request.log[isQuiet ? 'debug' : 'info'](line, 'request');
   }
 }

@@ -1,12 +1,9 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AppError, isAppError } from '../domain/errors.ts';
+import { AppError } from '../domain/errors.ts';
 import type { Row, TabularModel, TabularPrediction } from '../domain/tabular.ts';
 import type { Services } from '../services.ts';
 import type { App } from './app-type.ts';
-import { clientSignal } from './client-signal.ts';
-
-/** Longest a request may take from its last byte to its answer, in milliseconds. */
-const ANSWER_WITHIN_MS = 60_000;
+import { within } from './within.ts';
 
 /** The media type of a request without its parameters, in lower case; '' when it names none. */
 export const mediaTypeOf = ({ headers }: FastifyRequest): string =>
@@ -42,17 +39,4 @@ export async function predictRows(
     app.metrics.observe(prediction);
     return prediction;
   });
-}
-
-/** Runs `work` until its answer, the end of the client or the end of its time. @throws AppError OVERLOADED */
-export async function within<T>(reply: FastifyReply, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const timeout = AbortSignal.timeout(ANSWER_WITHIN_MS);
-  try {
-    return await work(AbortSignal.any([clientSignal(reply), timeout]));
-  } catch (error) {
-    if (timeout.aborted && isAppError(error, 'REQUEST_CANCELLED')) {
-      throw new AppError('OVERLOADED', 'no answer in time; try again later', {}, { cause: error });
-    }
-    throw error;
-  }
 }

@@ -18,9 +18,11 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
   const contentType = (rest as { contentType?: string }).contentType;
   if (httpPart === 'body' && contentType !== undefined && contentType !== 'application/json')
     return () => true;
-  const check = Compile(schema);
+  // Compiled when first needed: a start has better things to do.
+  let check: ReturnType<typeof Compile> | undefined;
   const textual = httpPart === 'querystring' || httpPart === 'params';
   return (data: unknown) => {
+    check ??= Compile(schema);
     const value = textual ? integersOf(schema, data) : data;
     return check.Check(value) ? { value } : { error: check.Errors(value) as never };
   };

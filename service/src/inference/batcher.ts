@@ -4,7 +4,7 @@ import { NO_TRACING, type Traceparent, type Tracing } from '../telemetry/tracing
 import type { Engine } from './engines/engine.ts';
 
 export interface BatcherOptions {
-  readonly engine: Pick<Engine, 'infer'>;
+  readonly engine: Pick<Engine, 'allocate' | 'infer'>;
   /** Most images in one batch. */
   readonly maxBatch: number;
   /** Longest wait for a fuller batch in milliseconds, while others are on their way. */
@@ -86,7 +86,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
     const started = performance.now();
     try {
       const size = fixedSize ? maxBatch : items.length;
-      const batch = new Float32Array(size * options.imageLength);
+      const batch = engine.allocate(size * options.imageLength);
+      batch.fill(0, items.length * options.imageLength);
       items.forEach((item, index) => {
         options.write(item.pixels, batch, index);
       });

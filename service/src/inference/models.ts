@@ -12,8 +12,8 @@ export type { ModelsOptions } from './open-model.ts';
 
 /**
  * Starts to load the models and resolves at once; `loaded` and `ready` tell when they are warm. A model that cannot be
- * loaded rejects `loaded` with AppError INVALID_MODEL or MODEL_NOT_FOUND; with STRICT_MODELS=off only the default
- * one does, and any other is left out.
+ * loaded rejects `loaded` with AppError INVALID_MODEL or MODEL_NOT_FOUND; with STRICT_MODELS=off it is left out, and
+ * `loaded` rejects only when no model is left. Where the default one is left out, no other answers in its name.
  */
 export async function createModels(
   config: Config,
@@ -32,22 +32,29 @@ export async function createModels(
 
   /** One after the other: each has the CPUs for its warm-up, and their peaks of memory do not add up. */
   async function loadAll(): Promise<void> {
+    let firstFault: unknown;
     for (const [name, folder] of folders) {
       if (closing) return;
       try {
         opened.set(name, await openModel(name, folder, config, logger, options));
       } catch (error) {
-        if (config.STRICT_MODELS === 'on' || name === defaultName) throw error;
+        if (config.STRICT_MODELS === 'on') throw error;
+        firstFault ??= error;
         folders.delete(name);
         logger.error({ model: name, reason: (error as Error).message }, 'model refused; the others serve');
       }
     }
+    if (opened.size === 0) throw firstFault;
   }
 
   function find(name: string): OpenModel {
     if (!folders.has(name)) {
       const known = [...folders.keys()].join(', ');
-      throw new AppError('MODEL_NOT_FOUND', `there is no model "${name}"; there is ${known}`);
+      const fault =
+        name === defaultName
+          ? `the default model "${name}" could not be loaded`
+          : `there is no model "${name}"`;
+      throw new AppError('MODEL_NOT_FOUND', `${fault}; there is ${known}`);
     }
     const found = opened.get(name);
     if (found) return found;
@@ -57,6 +64,7 @@ export async function createModels(
   }
 
   return {
+    defaultName,
     loaded,
     get ready() {
       return ready;

@@ -7,6 +7,7 @@ import type { Config } from '../config.ts';
 import type { Classifier } from '../domain/classifier.ts';
 import { AppError } from '../domain/errors.ts';
 import type { TabularModel } from '../domain/tabular.ts';
+import { NO_TRACING } from '../telemetry/tracing.ts';
 import { type ClassifierOptions, createClassifier } from './classifier.ts';
 import { openEngine } from './engines/select.ts';
 import { loadHooks } from './hooks.ts';
@@ -56,7 +57,8 @@ export async function openModel(
   logger.info({ model: name, ...engine.status, ms: Math.round(performance.now() - started) }, 'model ready');
   if (manifest.task !== 'image-classification') {
     const { MAX_ROWS: maxRows, MAX_QUEUE: maxQueue } = config;
-    const model = createTabularModel({ manifest, labels, engine, hooks, maxRows, maxQueue });
+    const { tracing = NO_TRACING } = options;
+    const model = createTabularModel({ manifest, labels, engine, hooks, maxRows, maxQueue, tracing });
     return { kind: 'tabular', model };
   }
   const model = createClassifier({

@@ -11,6 +11,7 @@ import type {
   TabularModel,
   TabularModelInfo,
 } from '../domain/tabular.ts';
+import { NO_TRACING, type Tracing } from '../telemetry/tracing.ts';
 import { readCsvRows } from './csv-rows.ts';
 import type { Engine } from './engines/engine.ts';
 import type { Hooks } from './hooks.ts';
@@ -27,6 +28,8 @@ export interface TabularOptions {
   readonly maxRows: number;
   /** Most requests at a time. */
   readonly maxQueue: number;
+  /** Told of the stages of each request; off when absent. */
+  readonly tracing?: Tracing;
 }
 
 /** Rows handed to the engine at once: enough to keep it busy, few enough that others get their turn. */
@@ -34,7 +37,7 @@ const BLOCK = 1024;
 
 /** rows -> check -> infer -> class and probabilities, or a value. */
 export function createTabularModel(options: TabularOptions): TabularModel & { readonly waiting: number } {
-  const { manifest, labels, engine, hooks, maxRows, maxQueue } = options;
+  const { manifest, labels, engine, hooks, maxRows, maxQueue, tracing = NO_TRACING } = options;
   const { features } = manifest.input;
   const { name: model, version, output } = manifest;
   const width = 'classes' in output ? output.classes : 1;
@@ -43,7 +46,13 @@ export function createTabularModel(options: TabularOptions): TabularModel & { re
   let accepted = 0;
   let closed = false;
 
-  async function infer(matrix: Float32Array, count: number, signal: AbortSignal | undefined) {
+  /** One span for all blocks of a request: rows of different requests are never inferred together. */
+  function infer(matrix: Float32Array, count: number, signal: AbortSignal | undefined) {
+    const attributes = { 'model.name': model, 'batch.size': count };
+    return tracing.span('inference', { attributes }, () => inferBlocks(matrix, count, signal));
+  }
+
+  async function inferBlocks(matrix: Float32Array, count: number, signal: AbortSignal | undefined) {
     const predictions: RowPrediction[] = [];
     for (let from = 0; from < count; from += BLOCK) {
       if (signal?.aborted) {
@@ -59,16 +68,21 @@ export function createTabularModel(options: TabularOptions): TabularModel & { re
     return predictions;
   }
 
-  async function answer(rows: readonly Row[], signal: AbortSignal | undefined) {
-    const started = performance.now();
+  /** All rows as one matrix, or the fault of the first that does not fit. */
+  async function check(rows: readonly Row[]) {
     const given = await hooks.preprocess(rows);
     if (given.length === 0) throw new AppError('INVALID_REQUEST', 'there are no rows; send at least one');
     if (given.length > maxRows) {
       throw new AppError('PAYLOAD_TOO_LARGE', `${given.length} rows are more than ${maxRows}; send fewer`);
     }
-    const matrix = read(given);
+    return { matrix: read(given), count: given.length };
+  }
+
+  async function answer(rows: readonly Row[], signal: AbortSignal | undefined) {
+    const started = performance.now();
+    const { matrix, count } = await tracing.span('decode', {}, () => check(rows));
     const checked = performance.now();
-    const inferred = await infer(matrix, given.length, signal);
+    const inferred = await infer(matrix, count, signal);
     const inferenceMs = round(performance.now() - checked);
     const predictions = await hooks.postprocess(inferred);
     return {
@@ -104,7 +118,8 @@ export function createTabularModel(options: TabularOptions): TabularModel & { re
     signal: AbortSignal | undefined,
   ): Promise<TableResult> {
     const started = performance.now();
-    const { matrix, count, errors } = sift(await hooks.preprocess(rows));
+    const sifted = await tracing.span('decode', {}, async () => sift(await hooks.preprocess(rows)));
+    const { matrix, count, errors } = sifted;
     const checked = performance.now();
     const good = await hooks.postprocess(await infer(matrix, count, signal));
     if (good.length !== count) {

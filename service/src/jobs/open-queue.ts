@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import type { JobQueue } from './job-queue.ts';
 import { createLocalQueue, type LocalQueueOptions } from './local.ts';
 import type { WorkerCommand } from './worker-process.ts';
@@ -6,6 +5,8 @@ import type { WorkerCommand } from './worker-process.ts';
 export interface QueueSettings {
   readonly JOBS: 'local' | 'aws-batch';
   readonly LOCAL_WORKERS: number;
+  /** The worker's program, which JOBS=local runs. */
+  readonly worker: string;
   readonly JOB_QUEUE_ARN?: string;
   readonly JOB_DEFINITION_ARN?: string;
   readonly BATCH_ENDPOINT?: string;
@@ -29,7 +30,7 @@ export async function openQueue(
   return createLocalQueue({
     command: {
       program: process.execPath,
-      args: [fileURLToPath(new URL('../worker.js', import.meta.url))],
+      args: [settings.worker],
       environment,
       output: 'inherit',
     },

@@ -32,10 +32,9 @@ async function start(objects: ObjectStore, store: string, endpoint?: string): Pr
     JOBS: 'local',
     DROP: 'auto',
     DROP_INTERVAL_MS: 200,
-    MODEL: 'tiny',
     ...(endpoint ? { S3_ENDPOINT: endpoint } : {}),
   } as const;
-  const drop: Drop = createDrop({ config, objects, batch, logger: pino({ level: 'silent' }) });
+  const drop: Drop = createDrop({ config, objects, batch, model: 'tiny', logger: pino({ level: 'silent' }) });
   await drop.start(await batch.resume());
   return {
     batch,

@@ -3,6 +3,16 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import {
+  CLI_CODES,
+  EXIT,
+  interrupted,
+  noImages,
+  notReadable,
+  unexpectedAnswer,
+  unreachable,
+  usageError,
+} from '../../src/cli/failure.ts';
 import { configSchema } from '../../src/config.ts';
 import { ERROR_CODES } from '../../src/domain/errors.ts';
 import { STATUS_OF } from '../../src/http/error-handler.ts';
@@ -28,7 +38,7 @@ describe('the documentation', () => {
   );
 
   it('has a paragraph for every error code, and no other', () => {
-    assert.deepEqual([...sections.keys()].sort(), [...ERROR_CODES].sort());
+    assert.deepEqual([...sections.keys()].sort(), [...ERROR_CODES, ...CLI_CODES].sort());
     for (const [code, section] of sections) assert.ok(section.length > 60, `${code} says too little`);
   });
 
@@ -36,6 +46,15 @@ describe('the documentation', () => {
     for (const code of ERROR_CODES) {
       if (code === 'INVALID_CONFIGURATION') continue; // The start stops: nobody is answered.
       assert.match(sections.get(code) ?? '', new RegExp(`^${code}\\n${STATUS_OF[code]}\\b`), code);
+    }
+  });
+
+  it('gives each code of the command line the exit status that it ends with', () => {
+    const made = [usageError, unreachable, unexpectedAnswer, notReadable, noImages].map((make) => make('x'));
+    made.push(interrupted('x', EXIT.interrupted));
+    assert.deepEqual(made.map(({ code }) => code).sort(), [...CLI_CODES].sort());
+    for (const { code, exitStatus } of made) {
+      assert.match(sections.get(code) ?? '', new RegExp(`^${code}\\nExit status ${exitStatus}\\b`), code);
     }
   });
 

@@ -113,6 +113,16 @@ describe('the app on AWS Lambda, under its own emulator and runtime client', {
     assert.equal(response.json().code, 'UNREADABLE_IMAGE');
   });
 
+  it('tells the page limits of a picture and of a form that fit into an event with all that is around them', async () => {
+    const { limits } = (await send({ method: 'GET', path: '/web/settings.json' })).json();
+    assert.equal(limits.partBytes, limits.imageBytes);
+    assert.ok(limits.batchBytes >= limits.partBytes && limits.partBytes < 20_971_520);
+    const headers = { 'x-api-key': KEY, 'content-type': 'multipart/form-data; boundary=a' };
+    const body = Buffer.alloc(limits.partBytes + 16_384);
+    const event = httpApiEvent({ method: 'POST', path: '/batch', headers, body });
+    assert.equal(isTooLargeForLambda(event), false);
+  });
+
   it('says 413 for a picture that hardly fits into an event, and names the way through the store', async () => {
     const body = Buffer.alloc(4_450_000);
     assert.equal(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -25,25 +25,21 @@ describe('the container as SageMaker runs it', { skip: onnxMissing }, () => {
     const port = await freePort();
     url = `http://127.0.0.1:${port}`;
     const { PATH, CACHE_DIR } = process.env;
-    child = spawn(
-      process.execPath,
-      ['--enable-source-maps', resolve('dist/service/src/server.js'), 'serve'],
-      {
-        cwd: folder,
-        env: {
-          PATH,
-          ...(CACHE_DIR ? { CACHE_DIR } : {}),
-          HOST: '127.0.0.1',
-          SM_MODEL_DIR: join(folder, 'model'),
-          SAGEMAKER_BIND_TO_PORT: String(port),
-          SAGEMAKER_BATCH: 'true',
-          SAGEMAKER_BATCH_STRATEGY: 'MULTI_RECORD',
-          SAGEMAKER_MAX_PAYLOAD_IN_MB: '6',
-          SAGEMAKER_MAX_CONCURRENT_TRANSFORMS: '1',
-        },
-        stdio: ['ignore', 'pipe', 'pipe'],
+    child = spawn(process.execPath, ['--enable-source-maps', resolve('dist/bundle/server.js'), 'serve'], {
+      cwd: folder,
+      env: {
+        PATH,
+        ...(CACHE_DIR ? { CACHE_DIR } : {}),
+        HOST: '127.0.0.1',
+        SM_MODEL_DIR: join(folder, 'model'),
+        SAGEMAKER_BIND_TO_PORT: String(port),
+        SAGEMAKER_BATCH: 'true',
+        SAGEMAKER_BATCH_STRATEGY: 'MULTI_RECORD',
+        SAGEMAKER_MAX_PAYLOAD_IN_MB: '6',
+        SAGEMAKER_MAX_CONCURRENT_TRANSFORMS: '1',
       },
-    );
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => (output += chunk));
     await pingUntilReady();
   });
@@ -201,12 +197,36 @@ describe('the container as SageMaker runs it', { skip: onnxMissing }, () => {
     }
   });
 
+  test('the artefact is the default model of batch jobs and of dropped files too', async () => {
+    await writeFile(join(folder, 'data', 'input', 'rows.csv'), `${rows().join('\n')}\n`);
+    const body = JSON.stringify({ objects: ['input/rows.csv'] });
+    const headers = { 'content-type': 'application/json' };
+    const submitted = await fetch(`${url}/batch`, { method: 'POST', body, headers });
+    assert.equal(submitted.status, 202, await submitted.clone().text());
+    const { jobId } = (await submitted.json()) as { jobId: string };
+    for (const file of [`jobs/${jobId}/results/00000-0000.jsonl`, 'output/rows.csv.json']) {
+      const { model, predictions } = JSON.parse(await untilThere(join(folder, 'data', file)));
+      assert.equal(model, 'sklearn-diabetes', file);
+      assert.equal(predictions.length, golden.length, file);
+    }
+  });
+
   test('it ends within 30 s of SIGTERM, with status 0', async () => {
     child.kill('SIGTERM');
     const [code] = await once(child, 'exit');
     assert.equal(code, 0, output);
   });
 });
+
+/** The content of a file that is about to be written. */
+async function untilThere(file: string): Promise<string> {
+  for (let attempt = 0; attempt < 600; attempt++) {
+    const text = await readFile(file, 'utf8').catch(() => '');
+    if (text !== '') return text;
+    await delay(100);
+  }
+  return assert.fail(`${file} is not written`);
+}
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');

@@ -31,6 +31,7 @@ export function createGatedModels(
   let isReady = true;
   const engine: Engine = {
     status: { engine: 'wasm', precision: 'float32', stage: 'constants' },
+    allocate: (length) => new Float32Array(length),
     async infer(input, size) {
       inferred += size;
       await gate;
@@ -58,6 +59,7 @@ export function createGatedModels(
     decoders: 2,
   });
   return {
+    defaultName: manifest.name,
     get ready() {
       return isReady;
     },

@@ -13,7 +13,7 @@ export interface ServerProcess {
   readonly exit: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
 }
 
-const SERVER = resolve('dist', 'service', 'src', 'server.js');
+const SERVER = resolve('dist', 'bundle', 'server.js');
 
 export function spawnServer(
   env: Readonly<Record<string, string>> = {},

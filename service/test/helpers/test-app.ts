@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import supertest from 'supertest';
-import { loadConfig } from '../../src/config.ts';
+import { type Config, loadConfig } from '../../src/config.ts';
 import { buildApp } from '../../src/http/app.ts';
 import type { App } from '../../src/http/app-type.ts';
 import type { Services } from '../../src/services.ts';
@@ -23,24 +23,35 @@ export interface TestAppOptions
     Partial<Pick<Services, 'objects' | 'batch'>> {
   /** Environment variables. */
   readonly env?: Readonly<Record<string, string>>;
+  /** What no variable can set: the limits of a platform. */
+  readonly config?: Partial<Config>;
+  /** A free one when absent. */
+  readonly port?: number;
 }
 
 /** The whole app on a free port of 127.0.0.1. Closing it does not close the models. */
-export async function startApp({ models, objects, batch, env = {} }: TestAppOptions): Promise<TestApp> {
+export async function startApp({
+  models,
+  objects,
+  batch,
+  env = {},
+  config = {},
+  port: wanted = 0,
+}: TestAppOptions): Promise<TestApp> {
   let logged = '';
   const logger = pino(
     { level: env.LOG_LEVEL ?? 'debug', base: null },
     { write: (line) => void (logged += line) },
   );
   const app = await buildApp({
-    config: loadConfig(env),
+    config: { ...loadConfig(env), ...config },
     logger,
     models,
     ...(objects ? { objects } : {}),
     ...(batch ? { batch } : {}),
     close: async () => {},
   });
-  await app.listen({ host: '127.0.0.1', port: 0 });
+  await app.listen({ host: '127.0.0.1', port: wanted });
   const { port } = app.server.address() as AddressInfo;
   const url = `http://127.0.0.1:${port}`;
   const http = supertest.agent(url).use((request: unknown) => {

@@ -6,6 +6,7 @@ import {
   contentOf,
   idleQueue,
   picture,
+  rowsOf,
   tempBatch,
   tempQueue,
   tempStore,
@@ -98,6 +99,53 @@ test('files of a form become a job, those of one name too; their results stay wi
   });
   const outputs = await contentOf(store, `jobs/${jobId}/outputs/`);
   assert.equal(outputs.size, 3);
+});
+
+/** Sends pictures under these names as they are: supertest sends the last part of a path only. */
+async function sendForm(names: readonly string[]): Promise<Response> {
+  const form = new FormData();
+  for (const [n, name] of names.entries()) {
+    form.append('files', new Blob([new Uint8Array(await picture(n))]), name);
+  }
+  return fetch(`${app.url}/batch`, { method: 'POST', body: form });
+}
+
+test('files of a form keep their relative path, so that those of one name in two folders are two', async () => {
+  const response = await sendForm(['cats/same.png', 'dogs/same.png', 'dogs/same.png', 'dogs/ä b/..c.png']);
+  assert.equal(response.status, 202);
+  const { jobId } = (await response.json()) as { jobId: string };
+  await untilFinished(batch, jobId);
+  const keys = (await rowsOf(batch, jobId)).map(({ key }) => key.slice(`jobs/${jobId}/uploads/`.length));
+  const expected = ['cats/same.png', 'dogs/2-same.png', 'dogs/same.png', 'dogs/ä b/..c.png'];
+  assert.deepEqual(keys.sort(), expected);
+});
+
+test('a file whose path leads out of its folder is refused, and nothing is stored', async () => {
+  const before = await untouched();
+  const upwards = ['../a.png', 'a/../../b.png', 'a\\..\\b.png', './a.png', '..'];
+  const absolute = ['/etc/a.png', 'C:\\a.png', 'c:/a.png', '\\\\host\\a.png'];
+  for (const name of [...upwards, ...absolute, 'a//b.png', 'a/']) {
+    const response = await sendForm(['first.png', name]);
+    const { code, detail } = (await response.json()) as { code: string; detail: string };
+    assert.deepEqual([response.status, code], [400, 'INVALID_REQUEST'], name);
+    assert.match(detail, /relative path/, name);
+  }
+  assert.equal(await untouched(), before);
+});
+
+test('a form larger than the platform takes is refused', async () => {
+  const small = await startApp({
+    models: createGatedModels(),
+    objects: store,
+    batch,
+    config: { maxFormBytes: 150 },
+  });
+  const before = await untouched();
+  const request = small.http.post('/batch');
+  for (const n of [1, 2, 3]) request.attach('files', await picture(n), `${n}.png`);
+  assert.equal((await request).body.code, 'PAYLOAD_TOO_LARGE');
+  assert.equal(await untouched(), before);
+  await small.close();
 });
 
 test('an idempotencyKey makes one job of many requests, and refuses another request', async () => {

@@ -99,6 +99,24 @@ describe('every route', () => {
     assert.equal((await server.http.get('/models/')).status, 200);
   });
 
+  test('probes that ask before the model is loaded are told 503, and that is no news above debug level', async () => {
+    const before = server.log().length;
+    models.ready = false;
+    try {
+      for (const path of ['/ping', '/health/ready']) assert.equal((await server.http.get(path)).status, 503);
+    } finally {
+      models.ready = true;
+    }
+    const lines = server.log().slice(before).trim().split('\n');
+    assert.deepEqual(
+      lines.map((line) => [JSON.parse(line).path, JSON.parse(line).code, JSON.parse(line).level]),
+      ['/ping', '/health/ready'].flatMap((path) => [
+        [undefined, 'MODEL_NOT_READY', 20],
+        [path, undefined, 20],
+      ]),
+    );
+  });
+
   test('the log has one line for a request, without its query, headers or body', async () => {
     const image = await picture();
     const before = server.log().length;

@@ -11,7 +11,9 @@ function manualEngine() {
       batches.push({ input, size, finish: () => resolve(input.slice()), fail: reject });
     });
   const status = { engine: 'tensorflow', precision: 'float32', stage: 'constants' } as const;
-  return { batches, engine: { status, infer, close: async () => {} } };
+  // What an earlier batch left behind.
+  const allocate = (length: number) => new Float32Array(length).fill(9);
+  return { batches, engine: { status, allocate, infer, close: async () => {} } };
 }
 
 function setUp(options: Partial<BatcherOptions> = {}) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { ITEM_FAULTS } from '../../src/domain/job.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { picture } from '../helpers/pictures.ts';
@@ -41,6 +42,16 @@ describe('the cardinality of labels', () => {
   });
 });
 
+test('rows and jobs are counted from 0, so that the first of a kind is an increase', async () => {
+  const { registry } = createMetrics();
+  const text = await registry.metrics();
+  for (const code of ['OK', ...ITEM_FAULTS])
+    assert.ok(text.includes(`batch_rows_total{code="${code}"} 0\n`), code);
+  for (const event of ['submitted', 'succeeded', 'failed', 'cancelled']) {
+    assert.ok(text.includes(`batch_jobs_total{event="${event}"} 0\n`), event);
+  }
+});
+
 test('a code that is none of ours is counted as other', async () => {
   const metrics = createMetrics();
   metrics.rows({ OK: 3, UNREADABLE_IMAGE: 2 });
@@ -49,7 +60,7 @@ test('a code that is none of ours is counted as other', async () => {
   assert.deepEqual(
     text
       .split('\n')
-      .filter((line) => line.startsWith('batch_rows_total'))
+      .filter((line) => /^batch_rows_total\{.* [1-9]\d*$/.test(line))
       .sort(),
     [
       'batch_rows_total{code="OK"} 4',

@@ -35,6 +35,7 @@ export function batchRoutes(app: App, services: Services): void {
   app.post(
     '/batch',
     {
+      config: { takesUploads: true },
       schema: {
         operationId: 'submitBatch',
         summary: 'Classify many images',
@@ -59,6 +60,7 @@ export function batchRoutes(app: App, services: Services): void {
             'IMAGE_TOO_LARGE',
             'PAYLOAD_TOO_LARGE',
             'UNSUPPORTED_MEDIA_TYPE',
+            'OVERLOADED',
             'STORE_UNAVAILABLE',
             'QUEUE_UNAVAILABLE',
           ),
@@ -159,10 +161,8 @@ async function submit(request: FastifyRequest, services: Services): Promise<JobS
   const { models, config, objects } = services as Services & { readonly objects: ObjectStore };
   const ask = { origin: 'request' } as const;
   if (request.isMultipart()) {
-    const form = await storeBatchForm(request, objects, config.MAX_IMAGE_BYTES, ({ model }) =>
-      checkModel(models, model),
-    );
-    const { jobId, prefix, topK = DEFAULT_TOP_K, model = config.MODEL } = form;
+    const form = await storeBatchForm(request, objects, config, ({ model }) => checkModel(models, model));
+    const { jobId, prefix, topK = DEFAULT_TOP_K, model = models.defaultName } = form;
     try {
       return await batch.submit({ ...ask, jobId, source: { kind: 'prefix', prefix }, topK, model });
     } catch (error) {
@@ -176,7 +176,7 @@ async function submit(request: FastifyRequest, services: Services): Promise<JobS
   }
   if (!body) throw new AppError('INVALID_REQUEST', 'The request has no body; name a prefix or objects');
   checkModel(models, body.model);
-  const { topK = DEFAULT_TOP_K, model = config.MODEL, idempotencyKey } = body;
+  const { topK = DEFAULT_TOP_K, model = models.defaultName, idempotencyKey } = body;
   const source = sourceOf(body, objects.uri);
   return batch.submit({ ...ask, jobId: jobIdFor(idempotencyKey), source, topK, model });
 }

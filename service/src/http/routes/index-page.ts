@@ -1,26 +1,37 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import fastifyStatic, { type FastifyStaticOptions } from '@fastify/static';
 import type { FastifyReply } from 'fastify';
+import { packageRoot } from '../../../../models/folders.ts';
 import type { Services } from '../../services.ts';
 import type { App } from '../app-type.ts';
 import { MAX_FILES } from '../batch-form.ts';
 import { PAGE_CSP } from '../plugins/security.ts';
 
 /** service/src/web of this package: it is served as it is written, so dist/ has no copy of it. */
-const WEB = fileURLToPath(new URL('../../web/', import.meta.url)).replace(
-  /([\\/])dist[\\/](service[\\/]src[\\/]web[\\/])$/,
-  '$1$2',
-);
+const WEB = join(packageRoot(), 'service', 'src', 'web');
 
 /** What of a model's samples/ is served: pictures, not their sources. */
 const PICTURE = /^[a-z0-9][a-z0-9-]*\.jpg$/;
 
+/** Of one form of the page: small enough to get through within a minute on a slow line. */
+const PART_BYTES = 32_000_000;
+/** Of one batch of the page. Each form becomes a job, and more than this goes into the store first. */
+const MAX_BATCH_BYTES = 2_000_000_000;
+const MAX_PARTS = 100;
+
 /** What the page has to know before it sends anything. */
 interface PageSettings {
-  readonly limits: { readonly imageBytes: number; readonly imagePixels: number; readonly batchFiles: number };
+  readonly limits: {
+    readonly imageBytes: number;
+    readonly imagePixels: number;
+    /** Of one form, at most. The page sends smaller ones, of `partBytes`, and up to `batchBytes` in all. */
+    readonly batchFiles: number;
+    readonly formBytes: number;
+    readonly partBytes: number;
+    readonly batchBytes: number;
+  };
   /** Whether batch jobs can be made here. */
   readonly batch: boolean;
   /** Names under samples/. */
@@ -31,7 +42,7 @@ interface PageSettings {
  * The page at /, its files under /web/, and under /samples/ the sample pictures of the default model. None of it needs a
  * key: it holds no data, and what it asks for does.
  */
-export async function indexRoutes(app: App, { config, batch }: Services): Promise<void> {
+export async function indexRoutes(app: App, { config, batch, models }: Services): Promise<void> {
   app.addHook('onRoute', (route) => {
     route.config = { ...route.config, public: true, quiet: true };
   });
@@ -47,7 +58,7 @@ export async function indexRoutes(app: App, { config, batch }: Services): Promis
   };
   await app.register(fastifyStatic, files);
 
-  const folder = join(config.modelsDir, config.MODEL, 'samples');
+  const folder = join(config.modelsDir, models.defaultName, 'samples');
   const samples = existsSync(folder)
     ? (await readdir(folder)).filter((name) => PICTURE.test(name)).sort()
     : [];
@@ -57,11 +68,15 @@ export async function indexRoutes(app: App, { config, batch }: Services): Promis
     );
   }
 
+  const partBytes = Math.min(PART_BYTES, config.maxFormBytes);
   const settings: PageSettings = {
     limits: {
-      imageBytes: config.MAX_IMAGE_BYTES,
+      imageBytes: config.maxUploadBytes,
       imagePixels: config.MAX_IMAGE_PIXELS,
       batchFiles: MAX_FILES,
+      formBytes: config.maxFormBytes,
+      partBytes,
+      batchBytes: Math.min(MAX_BATCH_BYTES, partBytes * MAX_PARTS),
     },
     batch: batch !== undefined,
     samples,

@@ -14,7 +14,8 @@ import {
 } from '../open-inference.ts';
 import { InferRequest, InferResponse, ModelMetadata, ServerMetadata } from '../open-inference-schemas.ts';
 import { DEFAULT_TOP_K, problems } from '../schemas.ts';
-import { tabularModel, within } from '../tabular-body.ts';
+import { tabularModel } from '../tabular-body.ts';
+import { within } from '../within.ts';
 
 /** Images of one request that are at work at once, and how many it may have. */
 const IMAGES_AT_ONCE = 8;

@@ -1,19 +1,15 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import type { Classifier } from '../../domain/classifier.ts';
-import { AppError, isAppError } from '../../domain/errors.ts';
 import type { Classification } from '../../domain/prediction.ts';
 import type { TabularPrediction } from '../../domain/tabular.ts';
 import type { Services } from '../../services.ts';
 import type { App } from '../app-type.ts';
-import { clientSignal } from '../client-signal.ts';
 import { type ImageRequest, readImage } from '../image-body.ts';
 import { PredictBody } from '../predict-schemas.ts';
 import { ClassifyQuery, DEFAULT_TOP_K, MODEL_PROBLEMS, problems } from '../schemas.ts';
 import { hasRows, predictRows, tabularModel } from '../tabular-body.ts';
-
-/** Longest a request may take from its last byte to its answer, in milliseconds. */
-const ANSWER_WITHIN_MS = 60_000;
+import { within } from '../within.ts';
 
 /** POST /predict: one image in, the likeliest classes out; or rows in, one prediction each out. The app must know the body types of an image (addImageParsers). */
 export function predictRoutes(app: App, services: Services): void {
@@ -86,18 +82,10 @@ export async function withImage<T>(
   services: Services,
   work: (classifier: Classifier, image: ImageRequest, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const timeout = AbortSignal.timeout(ANSWER_WITHIN_MS);
-  const signal = AbortSignal.any([clientSignal(reply), timeout]);
-  // A model that is not there is said before the image is looked at.
-  if (query.model !== undefined) services.models.get(query.model);
-  const image = await readImage(request, services, signal);
-  const classifier = services.models.get(query.model ?? image.model);
-  try {
-    return await work(classifier, image, signal);
-  } catch (error) {
-    if (timeout.aborted && isAppError(error, 'REQUEST_CANCELLED')) {
-      throw new AppError('OVERLOADED', 'no answer in time; try again later', {}, { cause: error });
-    }
-    throw error;
-  }
+  return within(reply, async (signal) => {
+    // A model that is not there is said before the image is looked at.
+    if (query.model !== undefined) services.models.get(query.model);
+    const image = await readImage(request, services, signal);
+    return work(services.models.get(query.model ?? image.model), image, signal);
+  });
 }

@@ -10,7 +10,8 @@ import { chooseFormat, type Format, type RecordAnswer, toLines } from '../invoca
 import { classifyRecords, readRecords } from '../invocation-records.ts';
 import { PredictBody } from '../predict-schemas.ts';
 import { DEFAULT_TOP_K, MODEL_PROBLEMS, problems } from '../schemas.ts';
-import { mediaTypeOf, predictRows, tabularModel, within } from '../tabular-body.ts';
+import { mediaTypeOf, predictRows, tabularModel } from '../tabular-body.ts';
+import { within } from '../within.ts';
 import { classifyRequest } from './predict.ts';
 
 /** What SageMaker sends to a container at most, in MiB, and all concurrent requests of a transform together. */
@@ -69,7 +70,7 @@ export function sagemakerRoutes(app: App, services: Services): void {
               },
             },
           },
-          ...problems('MODEL_NOT_READY'),
+          ...problems('MODEL_NOT_READY', 'MODEL_NOT_FOUND'),
         },
       },
     },

@@ -20,11 +20,18 @@ export interface ActivationMap {
 
 /**
  * A loaded, warmed-up model that turns batches of preprocessed inputs into rows of outputs, off the main thread.
- * Callers own the input until `infer` resolves; the output is theirs.
+ * The input goes to the engine with the call; the output is the caller's.
  */
 export interface Engine {
   /** May change over time (a swap of stages, a replaced thread): read it, don't keep it. */
   readonly status: EngineStatus;
+  /**
+   * Memory for the input of a call: what an earlier call gave up, with old numbers in it, or new. Megabytes of fresh
+   * memory for each batch would cost more than filling them.
+   *
+   * @param length float32 numbers
+   */
+  allocate(length: number): Float32Array;
   /**
    * @param input `size` images one after another, shape [size, height, width, channels] in the manifest's layout, float32
    * @param size how many images `input` holds

@@ -85,6 +85,7 @@ async function openTensorFlowEngine(context: EngineContext): Promise<Engine> {
 function withExplainer(engine: Engine, explainer: Pick<Engine, 'explain' | 'close'>): Engine {
   return {
     status: engine.status,
+    allocate: (length) => engine.allocate(length),
     infer: (input, size) => engine.infer(input, size),
     explain: (input, index) => explainer.explain(input, index),
     close: async () => {

@@ -28,6 +28,7 @@ export function createStagedEngine(
     get status() {
       return active.status;
     },
+    allocate: (length) => active.allocate(length),
     infer: (input, size) => active.infer(input, size),
     explain: (input, index) => explainer.explain(input, index),
     async close() {

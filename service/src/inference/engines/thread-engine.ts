@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import { AppError } from '../../domain/errors.ts';
+import { type Buffers, createBuffers } from './buffers.ts';
 import type { ActivationMap, Engine, EngineStatus } from './engine.ts';
 import type { RuntimeSpec } from './runtime.ts';
 import type { ThreadMessage, ThreadRequest, ThreadResult } from './thread-messages.ts';
@@ -38,7 +39,8 @@ export async function createThreadEngine(options: ThreadEngineOptions): Promise<
   const { status, logger } = options;
   let nextId = 0;
   let closing = false;
-  let current: Promise<Running> = start(options, onDeath);
+  const buffers = createBuffers();
+  let current: Promise<Running> = start(options, buffers, onDeath);
   await current;
 
   function onDeath(reason: string): void {
@@ -51,7 +53,7 @@ export async function createThreadEngine(options: ThreadEngineOptions): Promise<
 
   async function restart(): Promise<Running> {
     try {
-      return await start(options, onDeath);
+      return await start(options, buffers, onDeath);
     } catch (error) {
       if (closing) throw error;
       logger.error(
@@ -75,6 +77,7 @@ export async function createThreadEngine(options: ThreadEngineOptions): Promise<
 
   return {
     status,
+    allocate: buffers.allocate,
     async infer(input, size) {
       const owned = input as Float32Array<ArrayBuffer>;
       return (await ask((id) => ({ kind: 'infer', id, input: owned, size }))) as Float32Array;
@@ -95,6 +98,7 @@ export async function createThreadEngine(options: ThreadEngineOptions): Promise<
 
 function start(
   { spec, logger, onThread, openTimeoutMs = 120_000 }: ThreadEngineOptions,
+  buffers: Buffers,
   onDeath: (reason: string) => void,
 ): Promise<Running> {
   return new Promise((resolve, reject) => {
@@ -141,7 +145,10 @@ function start(
         case 'failed': {
           const waiter = running.waiting.get(message.id);
           running.waiting.delete(message.id);
-          if (message.kind === 'result') return waiter?.resolve(message.output);
+          if (message.kind === 'result') {
+            buffers.release(message.input);
+            return waiter?.resolve(message.output);
+          }
           if (message.code) return waiter?.reject(new AppError(message.code, message.message));
           logger.error({ engine: spec.engine, reason: message.message }, 'inference failed');
           return waiter?.reject(

@@ -47,11 +47,12 @@ async function answer(runtime: Runtime, request: ThreadRequest): Promise<void> {
       if (!runtime.explain) {
         throw new AppError('INVALID_REQUEST', `the ${spec.engine} engine cannot explain its answers`);
       }
-      return send({ kind: 'result', id, output: await runtime.explain(input, request.index) });
+      const output = await runtime.explain(input, request.index);
+      return send({ kind: 'result', id, output, input }, [input.buffer]);
     }
     // Copied, as a runtime may hand out a view of memory it keeps; then transferred.
     const output = new Float32Array(await runtime.infer(input, request.size));
-    send({ kind: 'result', id, output }, [output.buffer]);
+    send({ kind: 'result', id, output, input }, [output.buffer, input.buffer]);
   } catch (error) {
     const { message } = error as Error;
     send({ kind: 'failed', id, message, ...(error instanceof AppError ? { code: error.code } : {}) });

@@ -14,5 +14,11 @@ export type ThreadResult = Float32Array<ArrayBuffer> | ActivationMap;
 export type ThreadMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'refused'; readonly message: string }
-  | { readonly kind: 'result'; readonly id: number; readonly output: ThreadResult }
+  | {
+      readonly kind: 'result';
+      readonly id: number;
+      readonly output: ThreadResult;
+      /** The request's input, transferred back to be filled again. */
+      readonly input: Float32Array<ArrayBuffer>;
+    }
   | { readonly kind: 'failed'; readonly id: number; readonly message: string; readonly code?: ErrorCode };

@@ -103,6 +103,9 @@ assert.ok(data(await client.GET('/batch')).jobs.some(({ jobId }) => jobId === jo
 const other = data(await client.POST('/batch', { body: { objects: ['input/not-there.jpg'] } }));
 data(await client.DELETE('/batch/{jobId}', { params: { path: { jobId: other.jobId } } }));
 
+const plan = data(await client.GET('/plan', { params: { query: { images: 1000 } } }));
+assert.ok(plan.estimates.every(({ seconds, arithmetic }) => seconds > 0 && arithmetic.length > 0));
+
 assert.equal(data(await client.GET('/health/live')).status, 'ok');
 assert.equal(data(await client.GET('/health/ready')).status, 'ready');
 assert.match(data(await client.GET('/metrics', { parseAs: 'text' })), /^# HELP/);

@@ -89,6 +89,9 @@ assert job_id in [job.job_id for job in batch.list_batch_jobs().jobs]
 other = batch.submit_batch(api.SubmitBatchRequest(objects=["input/not-there.jpg"]))
 batch.cancel_batch_job(other.job_id)
 
+plan = batch.plan_batch(images=1000)
+assert all(estimate.seconds > 0 and estimate.arithmetic for estimate in plan.estimates)
+
 health = api.HealthApi(client)
 assert health.get_liveness().status == "ok"
 assert health.get_readiness().status == "ready"

@@ -1,0 +1,107 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import { AppError } from '../../domain/errors.ts';
+import { answerOnSocket, toParserError } from '../client-error.ts';
+import { toProblem } from '../error-handler.ts';
+
+/** How long bodies may take to arrive, in milliseconds. */
+export interface BodyTimes {
+  /** A whole body; of an upload, the longest time in which less than MIN_BYTES_PER_SECOND may come. */
+  readonly requestMs: number;
+  /** A whole upload, however fast it is. */
+  readonly uploadMs: number;
+}
+
+/** About what the slowest mobile networks bring. */
+const MIN_BYTES_PER_SECOND = 1024;
+/** Uploads that may be under way at once: with a pace so low, they must not be able to fill the memory. */
+const MAX_UPLOADS = 64;
+
+/**
+ * Bounds the time that a body takes to arrive. Node has one bound for all requests; here a form of many files may take long on a
+ * slow line, as long as it gets on, and everything else must be there soon.
+ */
+export const bodyTimePlugin = fp<BodyTimes>(
+  async (app, { requestMs, uploadMs }) => {
+    let uploads = 0;
+    const expired = new WeakSet<FastifyRequest>();
+
+    /** Answers 408 and ends the connection. What still comes is thrown away: whoever reads it gets its end, as broken off. */
+    function expire(request: FastifyRequest, reply: FastifyReply): void {
+      const { raw } = request;
+      if (raw.complete || raw.destroyed) return;
+      if (reply.raw.headersSent || !raw.socket.writable) {
+        raw.destroy();
+        return;
+      }
+      expired.add(request);
+      const error = toParserError('ERR_HTTP_REQUEST_TIMEOUT');
+      request.log.info({ code: error.code, detail: error.message }, 'request refused');
+      answerOnSocket(raw.socket, toProblem(error, request.id));
+      raw.unpipe();
+      raw.resume();
+    }
+
+    app.addHook('onRequest', async (request, reply) => {
+      const { raw } = request;
+      // Injected requests (AWS Lambda) are there as a whole, and so are those without a body.
+      if (raw.complete !== false || !hasBody(request)) return;
+      if (!isUpload(request)) {
+        const timer = later(requestMs, () => expire(request, reply));
+        raw.once('close', () => clearTimeout(timer));
+        return;
+      }
+      if (uploads >= MAX_UPLOADS) {
+        const message = `${MAX_UPLOADS} uploads are under way already; try again shortly`;
+        throw new AppError('OVERLOADED', message, { retryAfterSeconds: 5 });
+      }
+      uploads++;
+      const stopWatching = watchPace(request, requestMs, () => expire(request, reply));
+      const timer = later(uploadMs, () => expire(request, reply));
+      raw.once('close', () => {
+        uploads--;
+        stopWatching();
+        clearTimeout(timer);
+      });
+    });
+    // Its last bytes came after it was refused: it must not be done all the same.
+    app.addHook('preHandler', async (request) => {
+      if (expired.has(request)) throw toParserError('ERR_HTTP_REQUEST_TIMEOUT');
+    });
+  },
+  { name: 'body-time' },
+);
+
+const hasBody = ({ headers }: FastifyRequest) =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+
+const isUpload = ({ headers, routeOptions }: FastifyRequest) =>
+  routeOptions.config.takesUploads === true && /^multipart\/form-data\b/i.test(headers['content-type'] ?? '');
+
+/** As setTimeout, but what arrived while the process was busy is read first; keeps no process alive. */
+function later(milliseconds: number, act: () => void): NodeJS.Timeout {
+  return setTimeout(() => setImmediate(act), milliseconds).unref();
+}
+
+/** Calls `onStall` when less than the least pace came in one of the windows. @returns how to stop it */
+function watchPace({ raw }: FastifyRequest, windowMs: number, onStall: () => void): () => void {
+  const least = (windowMs / 1000) * MIN_BYTES_PER_SECOND;
+  let before = raw.socket.bytesRead;
+  let timer: NodeJS.Timeout;
+  const look = () => {
+    const { bytesRead } = raw.socket;
+    // Bytes that nobody has read yet wait for us, a slow store for example: not the client's fault.
+    if (bytesRead - before < least && raw.readableLength === 0) return onStall();
+    before = bytesRead;
+    timer = later(windowMs, look);
+  };
+  timer = later(windowMs, look);
+  return () => clearTimeout(timer);
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** True for routes whose forms may take long to arrive. */
+    takesUploads?: boolean;
+  }
+}

@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict';
+import { connect } from 'node:net';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Batch } from '../../src/batch/batch.ts';
+import { idleQueue, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
+import { createGatedModels } from '../helpers/gated-models.ts';
+import { startApp, type TestApp } from '../helpers/test-app.ts';
+
+/** Milliseconds; the least pace is 1 KiB a second over REQUEST_TIMEOUT_MS. */
+const env = { REQUEST_TIMEOUT_MS: '1500', UPLOAD_TIMEOUT_MS: '5000' };
+const PAUSE = 100;
+/** Of a client on a slow line that gets on: about ten times the least pace. */
+const STEADY = 1024;
+
+describe('bodies that arrive slowly', () => {
+  const models = createGatedModels();
+  const queue = idleQueue();
+  let store: Awaited<ReturnType<typeof tempStore>>;
+  let batch: Batch;
+  let server: TestApp;
+
+  before(async () => {
+    store = await tempStore();
+    batch = tempBatch(store, queue);
+    server = await startApp({ models, objects: store, batch, env });
+  });
+  after(async () => {
+    await server.close();
+    await batch.close();
+    await store.close();
+    await models.close();
+  });
+  afterEach(async () => {
+    queue.submissions.length = 0;
+    for (const key of await keysOfJobs()) await store.delete(key);
+  });
+
+  async function keysOfJobs(): Promise<string[]> {
+    const keys: string[] = [];
+    for await (const { key } of store.list('jobs/')) keys.push(key);
+    return keys;
+  }
+
+  interface SlowClient {
+    readonly path: string;
+    readonly type: string;
+    readonly body: Buffer;
+    /** Bytes sent every PAUSE milliseconds. */
+    readonly pace: number;
+    /** Sends no more than that and waits. */
+    readonly until?: number;
+    /** Goes on sending after it was answered. */
+    readonly deaf?: boolean;
+  }
+
+  /** Sends a body in small pieces over a socket of its own. @returns what came back, once the server closed */
+  async function send({ path, type, body, pace, until = body.length, deaf = false }: SlowClient) {
+    const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true });
+    let text = '';
+    let isClosed = false;
+    socket.on('data', (chunk) => (text += chunk.toString('latin1')));
+    socket.on('end', () => {
+      if (!deaf) socket.end();
+    });
+    // Sending to a connection that the server has cut.
+    socket.on('error', () => {});
+    const closed = new Promise<void>((resolve) =>
+      socket.on('close', () => {
+        isClosed = true;
+        resolve();
+      }),
+    );
+    socket.write(
+      `POST ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}\r\n\r\n`,
+    );
+    for (let at = 0; at < until && !isClosed && (deaf || text === ''); at += pace) {
+      socket.write(body.subarray(at, Math.min(at + pace, until)));
+      await delay(PAUSE);
+    }
+    if (text !== '') socket.end();
+    await closed;
+    const [, status = '', content = ''] = /^HTTP\/1\.1 (\d+)[^]*?\r\n\r\n([^]*)$/.exec(text) ?? [];
+    return { status: Number(status), code: (JSON.parse(content || '{}') as { code?: string }).code };
+  }
+
+  /** A form of files of 2 KiB each. */
+  function form(kib: number) {
+    const parts = Array.from({ length: kib / 2 }, (_, n) => [
+      `--b\r\nContent-Disposition: form-data; name="f"; filename="${n}.png"\r\n\r\n`,
+      'x'.repeat(2048),
+      '\r\n',
+    ]);
+    return {
+      path: '/batch',
+      type: 'multipart/form-data; boundary=b',
+      body: Buffer.from(`${parts.flat().join('')}--b--\r\n`),
+    };
+  }
+
+  const nothingIsLeft = async () => {
+    // The form's reader hears of the end at the same time as its client does, and deletes what it stored.
+    for (let tries = 0; tries < 200 && (await keysOfJobs()).length > 0; tries++) await delay(25);
+    assert.deepEqual(await keysOfJobs(), []);
+    assert.equal(queue.submissions.length, 0);
+  };
+  const TIMED_OUT = { status: 408, code: 'REQUEST_TIMEOUT' };
+
+  test('an upload that takes longer than a request may, but gets on, becomes a job with all its files', async () => {
+    const { status } = await send({ ...form(24), pace: STEADY });
+    assert.equal(status, 202);
+    assert.equal((await keysOfJobs()).filter((key) => key.includes('uploads')).length, 12);
+  });
+
+  test('an upload that stops in the middle gets 408, and leaves nothing behind', async () => {
+    assert.deepEqual(await send({ ...form(36), pace: STEADY, until: 10 * 1024 }), TIMED_OUT);
+    await nothingIsLeft();
+  });
+
+  test('an upload that only trickles gets 408, although it never stops', async () => {
+    assert.deepEqual(await send({ ...form(36), pace: 20 }), TIMED_OUT);
+    await nothingIsLeft();
+  });
+
+  test('an upload that gets on, but takes longer than any may, gets 408', async () => {
+    assert.deepEqual(await send({ ...form(200), pace: STEADY }), TIMED_OUT);
+    await nothingIsLeft();
+  });
+
+  test('a client that goes on sending after its 408 is cut off', async () => {
+    assert.deepEqual(await send({ ...form(36), pace: 20, deaf: true }), TIMED_OUT);
+    await nothingIsLeft();
+  });
+
+  test('a body that is no upload must be there in time, even if it gets on: an image, and a batch by its keys', async () => {
+    const image = { path: '/predict', type: 'image/jpeg', body: Buffer.alloc(60 * 1024) };
+    const keys = { prefix: 'input/', padding: 'x'.repeat(60 * 1024) };
+    const json = { path: '/batch', type: 'application/json', body: Buffer.from(JSON.stringify(keys)) };
+    const answers = await Promise.all([send({ ...image, pace: STEADY }), send({ ...json, pace: STEADY })]);
+    assert.deepEqual(answers, [TIMED_OUT, TIMED_OUT]);
+    await nothingIsLeft();
+  });
+
+  test('a request whose last bytes come after its 408 is not done all the same', async () => {
+    await store.put('input/a.png', 'x');
+    const body = Buffer.from(JSON.stringify({ prefix: 'input/' }).padEnd(2900));
+    // All of it is there within the seconds that a refused connection stays half open.
+    assert.deepEqual(
+      await send({ path: '/batch', type: 'application/json', body, pace: 60, deaf: true }),
+      TIMED_OUT,
+    );
+    await nothingIsLeft();
+  });
+
+  test('too many uploads at once are refused with 503, and room comes back when they end', async () => {
+    const sockets = Array.from({ length: 64 }, () => {
+      const socket = connect(server.port, '127.0.0.1');
+      socket.on('error', () => {});
+      socket.write(
+        'POST /batch HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 5000\r\n\r\n--b\r\n',
+      );
+      return socket;
+    });
+    const upload = () => {
+      const files = new FormData();
+      files.set('a', new Blob(['x']), 'a.png');
+      return fetch(`${server.url}/batch`, { method: 'POST', body: files });
+    };
+    let refused = await upload();
+    // Until all of them have arrived.
+    while (refused.status === 202) refused = await upload();
+    assert.equal(refused.status, 503);
+    assert.equal(refused.headers.get('retry-after'), '5');
+    for (const socket of sockets) socket.destroy();
+    let taken = await upload();
+    while (taken.status === 503) taken = await upload();
+    assert.equal(taken.status, 202);
+  });
+});
