@@ -1,9 +1,10 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import { AppError } from '../../domain/errors.ts';
 import { type Buffers, createBuffers } from './buffers.ts';
 import type { ActivationMap, Engine, EngineStatus } from './engine.ts';
 import type { RuntimeSpec } from './runtime.ts';
+import { startThread } from './start-thread.ts';
 import type { ThreadMessage, ThreadRequest, ThreadResult } from './thread-messages.ts';
 
 export interface ThreadEngineOptions {
@@ -102,10 +103,7 @@ function start(
   onDeath: (reason: string) => void,
 ): Promise<Running> {
   return new Promise((resolve, reject) => {
-    const thread = new Worker(new URL('./thread-main.js', import.meta.url), {
-      workerData: spec,
-      name: `engine-${spec.engine}-${spec.stage}`,
-    });
+    const thread = startThread(spec);
     onThread?.(thread);
     const running: Running = { thread, waiting: new Map() };
     let ready = false;

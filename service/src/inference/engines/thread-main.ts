@@ -1,4 +1,8 @@
-import { parentPort, workerData } from 'node:worker_threads';
+import { once } from 'node:events';
+import { readlinkSync } from 'node:fs';
+import { setPriority } from 'node:os';
+import { basename } from 'node:path';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { AppError } from '../../domain/errors.ts';
 import type { OpenRuntime, Runtime, RuntimeSpec } from './runtime.ts';
 import type { ThreadMessage, ThreadRequest } from './thread-messages.ts';
@@ -6,16 +10,44 @@ import type { ThreadMessage, ThreadRequest } from './thread-messages.ts';
 // The inside of an engine's thread: opens the model, warms it up, then answers one batch after another. Inference is
 // synchronous in most runtimes; here it stops nobody but itself.
 
+/** Of 19: about a third of the share of a thread that has not yielded. */
+const NICENESS = 5;
+
 const OPENERS: Record<RuntimeSpec['engine'], () => Promise<OpenRuntime>> = {
   tensorflow: async () => (await import('./tensorflow.ts')).openTensorFlow,
   wasm: async () => (await import('./wasm.ts')).openWasm,
   onnx: async () => (await import('./onnx.ts')).openOnnx,
 };
 
-const spec = workerData as RuntimeSpec;
 const port = parentPort;
 if (!port) throw new Error('thread-main.ts runs in a worker thread');
+yieldToOthers();
+const spec = (workerData as RuntimeSpec | null) ?? (await specToCome(port)) ?? process.exit();
 const send = (message: ThreadMessage, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
+
+/**
+ * Lets the event loop and the decoders go first where CPUs are short: they need little, and an engine waits for them next.
+ * Threads of the runtime inherit it. Only Linux has priorities for threads.
+ */
+function yieldToOthers(): void {
+  try {
+    setPriority(Number(basename(readlinkSync('/proc/thread-self'))), NICENESS);
+  } catch {
+    // No such file elsewhere, and in some sandboxes: then they share alike.
+  }
+}
+
+/** Loads TensorFlow while nobody has said yet what to open; null when it is not wanted after all. */
+async function specToCome(from: MessagePort): Promise<RuntimeSpec | null> {
+  const spec = once(from, 'message');
+  const { loadTensorFlow } = await import('./tensorflow.ts');
+  try {
+    loadTensorFlow();
+  } catch {
+    // It is tried again, and told, when a model is opened.
+  }
+  return (await spec)[0] as RuntimeSpec | null;
+}
 
 async function open(): Promise<Runtime> {
   const openRuntime = await OPENERS[spec.engine]();

@@ -1,0 +1,34 @@
+import { Worker } from 'node:worker_threads';
+import type { RuntimeSpec } from './runtime.ts';
+
+const PROGRAM = new URL('./thread-main.js', import.meta.url);
+
+let warm: Worker | undefined;
+
+/**
+ * Starts a thread that loads TensorFlow before anybody knows which model it is for: half a second, in which the main thread
+ * reads the program and its settings. To be called first, before the rest is imported.
+ */
+export function warmThread(): void {
+  const thread = new Worker(PROGRAM, { name: 'engine' });
+  warm = thread;
+  // Where it cannot be had, the thread that opens the model says why.
+  const forget = () => {
+    if (warm === thread) warm = undefined;
+  };
+  thread.once('error', forget).once('exit', forget).unref();
+}
+
+/** A thread that opens the model of `spec`: the warm one if it fits. */
+export function startThread(spec: RuntimeSpec): Worker {
+  const thread = warm;
+  warm = undefined;
+  if (thread && spec.engine === 'tensorflow') {
+    thread.removeAllListeners().ref();
+    thread.postMessage(spec);
+    return thread;
+  }
+  // It ends by itself when it has loaded: stopped in the middle of that, native code has been seen to crash.
+  thread?.postMessage(null);
+  return new Worker(PROGRAM, { workerData: spec, name: `engine-${spec.engine}-${spec.stage}` });
+}

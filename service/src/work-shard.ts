@@ -1,0 +1,90 @@
+import { answererOf } from './batch/answerer.ts';
+import { readJob, workShard } from './batch/work.ts';
+import { type Config, loadConfig, loadWorkerConfig } from './config.ts';
+import { isAppError } from './domain/errors.ts';
+import { parseJobUri } from './domain/job-layout.ts';
+import { buildApp } from './http/app.ts';
+import { EXIT_CONFIGURATION, type WorkerReport } from './jobs/worker-process.ts';
+import { createLogger } from './logger.ts';
+import { createWorkerServices } from './services.ts';
+
+/**
+ * Works one shard of one job and exits: the same app as the server, made ready but not listening.
+ *
+ *   0   every input of the shard has a row
+ *   1   a fault of the system (store away, engine dead): run it again
+ *   78  a wrong setting: running it again would not help
+ *   143 stopped by SIGTERM (or by the end of its parent) at the edge of a chunk: run it again, finished chunks are skipped
+ */
+const EXIT = { done: 0, fault: 1, configuration: EXIT_CONFIGURATION, stopped: 143 } as const;
+
+/** Below the 30 s between SIGTERM and SIGKILL at AWS Batch, with time to spare for closing. */
+const GRACE_MS = 20_000;
+
+const stop = new AbortController();
+process.on('SIGTERM', () => stop.abort());
+process.on('SIGINT', () => stop.abort());
+// The local queue holds the other end of this channel: it closes when that process dies.
+process.on('disconnect', () => stop.abort());
+
+async function work(): Promise<number> {
+  const {
+    JOB_URI,
+    AWS_BATCH_JOB_ARRAY_INDEX: shard,
+    AWS_BATCH_JOB_ATTEMPT: attempt,
+    TRACEPARENT: parent,
+  } = loadWorkerConfig();
+  const { storeUri, jobId } = parseJobUri(JOB_URI);
+  const config: Config = { ...loadConfig(), STORE: storeUri };
+  const logger = createLogger(config.LOG_LEVEL).child({ jobId, shard, attempt });
+  const services = await createWorkerServices(config, logger);
+  const app = await buildApp(services);
+  try {
+    const { objects, tracing } = services;
+    const attributes = { 'job.id': jobId, 'job.shard': shard, 'job.attempt': attempt };
+    const [job] = await Promise.all([readJob(objects, jobId), app.ready(), services.models.loaded]);
+    const result = await tracing.span('work shard', { kind: 'consumer', parent, attributes }, () =>
+      workShard({
+        objects,
+        classifier: answererOf(services.models, job.model),
+        job,
+        shard,
+        attempt,
+        concurrency: Math.min(4 * services.config.MAX_BATCH, config.MAX_QUEUE),
+        maxBytesInFlight: config.WORKER_MEMORY_MB * 1024 * 1024,
+        maxImageBytes: config.MAX_IMAGE_BYTES,
+        stop: stop.signal,
+        graceMs: GRACE_MS,
+        tracing,
+      }),
+    );
+    await report({ rows: result.rows });
+    logger.info(result, result.done ? 'shard done' : 'stopped; the rest is left to the next attempt');
+    return result.done ? EXIT.done : EXIT.stopped;
+  } catch (error) {
+    logger.error({ err: error }, 'shard not done; the queue starts it again');
+    throw error;
+  } finally {
+    await app.close();
+    await services.close();
+  }
+}
+
+/** Tells the local queue; at AWS Batch nobody listens. The end of that process is not this one's failure. */
+function report(made: WorkerReport): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.send) process.send(made, undefined, undefined, () => resolve());
+    else resolve();
+  });
+}
+
+try {
+  process.exitCode = await work();
+} catch (error) {
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`ml-serverless worker: ${message.split('\n', 1)[0]}\n`);
+  const isWrongSetting = isAppError(error, 'INVALID_CONFIGURATION', 'INVALID_MODEL', 'MODEL_NOT_FOUND');
+  process.exitCode = isWrongSetting ? EXIT.configuration : EXIT.fault;
+}
+// An open IPC channel or a handle of a native library must not keep a finished worker alive.
+process.exit();
