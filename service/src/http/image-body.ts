@@ -4,15 +4,8 @@ import { AppError } from '../domain/errors.ts';
 import { parseInputKey } from '../domain/keys.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { decodeBase64, MAX_DATA_URL_PREFIX } from './base64.ts';
-import { readImageForm } from './image-form.ts';
+import { type ImageRequest, readImageForm } from './image-form.ts';
 import type { JsonImage } from './predict-schemas.ts';
-
-/** An image as it came, and the options that came with it in a form. */
-export interface ImageRequest {
-  readonly bytes: Uint8Array;
-  readonly topK?: number;
-  readonly model?: string;
-}
 
 /** What the bodies are checked against. */
 export interface ImageBodyOptions {

@@ -1,8 +1,14 @@
 import type { FastifyRequest } from 'fastify';
 import { Value } from 'typebox/value';
 import { AppError } from '../domain/errors.ts';
-import type { ImageRequest } from './image-body.ts';
 import { ClassifyQuery } from './schemas.ts';
+
+/** An image as it came, and the options that came with it in a form. */
+export interface ImageRequest {
+  readonly bytes: Uint8Array;
+  readonly topK?: number;
+  readonly model?: string;
+}
 
 /** Boundaries, part headers and the two small fields beside the file. */
 const FORM_OVERHEAD_BYTES = 16 * 1024;

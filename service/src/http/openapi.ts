@@ -3,8 +3,8 @@ import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import { stringify } from 'yaml';
 import { ERROR_CODES, type ErrorCode } from '../domain/errors.ts';
 import type { App } from './app-type.ts';
-import { STATUS_OF } from './error-handler.ts';
 import { EXAMPLES } from './openapi-examples.ts';
+import { STATUS_OF } from './status.ts';
 
 type Document = NonNullable<FastifyDynamicSwaggerOptions['openapi']>;
 

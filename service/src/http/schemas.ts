@@ -1,6 +1,6 @@
 import { type Static, type TSchema, Type } from 'typebox';
 import { ERROR_CODES } from '../domain/errors.ts';
-import { STATUS_OF } from './error-handler.ts';
+import { STATUS_OF } from './status.ts';
 import { FeatureResponse } from './tabular-schemas.ts';
 
 /** How many classes a request gets when it names no number. */

@@ -5,6 +5,7 @@ import type { Classifier, ModelInfo } from '../domain/classifier.ts';
 import { AppError } from '../domain/errors.ts';
 import { type Prediction, roundProbability, topK } from '../domain/prediction.ts';
 import { NO_TRACING, type Tracing } from '../telemetry/tracing.ts';
+import { createAdmission } from './admission.ts';
 import { createBatcher } from './batcher.ts';
 import { type Decoded, decode } from './decode.ts';
 import type { ActivationMap, Engine } from './engines/engine.ts';
@@ -35,15 +36,13 @@ export interface ClassifierOptions {
 
 /** bytes -> decode -> preprocess -> infer -> top-k, with a bounded queue in front. */
 export function createClassifier(options: ClassifierOptions): Classifier & { readonly waiting: number } {
-  const { manifest, labels, engine, maxQueue, hooks, tracing = NO_TRACING } = options;
+  const { manifest, labels, engine, hooks, tracing = NO_TRACING } = options;
   const { input, output } = manifest;
   const channels = input.channels === 'GRAY' ? 1 : 3;
   const imageLength = input.height * input.width * channels;
   const write = createPreprocessor(input);
   const limitDecoding = pLimit(options.decoders);
   let decoding = 0;
-  let accepted = 0;
-  let closed = false;
 
   const batcher = createBatcher({
     engine,
@@ -76,32 +75,22 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
     }
   }
 
-  /** Runs `work` if there is room for one more; the queue is bounded before anything is decoded. */
-  async function admit<T>(work: () => Promise<T>): Promise<T> {
-    if (closed) {
-      throw new AppError('MODEL_NOT_READY', 'the service is shutting down; send the request again');
-    }
-    if (decoding + batcher.waiting >= maxQueue) {
-      const message = `${maxQueue} images are waiting already; try again shortly`;
-      throw new AppError('OVERLOADED', message, { retryAfterSeconds: 1 });
-    }
-    accepted++;
-    try {
-      return await work();
-    } finally {
-      accepted--;
-    }
-  }
+  // Bounded before anything is decoded.
+  const admission = createAdmission({
+    maxQueue: options.maxQueue,
+    waiting: () => decoding + batcher.waiting,
+    what: 'images',
+  });
 
   return {
     get info() {
       return describe(manifest, labels, engine);
     },
     get waiting() {
-      return decoding + batcher.waiting;
+      return admission.waiting;
     },
     async classify(image, { topK: k, signal }) {
-      return admit(async () => {
+      return admission.admit(async () => {
         const started = performance.now();
         const { pixels } = await tracing.span('decode', {}, () => decodeInTurn(image, signal));
         const decodeMs = performance.now() - started;
@@ -124,7 +113,7 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
       if (index !== undefined && index >= output.classes) {
         throw new AppError('INVALID_REQUEST', `index must be below ${output.classes}, the number of classes`);
       }
-      return admit(async () => {
+      return admission.admit(async () => {
         const { pixels, picture, region } = await decodeInTurn(image, signal);
         throwIfCancelled(signal);
         const batch = new Float32Array(imageLength);
@@ -135,8 +124,7 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
       });
     },
     async close() {
-      closed = true;
-      while (accepted > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await admission.close();
       await engine.close();
     },
   };

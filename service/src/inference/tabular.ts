@@ -12,6 +12,7 @@ import type {
   TabularModelInfo,
 } from '../domain/tabular.ts';
 import { NO_TRACING, type Tracing } from '../telemetry/tracing.ts';
+import { createAdmission } from './admission.ts';
 import { readCsvRows } from './csv-rows.ts';
 import type { Engine } from './engines/engine.ts';
 import type { Hooks } from './hooks.ts';
@@ -43,8 +44,7 @@ export function createTabularModel(options: TabularOptions): TabularModel & { re
   const width = 'classes' in output ? output.classes : 1;
   const read = createRowReader(features);
   const predictionOf = 'classes' in output ? classOf(labels, output.activation) : valueOf;
-  let accepted = 0;
-  let closed = false;
+  const admission = createAdmission({ maxQueue, waiting: (accepted) => accepted, what: 'requests' });
 
   /** One span for all blocks of a request: rows of different requests are never inferred together. */
   function infer(matrix: Float32Array, count: number, signal: AbortSignal | undefined) {
@@ -135,34 +135,18 @@ export function createTabularModel(options: TabularOptions): TabularModel & { re
     };
   }
 
-  async function admit<T>(work: () => Promise<T>): Promise<T> {
-    if (closed) {
-      throw new AppError('MODEL_NOT_READY', 'the service is shutting down; send the request again');
-    }
-    if (accepted >= maxQueue) {
-      const message = `${maxQueue} requests are waiting already; try again shortly`;
-      throw new AppError('OVERLOADED', message, { retryAfterSeconds: 1 });
-    }
-    accepted++;
-    try {
-      return await work();
-    } finally {
-      accepted--;
-    }
-  }
-
   return {
     get info() {
       return describe(manifest, labels, engine);
     },
     get waiting() {
-      return accepted;
+      return admission.waiting;
     },
     readCsv: (text, contentType) => readCsvRows(text, contentType, features),
-    predict: (rows, { signal } = {}) => admit(() => answer(rows, signal)),
-    predictEach: (rows, { signal } = {}) => admit(() => answerEach(rows, signal)),
+    predict: (rows, { signal } = {}) => admission.admit(() => answer(rows, signal)),
+    predictEach: (rows, { signal } = {}) => admission.admit(() => answerEach(rows, signal)),
     predictFile: (file, { signal } = {}) =>
-      admit(async () => {
+      admission.admit(async () => {
         const text = Buffer.from(file.buffer, file.byteOffset, file.byteLength).toString('utf8');
         const isJson = /^\ufeff?\s*[{[]/.test(text);
         const rows = isJson ? readJsonLines(text) : readCsvRows(text, undefined, features);
@@ -170,8 +154,7 @@ export function createTabularModel(options: TabularOptions): TabularModel & { re
         return answerEach(rows, signal);
       }),
     async close() {
-      closed = true;
-      while (accepted > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await admission.close();
       await engine.close();
     },
   };

@@ -15,7 +15,7 @@ import {
 } from '../../src/cli/failure.ts';
 import { configSchema } from '../../src/config.ts';
 import { ERROR_CODES } from '../../src/domain/errors.ts';
-import { STATUS_OF } from '../../src/http/error-handler.ts';
+import { STATUS_OF } from '../../src/http/status.ts';
 import { settingsTable } from '../helpers/settings-table.ts';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
