@@ -121,6 +121,8 @@ export async function buildImage({ engine, root, context, prefix, cold }) {
       sbom.components.some(({ name }) => name === 'fastify'),
       'fastify is not in the bill of materials',
     );
+    const { stdout: licences } = await sh('cat /app/THIRD-PARTY-LICENSES');
+    assert(/^fastify \d/m.test(licences), 'the licence of fastify, which is in the bundle, is not there');
     const config = JSON.parse((await engine.docker(['inspect', '-f', '{{json .Config}}', image])).stdout);
     assert(config.Healthcheck && config.User === '1000:1000', 'no health check, or another user');
     assert(config.Labels['org.opencontainers.image.version'], 'no label with the version');

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { bundle, isBundled } from './bundle.mjs';
+import { acquireLock } from './lock.mjs';
 import { startStep } from './step.mjs';
 
 const SOURCES = ['service', 'models', 'infra'];
@@ -110,3 +111,6 @@ function compile(root, onStart) {
     });
   });
 }
+
+// `npm run build`, after tsc has shown everything it finds: bundles, and notes what dist/ was made of.
+if (process.argv[1] === import.meta.filename) await ensureBuild({ root: process.cwd(), acquireLock });

@@ -1,5 +1,5 @@
-import { existsSync, renameSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 
 /**
  * The programs that are started, in dist/bundle/<name>.js: the entrypoints of service/src, what docker compose prepares its
@@ -29,11 +29,17 @@ export const EXTERNAL = [
 export const REQUIRE =
   "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
 
+/** In dist/bundle: the names of what the last build made. */
+const LIST = 'files.json';
+
 const folderOf = (root) => join(root, 'dist', 'bundle');
+const isProgram = (file) => Object.hasOwn(PROGRAMS, file.replace(/\.js$/, ''));
 
 /** True when every program has been bundled. */
 export const isBundled = (root) =>
-  Object.keys(PROGRAMS).every((name) => existsSync(join(folderOf(root), `${name}.js`)));
+  [LIST, ...Object.keys(PROGRAMS).map((name) => `${name}.js`)].every((name) =>
+    existsSync(join(folderOf(root), name)),
+  );
 
 /**
  * Bundles the programs into dist/bundle/, one file for what they share. Node resolves and reads some 900 modules
@@ -41,13 +47,11 @@ export const isBundled = (root) =>
  */
 export async function bundle(root) {
   const { build } = await import('esbuild');
-  // Made beside the old one, which programs may be running from, and then put in its place.
-  const made = `${folderOf(root)}-${process.pid}`;
-  const old = `${made}-old`;
-  await build({
+  const { outputFiles } = await build({
     absWorkingDir: root,
     entryPoints: Object.entries(PROGRAMS).map(([out, source]) => ({ out, in: source })),
-    outdir: made,
+    outdir: folderOf(root),
+    write: false,
     bundle: true,
     splitting: true,
     format: 'esm',
@@ -64,9 +68,31 @@ export async function bundle(root) {
     sourcesContent: false,
     logLevel: 'warning',
   });
-  if (existsSync(folderOf(root))) renameSync(folderOf(root), old);
-  renameSync(made, folderOf(root));
-  rmSync(old, { recursive: true, force: true });
+  write(
+    folderOf(root),
+    outputFiles.map(({ path, contents }) => ({ name: basename(path), contents })),
+  );
+}
+
+/**
+ * Puts the files in place one by one, programs last. What the build before made stays until the next: programs that run
+ * from it may have parts of it still to load.
+ */
+function write(folder, files) {
+  mkdirSync(folder, { recursive: true });
+  const list = join(folder, LIST);
+  const before = existsSync(list) ? JSON.parse(readFileSync(list, 'utf8')) : [];
+  const names = files.map(({ name }) => name);
+  const kept = new Set([LIST, ...before, ...names]);
+  for (const name of readdirSync(folder))
+    if (!kept.has(name)) rmSync(join(folder, name), { recursive: true });
+  const put = (name, contents) => {
+    writeFileSync(join(folder, `${name}.new`), contents);
+    renameSync(join(folder, `${name}.new`), join(folder, name));
+  };
+  const inOrder = [...files].sort((a, b) => Number(isProgram(a.name)) - Number(isProgram(b.name)));
+  for (const { name, contents } of inOrder) put(name, contents);
+  put(LIST, JSON.stringify(names));
 }
 
 if (process.argv[1] === import.meta.filename) await bundle(process.cwd());

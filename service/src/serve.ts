@@ -3,6 +3,7 @@ import { type Config, loadConfig, loadServeConfig } from './config.ts';
 import { AppError } from './domain/errors.ts';
 import { greeting, helpText, samplePicture } from './greeting.ts';
 import { buildApp } from './http/app.ts';
+import { dropWarmThread } from './inference/engines/start-thread.ts';
 import { createServices } from './services.ts';
 import { onShutdown } from './shutdown.ts';
 
@@ -41,18 +42,19 @@ function listenFailure({ code, message }: NodeJS.ErrnoException, { HOST, PORT }:
   return `cannot listen on HOST=${HOST} PORT=${PORT}: ${message}`;
 }
 
-const fail = (message: string) => {
+async function fail(message: string): Promise<never> {
   process.stderr.write(`ml-serverless: ${message.split('\n', 1)[0]}\n`);
+  await dropWarmThread();
   process.exit(1);
-};
+}
 
 const [argument] = process.argv.slice(2);
 try {
   if (argument === '--help' || argument === '-h') process.stdout.write(helpText());
   // How SageMaker starts a container.
   else if (argument === 'serve') await serve(loadServeConfig());
-  else if (argument !== undefined) fail(`unknown option ${argument}; --help names those there are`);
+  else if (argument !== undefined) await fail(`unknown option ${argument}; --help names those there are`);
   else await serve(loadConfig());
 } catch (error) {
-  fail((error as Error).message);
+  await fail((error as Error).message);
 }

@@ -4,6 +4,7 @@ import { type Config, loadConfig, loadWorkerConfig } from './config.ts';
 import { isAppError } from './domain/errors.ts';
 import { parseJobUri } from './domain/job-layout.ts';
 import { buildApp } from './http/app.ts';
+import { dropWarmThread } from './inference/engines/start-thread.ts';
 import { EXIT_CONFIGURATION, type WorkerReport } from './jobs/worker-process.ts';
 import { createLogger } from './logger.ts';
 import { createWorkerServices } from './services.ts';
@@ -86,5 +87,6 @@ try {
   const isWrongSetting = isAppError(error, 'INVALID_CONFIGURATION', 'INVALID_MODEL', 'MODEL_NOT_FOUND');
   process.exitCode = isWrongSetting ? EXIT.configuration : EXIT.fault;
 }
+await dropWarmThread();
 // An open IPC channel or a handle of a native library must not keep a finished worker alive.
 process.exit();

@@ -96,7 +96,11 @@ export async function buildApp(services: Services): Promise<App> {
   await app.register(securityPlugin);
   await app.register(authPlugin, { keys: services.config.API_KEYS });
   const { REQUEST_TIMEOUT_MS: requestMs, UPLOAD_TIMEOUT_MS: uploadMs } = services.config;
-  await app.register(bodyTimePlugin, { requestMs, uploadMs });
+  await app.register(bodyTimePlugin, {
+    requestMs,
+    uploadMs,
+    maxFileBytes: services.config.MAX_IMAGE_BYTES,
+  });
   await app.register(documentPlugin);
   await app.register(notFoundPlugin);
   await app.register(bodyTypesPlugin);

@@ -32,6 +32,8 @@ export async function storeBatchForm(
   check: (fields: BatchFormFields) => void,
 ): Promise<UploadedBatch> {
   const texts: Record<string, string> = {};
+  const taken = new Set<string>();
+  /** What this request wrote, and not an earlier one under the same idempotency key. */
   const stored = new Set<string>();
   let job: { fields: BatchFormFields; jobId: string; prefix: string } | undefined;
   let bytes = 0;
@@ -63,7 +65,8 @@ export async function storeBatchForm(
           `the form has more than ${maxFormBytes} bytes of images; send fewer at a time, or put the files into the store and name a prefix`,
         );
       }
-      const key = freeKey(job.prefix, part.filename, stored);
+      const key = freeKey(job.prefix, part.filename, taken);
+      taken.add(key);
       if (await putIfAbsent(objects, key, body)) stored.add(key);
     }
   } catch (error) {

@@ -152,6 +152,22 @@ describe('bodies that arrive slowly', () => {
     await nothingIsLeft();
   });
 
+  test('an upload whose last bytes come after its 408 leaves nothing of its first file either', async () => {
+    const part = (name: string, content: string) =>
+      `--b\r\nContent-Disposition: form-data; name="f"; filename="${name}"\r\n\r\n${content}\r\n`;
+    const body = Buffer.from(`${part('first.png', 'x')}${part('second.png', 'x'.repeat(2500))}--b--\r\n`);
+    const seen: string[] = [];
+    const watching = setInterval(() => void keysOfJobs().then((keys) => seen.push(...keys)), 20);
+    const answer = await send({ ...form(2), body, pace: 60, deaf: true });
+    clearInterval(watching);
+    assert.deepEqual(answer, TIMED_OUT);
+    assert.ok(
+      seen.some((key) => key.endsWith('first.png')),
+      'the first file was stored for a while',
+    );
+    await nothingIsLeft();
+  });
+
   test('too many uploads at once are refused with 503, and room comes back when they end', async () => {
     const sockets = Array.from({ length: 64 }, () => {
       const socket = connect(server.port, '127.0.0.1');

@@ -10,32 +10,45 @@ export interface BodyTimes {
   readonly requestMs: number;
   /** A whole upload, however fast it is. */
   readonly uploadMs: number;
+  /** Largest file of an upload, in bytes. */
+  readonly maxFileBytes: number;
 }
 
 /** About what the slowest mobile networks bring. */
 const MIN_BYTES_PER_SECOND = 1024;
-/** Uploads that may be under way at once: with a pace so low, they must not be able to fill the memory. */
-const MAX_UPLOADS = 64;
+/** What the files of slow uploads may take together, in bytes: each upload holds the file that is arriving. */
+const UPLOAD_BYTES = 512 * 1024 * 1024;
+/** Uploads at once, as many as that allows. */
+const LEAST_UPLOADS = 4;
+const MOST_UPLOADS = 64;
 
 /**
  * Bounds the time that a body takes to arrive. Node has one bound for all requests; here a form of many files may take long on a
  * slow line, as long as it gets on, and everything else must be there soon.
  */
 export const bodyTimePlugin = fp<BodyTimes>(
-  async (app, { requestMs, uploadMs }) => {
+  async (app, { requestMs, uploadMs, maxFileBytes }) => {
+    const room = Math.floor(UPLOAD_BYTES / maxFileBytes);
+    const maxUploads = Math.min(MOST_UPLOADS, Math.max(LEAST_UPLOADS, room));
     let uploads = 0;
     const expired = new WeakSet<FastifyRequest>();
 
-    /** Answers 408 and ends the connection. What still comes is thrown away: whoever reads it gets its end, as broken off. */
+    /** Answers 408 and ends the connection; what still comes is thrown away. */
     function expire(request: FastifyRequest, reply: FastifyReply): void {
       const { raw } = request;
       if (raw.complete || raw.destroyed) return;
-      if (reply.raw.headersSent || !raw.socket.writable) {
+      const error = toParserError('ERR_HTTP_REQUEST_TIMEOUT');
+      expired.add(request);
+      // Whoever reads the body passes it on to the error handler, which answers in turn and lets go of what came.
+      if (raw.listenerCount('error') > 0) {
+        raw.emit('error', error);
+        return;
+      }
+      // A response has no socket while another on its connection comes first.
+      if (reply.raw.headersSent || !reply.raw.socket?.writable) {
         raw.destroy();
         return;
       }
-      expired.add(request);
-      const error = toParserError('ERR_HTTP_REQUEST_TIMEOUT');
       request.log.info({ code: error.code, detail: error.message }, 'request refused');
       answerOnSocket(raw.socket, toProblem(error, request.id));
       raw.unpipe();
@@ -51,8 +64,8 @@ export const bodyTimePlugin = fp<BodyTimes>(
         raw.once('close', () => clearTimeout(timer));
         return;
       }
-      if (uploads >= MAX_UPLOADS) {
-        const message = `${MAX_UPLOADS} uploads are under way already; try again shortly`;
+      if (uploads >= maxUploads) {
+        const message = `${maxUploads} uploads are under way already; try again shortly`;
         throw new AppError('OVERLOADED', message, { retryAfterSeconds: 5 });
       }
       uploads++;

@@ -1,7 +1,12 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { RuntimeSpec } from './runtime.ts';
 
 const PROGRAM = new URL('./thread-main.js', import.meta.url);
+
+/** Longest that an end waits for the warm thread, in milliseconds. */
+const DROP_WITHIN_MS = 3000;
 
 let warm: Worker | undefined;
 
@@ -17,6 +22,17 @@ export function warmThread(): void {
     if (warm === thread) warm = undefined;
   };
   thread.once('error', forget).once('exit', forget).unref();
+}
+
+/** Ends the warm thread, if nobody took it: a process must not end while it loads. */
+export async function dropWarmThread(): Promise<void> {
+  const thread = warm;
+  warm = undefined;
+  if (!thread) return;
+  const ended = once(thread, 'exit').catch(() => undefined);
+  thread.ref();
+  thread.postMessage(null);
+  await Promise.race([ended, sleep(DROP_WITHIN_MS, undefined, { ref: false })]);
 }
 
 /** A thread that opens the model of `spec`: the warm one if it fits. */
