@@ -25,7 +25,7 @@ export interface CliSurroundings {
 
 /** The environment without what a developer's shell, npm or CI may have set for the command line. */
 function environment(extra: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
-  const own = /^(ML_SERVERLESS_|NO_COLOR$|FORCE_COLOR$|INIT_CWD$|npm_|NODE_TEST_CONTEXT$)/;
+  const own = /^(ML_SERVERLESS_|NO_COLOR$|CI$|FORCE_COLOR$|INIT_CWD$|npm_|NODE_TEST_CONTEXT$)/;
   const kept = Object.entries(process.env).filter(([name]) => !own.test(name));
   return { ...Object.fromEntries(kept), ...extra };
 }
