@@ -35,7 +35,7 @@ test('503s, resets, stalls and broken bodies are tried again until the object is
 }, async () => {
   const faults = { unavailable: 0.1, reset: 0.05, stall: 0.05, truncate: 0.1, slow: 0.1 };
   await withProxy(faults, async (endpoint, proxy) => {
-    const objects = createS3Store(server.bucket, { endpoint, idleTimeoutMs: 200, maxAttempts: 8 });
+    const objects = createS3Store(server.bucket, { endpoint, idleTimeoutMs: 500, maxAttempts: 8 });
     const bodies = await Promise.all(Array.from({ length: 60 }, (_, n) => picture(n)));
     await Promise.all(bodies.map((body, n) => objects.put(`faults/${n}`, body)));
     const read = await Promise.all(bodies.map((_, n) => objects.get(`faults/${n}`)));
@@ -80,7 +80,7 @@ test('through a faulty store a shard ends with exactly the rows it has over a go
   };
   const calm = await work('calm', good);
   await withProxy({ unavailable: 0.1, reset: 0.05, stall: 0.03, truncate: 0.05 }, async (endpoint) => {
-    const faulty = createS3Store(server.bucket, { endpoint, idleTimeoutMs: 300, maxAttempts: 10 });
+    const faulty = createS3Store(server.bucket, { endpoint, idleTimeoutMs: 500, maxAttempts: 10 });
     assert.deepEqual(await work('faulty', faulty), calm);
   });
 });
