@@ -9,8 +9,8 @@ import { cacheFolder } from '../../bootstrap/cache-folder.mjs';
 
 /** Bounds of the run: cases a route by fuzzing, seconds in all (coverage included), seconds before it is ended. */
 const CASES = '5';
-const SECONDS = '120';
-const ENDED_AFTER_SECONDS = 180;
+const SECONDS = '75';
+const ENDED_AFTER_SECONDS = 150;
 
 const here = dirname(fileURLToPath(import.meta.url));
 const helper = resolve('dist', 'service', 'test', 'helpers', 'server-process.js');
