@@ -1,16 +1,11 @@
-import { formatCount } from '../domain/format.ts';
-
 export {
   formatBytes,
   formatCount,
   formatDollars,
   formatDuration,
   formatNumber,
+  plural,
 } from '../domain/format.ts';
-
-/** "3 images", "1 image". */
-export const plural = (count: number, noun: string): string =>
-  `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
 
 /** "74.1 %", from 0-1. */
 export const formatPercent = (share: number): string => `${(share * 100).toFixed(1)} %`;

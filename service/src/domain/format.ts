@@ -1,6 +1,10 @@
 /** "1,234" in every locale. */
 export const formatCount = (value: number): string => Math.round(value).toLocaleString('en-US');
 
+/** "3 images", "1 image". */
+export const plural = (count: number, noun: string): string =>
+  `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
+
 /** Three significant digits, at most: "28.9", "0.035", "1,234". */
 export function formatNumber(value: number): string {
   if (Math.abs(value) >= 100) return formatCount(value);

@@ -1,4 +1,4 @@
-import { formatCount, formatDollars, formatDuration, formatNumber } from '../format.ts';
+import { formatCount, formatDollars, formatDuration, formatNumber, plural } from '../format.ts';
 import {
   type Architecture,
   batchCostPerMillion,
@@ -94,7 +94,7 @@ function onThisMachine({ images }: PlanInput, { where, batchSeconds }: Speed): E
     seconds,
     usd: null,
     arithmetic: [
-      `time   ${n(images)} ${images === 1 ? 'image' : 'images'} × ${ms(batchSeconds)} (${formatNumber(1 / batchSeconds)} images/s) = ${clock(seconds)}`,
+      `time   ${plural(images, 'image')} × ${ms(batchSeconds)} (${formatNumber(1 / batchSeconds)} images/s) = ${clock(seconds)}`,
     ],
   };
 }
@@ -169,7 +169,7 @@ function onFargate(input: PlanInput, speed: Speed, spot: boolean): Estimate {
       ? ['       as on demand, except', ...dollars(cost, explain, 'Fargate')]
       : [
           `image  ${ms(speed.batchSeconds)} in batches on ${speed.cores} cores × ${speed.cores} ÷ ${vcpu} vCPU = ${ms(each)}`,
-          `tasks  ${n(images)} ${images === 1 ? 'image' : 'images'} ÷ ${n(shardSize)} = ${n(shards)}, ${n(tasks)} at once (${n(maxVcpus)} vCPU ÷ ${vcpu}): ${n(waves)} ${waves === 1 ? 'wave' : 'waves'}`,
+          `tasks  ${plural(images, 'image')} ÷ ${n(shardSize)} = ${n(shards)}, ${n(tasks)} at once (${n(maxVcpus)} vCPU ÷ ${vcpu}): ${plural(waves, 'wave')}`,
           `time   ${n(waves)} × (${TASK_WAIT_SECONDS} s to start + ${s(work)} of work) = ${clock(seconds)}`,
           `billed ${n(shards)} × ${billed === 60 ? 'the least there is, 60 s,' : `(${TASK_START_SECONDS} s to start + ${s(work)})`} = ${formatNumber(hours)} h`,
           ...dollars(cost, explain),

@@ -15,7 +15,7 @@ const WEB = join(packageRoot(), 'service', 'src', 'web');
 /** What of a model's samples/ is served: pictures, not their sources. */
 const PICTURE = /^[a-z0-9][a-z0-9-]*\.jpg$/;
 
-/** Of one form of the page: small enough to get through within a minute on a slow line. */
+/** Of one form of the page: what is sent again when a line breaks. */
 const PART_BYTES = 32_000_000;
 /** Of one batch of the page. Each form becomes a job, and more than this goes into the store first. */
 const MAX_BATCH_BYTES = 2_000_000_000;

@@ -24,27 +24,30 @@ export function warmThread(): void {
   thread.once('error', forget).once('exit', forget).unref();
 }
 
-/** Ends the warm thread, if nobody took it: a process must not end while it loads. */
+/** Ends the warm thread, if nobody took it, when it has loaded: stopped in the middle of that, native code has been seen to crash. */
 export async function dropWarmThread(): Promise<void> {
-  const thread = warm;
-  warm = undefined;
+  const thread = takeWarmThread();
   if (!thread) return;
   const ended = once(thread, 'exit').catch(() => undefined);
-  thread.ref();
   thread.postMessage(null);
   await Promise.race([ended, sleep(DROP_WITHIN_MS, undefined, { ref: false })]);
 }
 
 /** A thread that opens the model of `spec`: the warm one if it fits. */
 export function startThread(spec: RuntimeSpec): Worker {
-  const thread = warm;
-  warm = undefined;
-  if (thread && spec.engine === 'tensorflow') {
-    thread.removeAllListeners().ref();
+  const thread = spec.engine === 'tensorflow' ? takeWarmThread() : undefined;
+  if (thread) {
     thread.postMessage(spec);
     return thread;
   }
-  // It ends by itself when it has loaded: stopped in the middle of that, native code has been seen to crash.
-  thread?.postMessage(null);
+  void dropWarmThread();
   return new Worker(PROGRAM, { workerData: spec, name: `engine-${spec.engine}-${spec.stage}` });
+}
+
+/** The warm thread, as any other from now on. */
+function takeWarmThread(): Worker | undefined {
+  const thread = warm;
+  warm = undefined;
+  thread?.removeAllListeners().ref();
+  return thread;
 }
