@@ -48,7 +48,8 @@ export interface ObjectStore {
   delete(key: string): Promise<void>;
   /**
    * Tells each object under `prefix` once it has come or changed and is complete; absent where a store cannot tell and has
-   * to be listed. `ignored` is asked for each part of a key.
+   * to be listed. `ignored` is asked for each part of a key. A new folder is told as its key with a slash behind: what came
+   * into it before it was watched is told by nobody, and has to be listed.
    */
   watch?(
     prefix: string,

@@ -15,12 +15,14 @@ const POLL_MS = 100;
  * A copy that pauses for longer is told again when it goes on. Links are not followed.
  *
  * @param folder made if it is not there
- * @param onFile gets the path relative to `folder`, with `/` between its parts
+ * A new sub-folder is told at once, and may hold files already that are not told: chokidar reads it first and watches it then.
+ *
+ * @param onPath gets the path relative to `folder`, with `/` between its parts, and behind that of a new sub-folder
  */
 export async function watchFolder(
   folder: string,
   ignored: (name: string) => boolean,
-  onFile: (path: string) => void,
+  onPath: (path: string) => void,
   onError: (error: unknown) => void,
 ): Promise<FolderWatch> {
   await mkdir(folder, { recursive: true });
@@ -30,8 +32,12 @@ export async function watchFolder(
     awaitWriteFinish: { stabilityThreshold: STABLE_MS, pollInterval: POLL_MS },
     ignored: (path) => path !== folder && ignored(path.slice(path.lastIndexOf(sep) + 1)),
   });
-  const tell = (path: string) => onFile(relative(folder, path).split(sep).join('/'));
-  watcher.on('add', tell).on('change', tell).on('error', onError);
+  const tell = (path: string, end = '') => onPath(relative(folder, path).split(sep).join('/') + end);
+  watcher
+    .on('add', (path) => tell(path))
+    .on('change', (path) => tell(path))
+    .on('addDir', (path) => tell(path, '/'))
+    .on('error', onError);
   await new Promise<void>((resolve) => watcher.once('ready', resolve));
   return { close: () => watcher.close() };
 }

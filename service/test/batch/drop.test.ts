@@ -160,6 +160,68 @@ test('a thousand files at once, and those dropped while nobody was there, each g
   }
 });
 
+test('files of a new folder whose notices are lost are found, whole and once', async () => {
+  const store = await tempStore();
+  // chokidar reads a new folder first and watches it then: a file that comes in between is told by nobody.
+  const forgetful: ObjectStore = {
+    ...store,
+    watch: async (prefix, ignored, onKey, onError) => {
+      assert.ok(store.watch);
+      return store.watch(prefix, ignored, (key) => key.endsWith('/') && onKey(key), onError);
+    },
+  };
+  const running = await start(forgetful, `file:${store.folder}`);
+  try {
+    const folder = join(store.folder, 'input/new/below');
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, 'whole.png'), await picture(1));
+    const body = await picture(2);
+    for (let at = 0; at < 50; at++) {
+      await appendFile(
+        join(folder, 'slow.png'),
+        body.subarray(at * 20, at === 49 ? undefined : at * 20 + 20),
+      );
+      await sleep(60);
+    }
+    const outputs = await untilOutputs(store, 2);
+    assert.deepEqual(
+      [...outputs].map(([key, { error }]) => [key, error]),
+      [
+        ['output/new/below/slow.png.json', undefined],
+        ['output/new/below/whole.png.json', undefined],
+      ],
+    );
+    const { jobs } = await running.batch.list(10);
+    assert.equal(
+      jobs.reduce((sum, { counts }) => sum + counts.total, 0),
+      2,
+      'each once',
+    );
+  } finally {
+    await running.stop();
+    await store.close();
+  }
+});
+
+test('a file whose path is too long for a key does not hold up those beside it', async () => {
+  const store = await tempStore();
+  const running = await start(store, `file:${store.folder}`);
+  try {
+    const input = join(store.folder, 'input');
+    const deep = join(input, ...Array.from({ length: 5 }, () => 'deep'.repeat(60)));
+    await mkdir(deep, { recursive: true });
+    await sleep(1000);
+    await Promise.all([
+      writeFile(join(deep, 'long.png'), await picture(1)),
+      writeFile(join(input, 'good.png'), await picture(2)),
+    ]);
+    assert.deepEqual([...(await untilOutputs(store, 1)).keys()], ['output/good.png.json']);
+  } finally {
+    await running.stop();
+    await store.close();
+  }
+});
+
 const program = await findVersitygw();
 test('with an S3-compatible store the same happens by listing', {
   skip: program ? false : VERSITYGW_MISSING,
