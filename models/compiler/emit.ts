@@ -19,6 +19,7 @@ export interface Emitted {
 
 /**
  * Writes the program as a flat graph: input `input` float32 [batch, height, width, channels], output `probabilities` float32 [batch, classes].
+ * Inputs and outputs are nodes of their signatures' names, so that who runs the graph need not read the signatures.
  *
  * In float32 a convolution with its bias, addition and ReLU is one `_FusedConv2D`; that op takes no bfloat16, so
  * there the four stand side by side and TensorFlow's own optimiser joins them when the graph is first run.
@@ -181,7 +182,8 @@ function emitActivationMaps(
     padding: { text: 'VALID' },
     data_format: { text: 'NHWC' },
   });
-  const tensor = castTo(context, convolved, context.precision, 'float32');
+  const cast = castTo(context, convolved, context.precision, 'float32');
+  const tensor = graph.node('maps', 'Identity', [cast], { T: { type: 'float32' } });
   return { name: 'maps', tensor, type: 'float32', shape: [-1, -1, -1, classes] };
 }
 

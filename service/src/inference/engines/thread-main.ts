@@ -40,9 +40,9 @@ function yieldToOthers(): void {
 /** Loads TensorFlow while nobody has said yet what to open; null when it is not wanted after all. */
 async function specToCome(from: MessagePort): Promise<RuntimeSpec | null> {
   const spec = once(from, 'message');
-  const { loadTensorFlow } = await import('./tensorflow.ts');
+  const { loadAddon } = await import('./tensorflow-compiled.ts');
   try {
-    loadTensorFlow();
+    loadAddon();
   } catch {
     // It is tried again, and told, when a model is opened.
   }
