@@ -20,6 +20,8 @@ export interface Clone {
   readonly folder: string;
   /** Runs a line as a reader's shell would. @returns its output; `fault` when it did not end with status 0 */
   run(line: string): Promise<{ readonly stdout: string; readonly fault: string | undefined }>;
+  /** The end of what the service has logged. */
+  log(): string;
   close(): Promise<void>;
 }
 
@@ -68,6 +70,7 @@ export async function openClone(env: Readonly<Record<string, string>>): Promise<
   }
   return {
     folder,
+    log: output,
     run: (line) =>
       new Promise((done) => {
         const options = {
