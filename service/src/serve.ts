@@ -15,6 +15,7 @@ async function serve(config: Config): Promise<void> {
   onShutdown(logger, async () => {
     await app.close();
     await services.close();
+    await dropWarmThread();
   });
   await app.listen({ host: config.HOST, port: config.PORT }).catch((error: NodeJS.ErrnoException) => {
     throw new AppError('INVALID_CONFIGURATION', listenFailure(error, config), {}, { cause: error });

@@ -52,6 +52,7 @@ export async function createServices(
   const opened = await openQueue({ ...config, worker: WORKER_PROGRAM }, workerEnvironment, {
     onRows: metrics.rows,
     onEnd: metrics.job,
+    onFailedAttempt: (attempt) => logger.warn(attempt, 'a worker ended without having done its shard'),
   });
   const queue = observedQueue(opened, tracing, metrics);
   const batch = createBatch({

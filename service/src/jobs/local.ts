@@ -14,8 +14,20 @@ export interface LocalQueueOptions {
   readonly killAfterMs?: number;
   /** Told the rows that each worker made, by `OK` or by the code of their error. */
   readonly onRows?: (rows: Readonly<Record<string, number>>) => void;
+  /** Told of every worker that ended without having done its shard. */
+  readonly onFailedAttempt?: (attempt: FailedAttempt) => void;
   /** Told how each job ended. */
   readonly onEnd?: (state: 'succeeded' | 'failed' | 'cancelled') => void;
+}
+
+export interface FailedAttempt {
+  readonly jobId: string;
+  readonly shard: number;
+  /** From 1. */
+  readonly attempt: number;
+  readonly reason: string;
+  /** Whether the shard is started again. */
+  readonly again: boolean;
 }
 
 /** Jobs that may wait, and ended jobs that are remembered. Both only hold a few hundred bytes each. */
@@ -91,7 +103,10 @@ export function createLocalQueue(options: LocalQueueOptions): JobQueue {
       if (code === 0) job.succeeded += 1;
       else if (isActive(job) && !isClosed) {
         const why = `shard ${shard} ended with ${signal ?? `status ${code}`}${message ? `: ${message}` : ''}`;
-        if (attempt < attempts && code !== EXIT_CONFIGURATION) {
+        const isRepeated = attempt < attempts && code !== EXIT_CONFIGURATION;
+        const { jobId } = job.submission;
+        options.onFailedAttempt?.({ jobId, shard, attempt, reason: why, again: isRepeated });
+        if (isRepeated) {
           job.again.push({
             shard,
             attempt: attempt + 1,

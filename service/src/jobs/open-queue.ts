@@ -16,7 +16,7 @@ export interface QueueSettings {
 export async function openQueue(
   settings: QueueSettings,
   environment: WorkerCommand['environment'],
-  listeners: Pick<LocalQueueOptions, 'onRows' | 'onEnd'> = {},
+  listeners: Pick<LocalQueueOptions, 'onRows' | 'onEnd' | 'onFailedAttempt'> = {},
 ): Promise<JobQueue> {
   if (settings.JOBS === 'aws-batch') {
     // The SDK takes 0.2 s to load: only for those who use it.

@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
-import { createLocalQueue } from '../../src/jobs/local.ts';
+import { createLocalQueue, type FailedAttempt } from '../../src/jobs/local.ts';
 import { childCommand, testJobQueue } from './conformance.ts';
 
 let queue: JobQueue;
@@ -37,6 +37,26 @@ test('never more workers at once than configured', async () => {
     if (status.state === 'SUCCEEDED') break;
     await sleep(2);
   }
+  await one.close();
+});
+
+test('every worker that ends badly is told of, with its reason and whether its shard is started again', async () => {
+  const told: FailedAttempt[] = [];
+  const broken = { ...childCommand(recordDir), args: ['-e', 'console.error("no disk"); process.exit(1)'] };
+  const one = createLocalQueue({
+    command: broken,
+    concurrency: 1,
+    attempts: 2,
+    backoffMs: 1,
+    onFailedAttempt: (attempt) => told.push(attempt),
+  });
+  const { reference } = await one.submit({ jobId: 'told', shards: 1, jobUri: 'x' });
+  while ((await one.status(reference))?.state !== 'FAILED') await sleep(5);
+  const reason = 'shard 0 ended with status 1: no disk';
+  assert.deepEqual(told, [
+    { jobId: 'told', shard: 0, attempt: 1, reason, again: true },
+    { jobId: 'told', shard: 0, attempt: 2, reason, again: false },
+  ]);
   await one.close();
 });
 

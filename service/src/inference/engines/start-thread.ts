@@ -9,6 +9,8 @@ const PROGRAM = new URL('./thread-main.js', import.meta.url);
 const DROP_WITHIN_MS = 3000;
 
 let warm: Worker | undefined;
+/** Until the warm thread that nobody wanted has ended. */
+let dropped: Promise<unknown> = Promise.resolve();
 
 /**
  * Starts a thread that loads TensorFlow before anybody knows which model it is for: half a second, in which the main thread
@@ -24,13 +26,17 @@ export function warmThread(): void {
   thread.once('error', forget).once('exit', forget).unref();
 }
 
-/** Ends the warm thread, if nobody took it, when it has loaded: stopped in the middle of that, native code has been seen to crash. */
+/**
+ * Ends the warm thread, if nobody took it, when it has loaded: stopped in the middle of that, native code has been seen to
+ * crash. Resolves when it is gone, also if another call has begun to end it; to be awaited before the process exits.
+ */
 export async function dropWarmThread(): Promise<void> {
   const thread = takeWarmThread();
-  if (!thread) return;
-  const ended = once(thread, 'exit').catch(() => undefined);
-  thread.postMessage(null);
-  await Promise.race([ended, sleep(DROP_WITHIN_MS, undefined, { ref: false })]);
+  if (thread) {
+    dropped = once(thread, 'exit').catch(() => undefined);
+    thread.postMessage(null);
+  }
+  await Promise.race([dropped, sleep(DROP_WITHIN_MS, undefined, { ref: false })]);
 }
 
 /** A thread that opens the model of `spec`: the warm one if it fits. */
