@@ -143,9 +143,16 @@ function etagOf(found: BigIntStats): string {
   return [found.mtimeNs, found.size, found.ino].map((part) => part.toString(36)).join('-');
 }
 
-/** `lastModified` is when the content came to this place: a file moved in keeps its old mtime, but its ctime tells. */
+/** How far `stamp` may be ahead of the kernel's clock for files, and then some; milliseconds. */
+const STAMP_AHEAD_MS = 1000n;
+
+/**
+ * `lastModified` is when the content came to this place: a file moved in keeps the mtime that it had elsewhere, by another
+ * clock perhaps, but its ctime tells. Only the mtime of what this store wrote is the better of the two.
+ */
 function infoOf(key: string, found: BigIntStats): ObjectInfo {
-  const time = found.ctimeMs > found.mtimeMs ? found.ctimeMs : found.mtimeMs;
+  const ahead = found.mtimeMs - found.ctimeMs;
+  const time = ahead > 0n && ahead < STAMP_AHEAD_MS ? found.mtimeMs : found.ctimeMs;
   return { key, etag: etagOf(found), size: Number(found.size), lastModified: new Date(Number(time)) };
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -48,6 +48,16 @@ test('a file changed in place has another etag', async () => {
   const { etag } = await store.put('in-place', 'aaaa');
   await writeFile(join(folder, 'store/in-place'), 'bbbb');
   await assert.rejects(store.get('in-place', { etag }), (e) => isAppError(e, 'OBJECT_CHANGED'));
+});
+
+test('an object is as old as its content is in this place, whatever mtime the file brought along', async () => {
+  const path = join(folder, 'store/camera.jpg');
+  await writeFile(path, 'x');
+  for (const year of ['1999', '2099']) {
+    await utimes(path, new Date(year), new Date(year));
+    const { lastModified } = await store.head('store/camera.jpg');
+    assert.ok(Math.abs(Date.now() - lastModified.getTime()) < 60_000, lastModified.toISOString());
+  }
 });
 
 test('no half-written file is left behind by a failed write', async () => {
