@@ -55,7 +55,7 @@ test('an object is as old as its content is in this place, whatever mtime the fi
   await writeFile(path, 'x');
   for (const year of ['1999', '2099']) {
     await utimes(path, new Date(year), new Date(year));
-    const { lastModified } = await store.head('store/camera.jpg');
+    const { lastModified } = await store.head('camera.jpg');
     assert.ok(Math.abs(Date.now() - lastModified.getTime()) < 60_000, lastModified.toISOString());
   }
 });
