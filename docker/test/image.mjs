@@ -41,6 +41,10 @@ if (engine.missing) {
   };
   for (const signal of ['SIGINT', 'SIGTERM'])
     process.once(signal, () => void tidy().finally(() => process.exit(1)));
+  process.once('uncaughtException', (error) => {
+    print(`stopped: ${error.stack}`);
+    void tidy().finally(() => process.exit(1));
+  });
   try {
     if (engine.isOwn) {
       await ensureNodeImage(engine.docker, folder);
