@@ -16,7 +16,12 @@ const ADDON = '@tensorflow/tfjs-node/lib/napi-v8/tfjs_binding.node';
  * @throws Error when the addon is missing or does not fit this machine
  */
 export function loadAddon(): TFJSBinding {
-  return createRequire(import.meta.url)(ADDON);
+  try {
+    return createRequire(import.meta.url)(ADDON);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw cause;
+    throw new Error("tfjs-node's addon is not there; `npm run setup` builds it", { cause });
+  }
 }
 
 /** Opens a compiled SavedModel: input `input`, output `probabilities`, and the weights of stage `inputs` beside it. */
