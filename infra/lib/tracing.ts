@@ -1,14 +1,20 @@
-import type { Parameters } from './parameters.ts';
+/** The parameters of the stack that concern the collector. */
+interface CollectorParameters {
+  readonly otlpEndpoint?: string;
+  readonly network: string;
+}
 
 /** What functions and tasks are told of the collector; nothing when there is none, and tracing is off. */
 export function tracingEnvironment({
   otlpEndpoint,
-}: Pick<Parameters, 'otlpEndpoint'>): Readonly<Record<string, string>> {
+}: Pick<CollectorParameters, 'otlpEndpoint'>): Readonly<Record<string, string>> {
   return otlpEndpoint ? { OTEL_EXPORTER_OTLP_ENDPOINT: otlpEndpoint } : {};
 }
 
 /** The TCP port of the collector; undefined when there is none. */
-export function collectorPort({ otlpEndpoint }: Pick<Parameters, 'otlpEndpoint'>): number | undefined {
+export function collectorPort({
+  otlpEndpoint,
+}: Pick<CollectorParameters, 'otlpEndpoint'>): number | undefined {
   if (!otlpEndpoint) return undefined;
   const { port, protocol } = new URL(otlpEndpoint);
   return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
@@ -18,10 +24,7 @@ export function collectorPort({ otlpEndpoint }: Pick<Parameters, 'otlpEndpoint'>
  * What is wrong with the address of the collector, or undefined. Unencrypted only where the traffic cannot leave the VPC; no user
  * or password, since the template and the functions' settings show it.
  */
-export function collectorFault({
-  otlpEndpoint,
-  network,
-}: Pick<Parameters, 'otlpEndpoint' | 'network'>): string | undefined {
+export function collectorFault({ otlpEndpoint, network }: CollectorParameters): string | undefined {
   if (otlpEndpoint === undefined) return undefined;
   if (!URL.canParse(otlpEndpoint)) return 'not an address';
   const { protocol, username, password, port } = new URL(otlpEndpoint);

@@ -1,4 +1,4 @@
-import type { Examples } from './openapi-examples.ts';
+import type { Examples } from './openapi-example.ts';
 
 const links = { self: '/batch/r-5d41402abc4b', results: '/batch/r-5d41402abc4b/results' };
 const submitted = {

@@ -1,15 +1,6 @@
 import { BATCH_EXAMPLES } from './openapi-batch-examples.ts';
+import type { Examples } from './openapi-example.ts';
 import { PROTOCOL_EXAMPLES } from './openapi-protocol-examples.ts';
-
-/** Examples of one operation, by its operationId. */
-export interface Examples {
-  /** Of request bodies, by media type and name. */
-  readonly request?: Readonly<Record<string, Record<string, { summary: string; value: unknown }>>>;
-  /** Of the answer of success, in its first media type. */
-  readonly response?: unknown;
-  /** Sentences of problems, by code. */
-  readonly details?: Readonly<Record<string, string>>;
-}
 
 /** What the document shows beside the schemas. Answers are those of the real service. */
 export const EXAMPLES: Readonly<Record<string, Examples>> = {

@@ -1,4 +1,4 @@
-import type { Examples } from './openapi-examples.ts';
+import type { Examples } from './openapi-example.ts';
 
 /** The smallest GIF, in base64. */
 const GIF = 'R0lGODlhAQABAAAAACwAAAAAAQABAAACAkQBADs=';

@@ -13,19 +13,15 @@ import {
 import { EXIT, usageError } from '../failure.ts';
 import type { ServiceClient } from '../service-client.ts';
 import { type BatchJob, renderJobs } from './jobs.ts';
-import { uploadJobs } from './upload-jobs.ts';
+import { type JobOptions, uploadJobs } from './upload-jobs.ts';
 import { watch } from './watch.ts';
 
 const MAX_KEYS = 10_000;
 /** Keys of the store; `./input/…` is a local folder of that name. */
 const STORE_KEY = /^(input\/|s3:\/\/|file:\/\/)/;
 
-export interface SubmitOptions extends ServiceOptions {
-  readonly topK?: number;
-  readonly model?: string;
-  readonly idempotencyKey?: string;
+interface SubmitOptions extends ServiceOptions, JobOptions {
   readonly watch?: boolean;
-  readonly json?: boolean;
 }
 
 /** `batch submit <prefix, keys, files or folders…>` */

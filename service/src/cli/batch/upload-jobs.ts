@@ -7,18 +7,25 @@ import { startProgress } from '../progress.ts';
 import type { ServiceClient } from '../service-client.ts';
 import { printable } from '../terminal.ts';
 import type { BatchJob } from './jobs.ts';
-import type { SubmitOptions } from './submit.ts';
 import { createForm, MAX_PART_BYTES, splitUpload } from './upload.ts';
 
 /** Longest wait for the answer to an upload, in milliseconds: a little more than services allow one by default. */
 const UPLOAD_WITHIN_MS = 65 * 60_000;
+
+/** What a job is asked for, beside its inputs; with `json` no sentence follows the upload. */
+export interface JobOptions {
+  readonly topK?: number;
+  readonly model?: string;
+  readonly idempotencyKey?: string;
+  readonly json?: boolean;
+}
 
 /** Jobs of local files. Files that cannot be read are told on stderr and left out. */
 export async function uploadJobs(
   context: Context,
   client: ServiceClient,
   paths: readonly string[],
-  options: SubmitOptions,
+  options: JobOptions,
 ) {
   const { terminal } = context;
   const files: FoundFile[] = [];

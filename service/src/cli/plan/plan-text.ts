@@ -1,16 +1,15 @@
 import type { Estimate } from '../../domain/plan/estimate.ts';
-import { describeSize } from '../../domain/plan/picture-size.ts';
+import { describeSize, type PictureSize } from '../../domain/plan/picture-size.ts';
 import type { Speed } from '../../domain/plan/speed.ts';
 import { PRICES } from '../../domain/prices.ts';
 import { formatCount, formatDollars, formatDuration, formatNumber } from '../format.ts';
 import { renderTable } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
-import type { PlanOptions } from './plan.ts';
 
 /** The plan for people: the outcome as a table, then how each line of it comes about. */
 export function renderPlan(
   { colours }: Terminal,
-  { images, size }: PlanOptions,
+  { images, size }: { readonly images: number; readonly size: PictureSize },
   here: Speed,
   estimates: readonly Estimate[],
   notes: readonly string[],

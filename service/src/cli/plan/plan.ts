@@ -20,7 +20,7 @@ import { measureSpeed } from './measure.ts';
 import { parseSize } from './picture-size.ts';
 import { renderPlan } from './plan-text.ts';
 
-export interface PlanOptions extends ServiceOptions {
+interface PlanOptions extends ServiceOptions {
   readonly images: number;
   readonly size: PictureSize;
   readonly memory: number;
