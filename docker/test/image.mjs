@@ -39,11 +39,11 @@ if (engine.missing) {
     if (image && !process.argv.includes('--keep')) await engine.docker(['rmi', '-f', image]);
     await engine.close();
   };
-  for (const signal of ['SIGINT', 'SIGTERM'])
-    process.once(signal, () => void tidy().finally(() => process.exit(1)));
+  const giveUp = () => void tidy().finally(() => process.exit(1));
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, giveUp);
   process.once('uncaughtException', (error) => {
     print(`stopped: ${error.stack}`);
-    void tidy().finally(() => process.exit(1));
+    giveUp();
   });
   try {
     if (engine.isOwn) {

@@ -36,7 +36,7 @@ export function emit(program: Program, precision: Precision, stage: Stage): Emit
       outputs.get(name) ?? fail(`op "${op.name}" uses "${name}", which is not there`);
     if (op.kind === 'input') {
       if (input) fail('the model has more than one input');
-      input = { name: 'input', tensor: 'input', type: 'float32', shape: [-1, ...op.shape] };
+      input = { name: 'input', type: 'float32', shape: [-1, ...op.shape] };
       graph.node('input', 'Placeholder', [], { dtype: { type: 'float32' }, shape: { shape: input.shape } });
       outputs.set(op.name, castTo(context, 'input', 'float32', precision));
     } else {
@@ -49,9 +49,9 @@ export function emit(program: Program, precision: Precision, stage: Stage): Emit
   // The softmax is computed in float32 already.
   const isFloat = last?.kind === 'activation' && last.activation === 'softmax';
   const cast = isFloat ? result : castTo(context, result, precision, 'float32');
-  const tensor = graph.node('probabilities', 'Identity', [cast], { T: { type: 'float32' } });
+  graph.node('probabilities', 'Identity', [cast], { T: { type: 'float32' } });
   if (!input) fail('the model has no input');
-  const output: Endpoint = { name: 'probabilities', tensor, type: 'float32', shape: [-1, classes] };
+  const output: Endpoint = { name: 'probabilities', type: 'float32', shape: [-1, classes] };
   const inputs = [input as Endpoint, ...weights.endpoints];
   const maps = emitActivationMaps(context, program, (name) => outputs.get(name) ?? name);
   return {
@@ -183,8 +183,8 @@ function emitActivationMaps(
     data_format: { text: 'NHWC' },
   });
   const cast = castTo(context, convolved, context.precision, 'float32');
-  const tensor = graph.node('maps', 'Identity', [cast], { T: { type: 'float32' } });
-  return { name: 'maps', tensor, type: 'float32', shape: [-1, -1, -1, classes] };
+  graph.node('maps', 'Identity', [cast], { T: { type: 'float32' } });
+  return { name: 'maps', type: 'float32', shape: [-1, -1, -1, classes] };
 }
 
 const ACTIVATION_OPS = { relu: 'Relu', relu6: 'Relu6' } as const;

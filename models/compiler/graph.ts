@@ -25,10 +25,9 @@ export type Attribute =
       };
     };
 
-/** A named input or output of the graph; -1 in `shape` is the batch. */
+/** An input or output of the graph, which is the node of its name; -1 in `shape` is the batch. */
 export interface Endpoint {
   readonly name: string;
-  readonly tensor: string;
   readonly type: DataType;
   readonly shape: readonly number[];
 }
@@ -128,7 +127,7 @@ function tensorShape(sizes: readonly number[]) {
 
 function tensorInfo(endpoint: Endpoint) {
   const info = new proto.TensorInfo();
-  info.setName(`${endpoint.tensor}:0`);
+  info.setName(`${endpoint.name}:0`);
   info.setDtype(DATA_TYPES[endpoint.type]);
   info.setTensorShape(tensorShape(endpoint.shape));
   return info;

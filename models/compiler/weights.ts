@@ -37,7 +37,7 @@ export function createWeightStore(graph: GraphBuilder, precision: Precision, sta
     bytes: Uint8Array,
   ): string {
     inputs.push({ name, type, shape, offset, bytes: bytes.length });
-    endpoints.push({ name, tensor: name, type, shape });
+    endpoints.push({ name, type, shape });
     chunks.push(bytes);
     offset += bytes.length;
     return graph.node(name, 'Placeholder', [], { dtype: { type }, shape: { shape } });

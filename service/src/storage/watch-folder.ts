@@ -13,10 +13,9 @@ const POLL_MS = 100;
 /**
  * Watches a folder and its sub-folders for files that appear or change, and tells each once it has stopped growing.
  * A copy that pauses for longer is told again when it goes on. Links are not followed.
- *
- * @param folder made if it is not there
  * A new sub-folder is told at once, and may hold files already that are not told: chokidar reads it first and watches it then.
  *
+ * @param folder made if it is not there
  * @param onPath gets the path relative to `folder`, with `/` between its parts, and behind that of a new sub-folder
  */
 export async function watchFolder(

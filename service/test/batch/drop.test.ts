@@ -46,6 +46,23 @@ async function start(objects: ObjectStore, store: string, endpoint?: string): Pr
   };
 }
 
+type FolderStore = Awaited<ReturnType<typeof tempStore>>;
+
+/** With a folder that is watched, as `watched` makes it; both are gone afterwards. */
+async function withDrop(
+  body: (store: FolderStore, running: Running) => Promise<void>,
+  watched: (store: ObjectStore) => ObjectStore = (store) => store,
+): Promise<void> {
+  const store = await tempStore();
+  const running = await start(watched(store), `file:${store.folder}`);
+  try {
+    await body(store, running);
+  } finally {
+    await running.stop();
+    await store.close();
+  }
+}
+
 async function untilOutputs(
   objects: ObjectStore,
   count: number,
@@ -61,10 +78,8 @@ async function untilOutputs(
   }
 }
 
-test('files put into the folder, its sub-folders, or moved in are classified; system files are not', async () => {
-  const store = await tempStore();
-  const running = await start(store, `file:${store.folder}`);
-  try {
+test('files put into the folder, its sub-folders, or moved in are classified; system files are not', () =>
+  withDrop(async (store) => {
     const input = join(store.folder, 'input');
     await writeFile(join(input, 'one.png'), await picture(1));
     await mkdir(join(input, 'a/b'), { recursive: true });
@@ -91,16 +106,10 @@ test('files put into the folder, its sub-folders, or moved in are classified; sy
       if (now?.etag === etag) break;
       await sleep(100);
     }
-  } finally {
-    await running.stop();
-    await store.close();
-  }
-});
+  }));
 
-test('a file that is still being copied is classified when it is whole', async () => {
-  const store = await tempStore();
-  const running = await start(store, `file:${store.folder}`);
-  try {
+test('a file that is still being copied is classified when it is whole', () =>
+  withDrop(async (store) => {
     const body = await picture(5);
     const path = join(store.folder, 'input/slow.png');
     const file = await open(path, 'w');
@@ -118,11 +127,7 @@ test('a file that is still being copied is classified when it is whole', async (
       }
       await sleep(100);
     }
-  } finally {
-    await running.stop();
-    await store.close();
-  }
-});
+  }));
 
 test('a thousand files at once, and those dropped while nobody was there, each get one result', async () => {
   const store = await tempStore();
@@ -161,17 +166,15 @@ test('a thousand files at once, and those dropped while nobody was there, each g
 });
 
 test('files of a new folder whose notices are lost are found, whole and once', async () => {
-  const store = await tempStore();
   // chokidar reads a new folder first and watches it then: a file that comes in between is told by nobody.
-  const forgetful: ObjectStore = {
+  const forgetful = (store: ObjectStore): ObjectStore => ({
     ...store,
     watch: async (prefix, ignored, onKey, onError) => {
       assert.ok(store.watch);
       return store.watch(prefix, ignored, (key) => key.endsWith('/') && onKey(key), onError);
     },
-  };
-  const running = await start(forgetful, `file:${store.folder}`);
-  try {
+  });
+  await withDrop(async (store, running) => {
     const folder = join(store.folder, 'input/new/below');
     await mkdir(folder, { recursive: true });
     await writeFile(join(folder, 'whole.png'), await picture(1));
@@ -197,16 +200,11 @@ test('files of a new folder whose notices are lost are found, whole and once', a
       2,
       'each once',
     );
-  } finally {
-    await running.stop();
-    await store.close();
-  }
+  }, forgetful);
 });
 
-test('a file whose path is too long for a key does not hold up those beside it', async () => {
-  const store = await tempStore();
-  const running = await start(store, `file:${store.folder}`);
-  try {
+test('a file whose path is too long for a key does not hold up those beside it', () =>
+  withDrop(async (store) => {
     const input = join(store.folder, 'input');
     const deep = join(input, ...Array.from({ length: 5 }, () => 'deep'.repeat(60)));
     await mkdir(deep, { recursive: true });
@@ -216,11 +214,7 @@ test('a file whose path is too long for a key does not hold up those beside it',
       writeFile(join(input, 'good.png'), await picture(2)),
     ]);
     assert.deepEqual([...(await untilOutputs(store, 1)).keys()], ['output/good.png.json']);
-  } finally {
-    await running.stop();
-    await store.close();
-  }
-});
+  }));
 
 const program = await findVersitygw();
 test('with an S3-compatible store the same happens by listing', {

@@ -38,7 +38,7 @@ async function faultsOf(clone: Clone, wanted: readonly Command[]): Promise<strin
       continue;
     }
     let outcome = await clone.run(line);
-    for (let tries = 0; waits && outcome.fault && tries < 400; tries++) {
+    for (let tries = 0; waits && outcome.fault && tries < 200; tries++) {
       await delay(300);
       outcome = await clone.run(line);
     }

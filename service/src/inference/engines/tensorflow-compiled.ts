@@ -4,10 +4,8 @@ import { join } from 'node:path';
 import type { TFJSBinding } from '@tensorflow/tfjs-node/dist/tfjs_binding.js';
 import type { WeightInput } from '../../../../models/compiler/weights.ts';
 import { AppError } from '../../domain/errors.ts';
+import { ADDON } from '../../setup/engine/addon-path.ts';
 import type { Runtime, RuntimeSpec } from './runtime.ts';
-
-/** Where tfjs-node's addon lies in its package. */
-const ADDON = '@tensorflow/tfjs-node/lib/napi-v8/tfjs_binding.node';
 
 /**
  * Loads tfjs-node's native addon, and TensorFlow with it. A compiled model needs nothing else of tfjs-node, whose JavaScript
@@ -17,7 +15,7 @@ const ADDON = '@tensorflow/tfjs-node/lib/napi-v8/tfjs_binding.node';
  */
 export function loadAddon(): TFJSBinding {
   try {
-    return createRequire(import.meta.url)(ADDON);
+    return createRequire(import.meta.url)(`@tensorflow/tfjs-node/${ADDON}`);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') throw cause;
     throw new Error("tfjs-node's addon is not there; `npm run setup` builds it", { cause });

@@ -6,9 +6,9 @@ import type { SetupContext } from '../context.ts';
 import { SetupError } from '../failure.ts';
 import { withStep } from '../progress.ts';
 import { runCommand } from '../run-command.ts';
+import { ADDON } from './addon-path.ts';
 
 const BUILD_TIMEOUT_MS = 15 * 60 * 1000;
-export const ADDON = 'lib/napi-v8/tfjs_binding.node';
 
 /** Names of the build tools that are missing, with the line that installs them; undefined when all are there. */
 export async function missingTools(environment: NodeJS.ProcessEnv): Promise<string | undefined> {
