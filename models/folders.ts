@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Precision, Stage } from './compiler/weights.ts';
+import type { Variant } from './compiler/variants.ts';
 
 /** Where downloaded and built files are kept when CACHE_DIR does not say: $XDG_CACHE_HOME or ~/.cache. */
 export function defaultCacheDir(xdgCacheHome: string | undefined): string {
@@ -23,14 +23,14 @@ export const defaultModelsDir = (): string => join(packageRoot(), 'models');
 export interface ModelFolders {
   /** source.files of the manifest, under the paths it gives. */
   readonly source: string;
-  /** A SavedModel that the compiler wrote. Fixed paths: what made it, and its hashes, stand in its files.json. */
-  compiled(precision: Precision, stage: Stage): string;
+  /** A SavedModel that the compiler wrote. Fixed paths: its files.json holds what made it, and its hashes. */
+  compiled(variant: Variant): string;
 }
 
 export function modelFolders(cacheDir: string, model: { name: string; version: string }): ModelFolders {
   const root = join(cacheDir, 'models', model.name, model.version);
   return {
     source: join(root, 'source'),
-    compiled: (precision, stage) => join(root, `${precision}-${stage}`),
+    compiled: (variant) => join(root, variant),
   };
 }

@@ -10,6 +10,9 @@ const literals = <const T extends readonly string[]>(values: T) =>
   Type.Unsafe<T[number]>({ type: 'string', enum: [...values] });
 const closed = { additionalProperties: false } as const;
 
+/** Filters that scale a picture, by the names of libvips. */
+export const RESIZE_KERNELS = ['nearest', 'linear', 'cubic', 'mitchell', 'lanczos2', 'lanczos3'] as const;
+
 export const TASKS = ['image-classification', 'tabular-classification', 'tabular-regression'] as const;
 export type Task = (typeof TASKS)[number];
 
@@ -31,6 +34,8 @@ export const imageInputSchema = Type.Object(
     resize: Type.Object({
       mode: literals(['shorter-side', 'cover', 'squash']),
       size: Type.Optional(Type.Integer({ minimum: 1, maximum: 4096 })),
+      /** The filter that scales; `linear` when absent. Take the one that the model was evaluated with. */
+      kernel: Type.Optional(literals(RESIZE_KERNELS)),
     }),
     crop: literals(['center']),
     scale: Type.Number(),
@@ -107,6 +112,30 @@ const source = Type.Object(
   closed,
 );
 
+const share = Type.Number({ minimum: 0, maximum: 1 });
+
+/** What `npm run evaluate -- <model> <folder> --write` measured. */
+const evaluation = Type.Object(
+  {
+    /** Which pictures. */
+    dataset: Type.String({ minLength: 1 }),
+    images: Type.Integer({ minimum: 1 }),
+    precisions: Type.Record(
+      Type.String(),
+      Type.Object(
+        {
+          top1: share,
+          top5: share,
+          /** Share of the pictures that get the same top-1 label as in float32. */
+          agreement: share,
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+
 const common = {
   schemaVersion: Type.Literal(1),
   name: Type.String({ pattern: '^[a-z0-9][a-z0-9_.-]{0,63}$' }),
@@ -124,7 +153,13 @@ const common = {
 };
 
 const imageManifest = Type.Object(
-  { ...common, task: Type.Literal('image-classification'), input: imageInputSchema, output: classesOutput },
+  {
+    ...common,
+    task: Type.Literal('image-classification'),
+    input: imageInputSchema,
+    output: classesOutput,
+    evaluation: Type.Optional(evaluation),
+  },
   closed,
 );
 const tabularClassManifest = Type.Object(

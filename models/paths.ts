@@ -26,9 +26,18 @@ export function sourceFolder(cacheDir: string, manifest: Identity, manifestFolde
   return manifest.source.npm === undefined ? manifestFolder : modelFolders(cacheDir, manifest).source;
 }
 
-/** What a compiled model was made from, source files and compiler, as one hash: it is made anew when this differs. */
-export function compiledFrom(manifest: Identity): string {
-  const key = createHash('sha256').update(compilerHash());
+/**
+ * What a compiled model was made from, as one hash: source files, compiler, the input's normalisation and, for int8, the
+ * ranges. The model is compiled again when this differs.
+ *
+ * @param ranges content of ranges.json
+ */
+export function compiledFrom(
+  manifest: Identity & Pick<Manifest, 'input'>,
+  ranges: string | undefined,
+): string {
+  const key = createHash('sha256').update(compilerHash()).update(JSON.stringify(manifest.input));
+  if (ranges !== undefined) key.update(ranges);
   for (const { path, sha256 } of manifest.source.files) key.update(`${path}\0${sha256}\0`);
   return key.digest('hex');
 }

@@ -6,7 +6,7 @@ import { parseManifest } from './manifest.ts';
 // Writes the sizes and hashes of a model's files into its manifest: `node dist/models/seal.js <folder of the model>`.
 
 /** Not files of the model: the manifest itself, its own code, and what only tests read. */
-const NOT_SEALED = new Set(['manifest.json', 'hooks.mjs', 'golden.json']);
+const NOT_SEALED = new Set(['manifest.json', 'ranges.json', 'hooks.mjs', 'golden.json']);
 /** Nor what made it (scripts, notebooks), the pictures that the page offers, and what systems leave in folders. */
 const NOT_OF_THE_MODEL = /\.(py|ipynb)$|^samples\/|(^|\/)(\.|__pycache__\/)/;
 

@@ -1,34 +1,47 @@
-// Image build: fetches and compiles every model in models/ with set-up's own code, and lays what running needs into the
-// folder given as the first argument. The second one lists the variants to keep, as <precision>-<stage>:
+// Image build: fetches and compiles every model in models/ with set-up's own code, and puts what running needs into the
+// folder given as the first argument. The second argument lists the variants to keep; empty means those of DEFAULTS.
 //
-//   float32-inputs      100 MB  starts in 0.6 s, takes 0.6 GB of memory; the least an image must hold
-//   float32-constants   100 MB  answers one image a third faster, takes 1.9 GB
-//   bfloat16-inputs      50 MB  twice as fast where the CPU has bfloat16 (Sapphire Rapids, Zen 4 and later)
-//   bfloat16-constants   50 MB
+//   int8              26 MB  the fastest on every x86-64 CPU
+//   float32          102 MB  for PRECISION=float32, and for models without ranges.json
+//   bfloat16          51 MB  faster than float32 on CPUs with AVX512-BF16 (Sapphire Rapids, Zen 4 and later)
+//   float32-portable 102 MB  the only variant that arm64 runs; on x86-64, for TF_ENABLE_ONEDNN_OPTS=0
 //
 // The layers model's own weights (100 MB) are left out: only the WebAssembly engine reads them.
 import { cp, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { VARIANTS } from '../../dist/models/compiler/variants.js';
 import { modelFolders } from '../../dist/models/folders.js';
-import { ensureModel } from '../../dist/service/src/setup/model.js';
+import { ensureModel, variantsFor } from '../../dist/service/src/setup/model.js';
 import { findModels } from '../../dist/service/src/setup/prepare.js';
 import { buildContext, end } from './context.mjs';
 
+/** By process.arch. float32 is in every image: it is the precision that every model and every CPU has. */
+const DEFAULTS = { x64: ['int8', 'float32'], arm64: ['float32-portable'] };
+
 const [out = '', list = ''] = process.argv.slice(2);
-const variants = list.split(',').map((name) => {
-  const [, precision, stage] = /^(float32|bfloat16)-(inputs|constants)$/.exec(name) ?? [];
-  if (!precision) throw new Error(`MODEL_VARIANTS: there is no variant ${JSON.stringify(name)}`);
-  return { precision, stage };
-});
+const wanted = list === '' ? (DEFAULTS[process.arch] ?? ['float32-portable']) : list.split(',');
+const unknown = wanted.find((name) => !VARIANTS.includes(name));
+if (unknown !== undefined) {
+  throw new Error(
+    `MODEL_VARIANTS: unknown variant ${JSON.stringify(unknown)}; available: ${VARIANTS.join(', ')}`,
+  );
+}
 
 const context = await buildContext();
 for (const model of await findModels(join(context.root, 'models'), undefined)) {
   const { manifest } = model;
+  const possible = await variantsFor(model);
+  const variants = possible.filter((variant) => wanted.includes(variant));
+  if (possible.length > 0 && variants.length === 0) {
+    throw new Error(
+      `MODEL_VARIANTS=${wanted}: ${manifest.name} has none of them on ${process.arch}; available: ${possible.join(', ')}`,
+    );
+  }
   await ensureModel(model, variants, context);
   const from = modelFolders(context.cacheDir, manifest);
   const to = modelFolders(out, manifest);
-  for (const { precision, stage } of variants) {
-    await cp(from.compiled(precision, stage), to.compiled(precision, stage), { recursive: true });
+  for (const variant of variants) {
+    await cp(from.compiled(variant), to.compiled(variant), { recursive: true });
   }
   if (manifest.source.npm !== undefined) {
     const labels = join(to.source, manifest.output.labels);

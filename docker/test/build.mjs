@@ -15,7 +15,7 @@ const CONTEXT = [
   'service',
 ];
 
-/** The goal for the whole image, and what the published base has of it (`docker image inspect node:22.20.0-bookworm-slim`). Bytes. */
+/** The goal for the whole image, and what the published base has of it (227.33 MB for node:22.23.2-bookworm-slim by docker-library/repo-info). Bytes. */
 const GOAL = 900e6;
 const PUBLISHED_BASE = 230e6;
 

@@ -39,7 +39,7 @@ export async function testModes({ containers, root, emulator }) {
       10_000,
     );
     assert((await server.inspect('{{.Config.User}}')) === '1000:1000', 'it does not run as user 1000');
-    return `${note}, ${model.precision}, ${model.stage}`;
+    return `${note}, ${model.precision}`;
   });
 
   await check('server: SIGTERM ends it in good order, exit status 0', async () => {
@@ -59,11 +59,38 @@ export async function testModes({ containers, root, emulator }) {
       Array.from({ length: 16 }, () => post(`${server.url}/predict`, picture)),
     );
     for (const answer of answers) isRight(answer);
-    const [model] = (await getJson(`${server.url}/models`)).models;
     assert((await server.inspect('{{.State.OOMKilled}}')) === 'false', 'it ran out of memory');
-    assert(model.stage === 'inputs', `it keeps weights as ${model.stage}`);
     const { stdout } = await docker(['stats', '--no-stream', '--format', '{{.MemUsage}}', server.name]);
     return stdout.trim();
+  });
+
+  for (const precision of ['int8', 'float32']) {
+    if (process.arch !== 'x64' && precision === 'int8') continue;
+    await check(`server: runs ${precision} on a CPU with AVX2 only, and without oneDNN`, async () => {
+      const notes = [];
+      for (const setting of ['ONEDNN_MAX_CPU_ISA=AVX2', 'TF_ENABLE_ONEDNN_OPTS=0']) {
+        const server = await containers.start('cpu', ['-e', `PRECISION=${precision}`, '-e', setting], []);
+        notes.push(`${setting}: ${isRight(await post(`${server.url}/predict`, picture))}`);
+        const [model] = (await getJson(`${server.url}/models`)).models;
+        assert(
+          model.engine === 'tensorflow' && model.precision === precision,
+          `${setting}: it serves ${model.precision} on ${model.engine}`,
+        );
+        await docker(['rm', '-f', '-v', server.name]);
+      }
+      return notes.join(', ');
+    });
+  }
+
+  await check('server: without TensorFlow it ends at start, with a line that says so', async () => {
+    const hidden = '/app/node_modules/@tensorflow/tfjs-node/lib';
+    const options = ['--mount', `type=tmpfs,destination=${hidden}`];
+    const { stdout, stderr } = await containers.once('no-engine', options, [], { statuses: [1, 78] });
+    const line = `${stdout}${stderr}`
+      .split('\n')
+      .find((each) => each.includes('TensorFlow is not available'));
+    assert(line, `it says: ${`${stdout}${stderr}`.slice(-400)}`);
+    return line.slice(0, 160);
   });
 
   await check('server: writes nowhere but in /tmp and /data', async () => {

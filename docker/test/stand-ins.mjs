@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { print, run } from './harness.mjs';
 
+/** The newest Node 22 that PyPI has; docker/Dockerfile pins a newer one. */
 const NODE_VERSION = '22.20.0';
 const SAM_CLI_VERSION = '1.170.0';
 const VERSITYGW = 'github.com/versity/versitygw/cmd/versitygw@v1.8.0';

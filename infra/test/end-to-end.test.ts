@@ -56,7 +56,7 @@ describe('from a dropped object to its result, the AWS way', { skip }, () => {
   let aws: AwsBatchServer;
   let dispatcher: LambdaEnvironment;
   let objects: ObjectStore;
-  const cache = { CACHE_DIR: loadConfig().cacheDir, STAGES: 'inputs', TF_CPP_MIN_LOG_LEVEL: '2' };
+  const cache = { CACHE_DIR: loadConfig().cacheDir, TF_CPP_MIN_LOG_LEVEL: '2' };
 
   const recorded = async (component: Component, target: string): Promise<RecordingProxy> => {
     const proxy = await startRecordingProxy(target, (call) => calls.push({ component, ...call }));

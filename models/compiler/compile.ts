@@ -1,38 +1,60 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { emit } from './emit.ts';
+import { emit, type GraphInput } from './emit.ts';
 import { fuse } from './fuse.ts';
 import { readLayersModel } from './layers-model.ts';
 import { lowerLayers } from './lower.ts';
-import type { Precision, Stage } from './weights.ts';
-
-export type { Precision, Stage, WeightInput } from './weights.ts';
+import type { Program } from './ops.ts';
+import type { PixelInput } from './pixels.ts';
+import { lookUp, readRanges } from './ranges.ts';
+import type { Variant } from './variants.ts';
+import type { WeightInput } from './weights.ts';
 
 export interface CompileOptions {
-  /** Path of the layers model's model.json; its shards lie beside it. */
+  /** Path of the layers model's model.json, with its shards in the same folder. */
   readonly modelJson: string;
-  /** Folder to write into; made when it is not there. */
+  /** Folder to write into; created if it does not exist. */
   readonly outDir: string;
-  readonly precision: Precision;
-  readonly stage: Stage;
+  readonly variant: Variant;
+  /** How pixels are normalised, for image models: the compiled graph takes them as decoded. */
+  readonly pixels?: PixelInput | undefined;
+  /** int8: path of the model's ranges.json, and the version it must be for. */
+  readonly ranges?: { readonly file: string; readonly version: string } | undefined;
 }
 
+/** graph.json: what a runtime must know of a compiled model. */
+export interface CompiledGraph {
+  readonly variant: Variant;
+  readonly input: GraphInput;
+  readonly weights: readonly WeightInput[];
+}
+
+/** Reads a layers model and optimises it. */
+export const readProgram = async (modelJson: string): Promise<Program> =>
+  fuse(lowerLayers(await readLayersModel(modelJson)));
+
 /**
- * Turns a tfjs layers model into an optimised TensorFlow SavedModel: saved_model.pb, and for stage `inputs` also
- * weights.bin with its index weights.json (a list of WeightInput).
+ * Turns a tfjs layers model into an optimised TensorFlow SavedModel: saved_model.pb, weights.bin and graph.json
+ * (CompiledGraph).
  *
  * @returns the names of the files written into outDir
- * @throws AppError INVALID_MODEL that names the layer or setting the compiler does not know
+ * @throws AppError INVALID_MODEL that names the layer or setting the compiler does not support, or the fault of ranges.json
  */
 export async function compileLayersModel(options: CompileOptions): Promise<string[]> {
-  const program = fuse(lowerLayers(await readLayersModel(options.modelJson)));
-  const emitted = emit(program, options.precision, options.stage);
-  const files: Record<string, string | Uint8Array> = { 'saved_model.pb': emitted.savedModel };
-  if (options.stage === 'inputs') {
-    files['weights.bin'] = emitted.weights;
-    files['weights.json'] = JSON.stringify(emitted.weightInputs);
-  }
-  await mkdir(options.outDir, { recursive: true });
-  for (const [name, content] of Object.entries(files)) await writeFile(join(options.outDir, name), content);
+  const { variant, pixels, ranges, outDir } = options;
+  const program = await readProgram(options.modelJson);
+  const rangeOf =
+    variant === 'int8' && ranges
+      ? lookUp(await readRanges(ranges.file, ranges.version), ranges.file)
+      : undefined;
+  const emitted = emit(program, { variant, pixels, ...(rangeOf ? { rangeOf } : {}) });
+  const graph: CompiledGraph = { variant, input: emitted.input, weights: emitted.weightInputs };
+  const files: Record<string, string | Uint8Array> = {
+    'saved_model.pb': emitted.savedModel,
+    'weights.bin': emitted.weights,
+    'graph.json': JSON.stringify(graph),
+  };
+  await mkdir(outDir, { recursive: true });
+  for (const [name, content] of Object.entries(files)) await writeFile(join(outDir, name), content);
   return Object.keys(files);
 }

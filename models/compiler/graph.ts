@@ -3,8 +3,16 @@ import { createRequire } from 'node:module';
 // The protocol buffers that tfjs-node itself reads SavedModels with (google-protobuf, no types of its own).
 const proto: any = createRequire(import.meta.url)('@tensorflow/tfjs-node/dist/proto/api_pb.js');
 
-export type DataType = 'float32' | 'bfloat16' | 'int32';
-const DATA_TYPES: Record<DataType, number> = { float32: 1, int32: 3, bfloat16: 14 };
+export type DataType = 'float32' | 'bfloat16' | 'int32' | 'uint8' | 'quint8' | 'qint8';
+/** Numbers of TensorFlow's DataType enum. */
+const DATA_TYPES: Record<DataType, number> = {
+  float32: 1,
+  int32: 3,
+  uint8: 4,
+  qint8: 11,
+  quint8: 12,
+  bfloat16: 14,
+};
 
 /** A node's attribute, tagged by its kind in TensorFlow's AttrValue. */
 export type Attribute =

@@ -1,30 +1,34 @@
 import type { DataType, Endpoint, GraphBuilder } from './graph.ts';
 
-/** Where the weights live: in the graph as constants, or beside it, passed to every run. */
-export type Stage = 'constants' | 'inputs';
-export type Precision = 'float32' | 'bfloat16';
-
-/** A weight that is passed to every run, and where its bytes lie in weights.bin. */
+/** A weight that is passed to every run, and where its bytes are in weights.bin. */
 export interface WeightInput {
   readonly name: string;
   readonly type: 'float32' | 'int32';
   readonly shape: readonly number[];
+  /** In bytes. */
   readonly offset: number;
   readonly bytes: number;
 }
 
-/** Puts weights into a graph one way or the other, hiding the difference from whoever writes the ops. */
+/**
+ * Puts weights into a graph as inputs: TensorFlow's optimiser copies constants on the first run, which costs seconds
+ * and hundreds of megabytes. oneDNN keeps a reordered copy of each filter, so inputs are as fast as constants.
+ */
 export interface WeightStore {
-  /** A node that yields `data` in the precision of the graph, shape `shape`. */
-  add(name: string, data: Float32Array, shape: readonly number[]): string;
-  /** What the caller must pass to each run: empty for constants. */
+  /** Adds `data` in its own type; returns the node that yields it. */
+  float32(name: string, data: Float32Array, shape: readonly number[]): string;
+  /** Adds `data` rounded to bfloat16. */
+  bfloat16(name: string, data: Float32Array, shape: readonly number[]): string;
+  /** Adds 8-bit integers as qint8. */
+  qint8(name: string, data: Int8Array, shape: readonly number[]): string;
+  /** What the caller must pass to each run. */
   readonly inputs: readonly WeightInput[];
   readonly endpoints: readonly Endpoint[];
   /** The bytes of weights.bin, in the order of `inputs`. */
   readonly chunks: readonly Uint8Array[];
 }
 
-export function createWeightStore(graph: GraphBuilder, precision: Precision, stage: Stage): WeightStore {
+export function createWeightStore(graph: GraphBuilder): WeightStore {
   const inputs: WeightInput[] = [];
   const endpoints: Endpoint[] = [];
   const chunks: Uint8Array[] = [];
@@ -32,7 +36,7 @@ export function createWeightStore(graph: GraphBuilder, precision: Precision, sta
 
   function placeholder(
     name: string,
-    type: 'float32' | 'int32',
+    type: WeightInput['type'],
     shape: readonly number[],
     bytes: Uint8Array,
   ): string {
@@ -43,28 +47,29 @@ export function createWeightStore(graph: GraphBuilder, precision: Precision, sta
     return graph.node(name, 'Placeholder', [], { dtype: { type }, shape: { shape } });
   }
 
+  /** tfjs has no tensors of these types: `ratio` numbers travel as one int32, and the graph casts them without a copy. */
+  function packed(
+    name: string,
+    type: 'bfloat16' | 'qint8',
+    shape: readonly number[],
+    bytes: Uint8Array,
+  ): string {
+    const ratio = type === 'qint8' ? 4 : 2;
+    const last = shape.at(-1) ?? 0;
+    if (last % ratio !== 0) return constant(graph, name, type, shape, bytes);
+    const words = placeholder(`${name}/packed`, 'int32', [...shape.slice(0, -1), last / ratio], bytes);
+    const cast = graph.node(`${name}/cast`, 'Bitcast', [words], { T: { type: 'int32' }, type: { type } });
+    const sizes = integers(graph, `${name}/shape`, shape);
+    return graph.node(name, 'Reshape', [cast, sizes], { T: { type }, Tshape: { type: 'int32' } });
+  }
+
   return {
     inputs,
     endpoints,
     chunks,
-    add(name, data, shape) {
-      const bytes = precision === 'bfloat16' ? bfloat16Bytes(data) : bytesOf(data);
-      if (stage === 'constants') return constant(graph, name, precision, shape, bytes);
-      if (precision === 'float32') return placeholder(name, 'float32', shape, bytes);
-      // tfjs has no bfloat16 tensors, so two of them travel as one int32 and are cast back in place, without a copy.
-      const last = shape.at(-1) ?? 0;
-      if (last % 2 !== 0) return constant(graph, name, precision, shape, bytes);
-      const packed = placeholder(`${name}/packed`, 'int32', [...shape.slice(0, -1), last / 2], bytes);
-      const pairs = graph.node(`${name}/pairs`, 'Bitcast', [packed], {
-        T: { type: 'int32' },
-        type: { type: 'bfloat16' },
-      });
-      const sizes = integers(graph, `${name}/shape`, shape);
-      return graph.node(name, 'Reshape', [pairs, sizes], {
-        T: { type: 'bfloat16' },
-        Tshape: { type: 'int32' },
-      });
-    },
+    float32: (name, data, shape) => placeholder(name, 'float32', shape, bytesOf(data)),
+    bfloat16: (name, data, shape) => packed(name, 'bfloat16', shape, bfloat16Bytes(data)),
+    qint8: (name, data, shape) => packed(name, 'qint8', shape, bytesOf(data)),
   };
 }
 
@@ -78,6 +83,16 @@ export function integers(
   return constant(graph, name, 'int32', shape, bytesOf(Int32Array.from(values)));
 }
 
+/** A constant float32 tensor, for ranges and scales; a scalar unless `shape` is given. */
+export function floats(
+  graph: GraphBuilder,
+  name: string,
+  values: readonly number[] | Float32Array,
+  shape: readonly number[] = [],
+): string {
+  return constant(graph, name, 'float32', shape, bytesOf(Float32Array.from(values)));
+}
+
 function constant(
   graph: GraphBuilder,
   name: string,
@@ -88,7 +103,7 @@ function constant(
   return graph.node(name, 'Const', [], { dtype: { type }, value: { tensor: { type, shape, bytes } } });
 }
 
-const bytesOf = (data: Float32Array | Int32Array | Uint16Array) =>
+const bytesOf = (data: Float32Array | Int32Array | Uint16Array | Int8Array) =>
   new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
 /** bfloat16 is the upper half of a float32, rounded to nearest, ties to even. */

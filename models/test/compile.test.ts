@@ -4,17 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { loadConfig } from '../../service/src/config.ts';
-import { loadTensorFlow, openTensorFlow } from '../../service/src/inference/engines/tensorflow.ts';
-import { compileLayersModel, type Precision, type Stage } from '../compiler/compile.ts';
+import { loadTensorFlow } from '../../service/src/inference/engines/tensorflow.ts';
+import { openCompiled } from '../../service/src/inference/engines/tensorflow-compiled.ts';
+import { compileLayersModel } from '../compiler/compile.ts';
+import type { Variant } from '../compiler/variants.ts';
 import { modelFolders } from '../folders.ts';
 import { readManifest } from '../manifest.ts';
 
 const tf = loadTensorFlow();
-const VARIANTS: readonly (readonly [Precision, Stage, number])[] = [
-  ['float32', 'constants', 1e-5],
-  ['float32', 'inputs', 1e-5],
-  ['bfloat16', 'constants', 2e-2],
-  ['bfloat16', 'inputs', 2e-2],
+/** The largest difference in probability that each variant may have. */
+const VARIANTS: readonly (readonly [Variant, number])[] = [
+  ['float32', 1e-5],
+  ['float32-portable', 1e-5],
+  ['bfloat16', 2e-2],
 ];
 
 let folder = '';
@@ -24,7 +26,7 @@ before(async () => {
 after(() => rm(folder, { recursive: true, force: true }));
 
 /** Reproducible noise between -1 and 1, so that a failure can be looked into. */
-function noise(length: number, seed = 1): Float32Array {
+function noise(length: number, seed = 1): Float32Array<ArrayBuffer> {
   let state = seed;
   return Float32Array.from({ length }, () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -85,31 +87,17 @@ function everyLayer() {
   return tf.model({ inputs: input, outputs: x });
 }
 
-async function largestDifference(
-  modelJson: string,
-  outDir: string,
-  size: number,
-  variant: { precision: Precision; stage: Stage },
-) {
-  await compileLayersModel({ modelJson, outDir, ...variant });
+async function largestDifference(modelJson: string, outDir: string, size: number, variant: Variant) {
+  await compileLayersModel({ modelJson, outDir, variant });
   const reference = await tf.loadLayersModel(`file://${modelJson}`);
   const [, height, width, channels] = reference.inputs[0]?.shape as [null, number, number, number];
-  const classes = reference.outputs[0]?.shape[1] as number;
   const input = noise(size * height * width * channels).map((value) => value * 120);
   const expected = tf.tidy(() =>
     (
       reference.predict(tf.tensor4d(input, [size, height, width, channels])) as { dataSync(): Float32Array }
     ).dataSync(),
   );
-  const runtime = await openTensorFlow({
-    engine: 'tensorflow',
-    format: 'compiled',
-    stage: variant.stage,
-    path: outDir,
-    inputShape: [height, width, channels],
-    classes,
-    warmUp: [],
-  });
+  const runtime = await openCompiled({ path: outDir });
   const actual = await runtime.infer(input, size);
   assert.equal(actual.length, expected.length);
   return actual.reduce(
@@ -119,30 +107,24 @@ async function largestDifference(
 }
 
 describe('the compiler', () => {
-  for (const [precision, stage, tolerance] of VARIANTS) {
-    it(`keeps the meaning of every layer it knows, in ${precision} with weights as ${stage}`, async (t) => {
+  for (const [variant, tolerance] of VARIANTS) {
+    it(`keeps the meaning of every layer it knows, as ${variant}`, async (t) => {
       const model = everyLayer();
       train(model as never);
       await model.save(`file://${join(folder, 'every-layer')}`);
-      const out = join(folder, `every-${precision}-${stage}`);
-      const difference = await largestDifference(join(folder, 'every-layer', 'model.json'), out, 3, {
-        precision,
-        stage,
-      });
+      const out = join(folder, `every-${variant}`);
+      const difference = await largestDifference(join(folder, 'every-layer', 'model.json'), out, 3, variant);
       t.diagnostic(`largest difference ${difference.toExponential(1)}`);
       assert.ok(difference <= tolerance, `differs by ${difference}`);
     });
   }
 
-  for (const [precision, stage, tolerance] of VARIANTS) {
-    it(`makes a ResNet-50 equal to tf.loadLayersModel, in ${precision} with weights as ${stage}`, async (t) => {
+  for (const [variant, tolerance] of VARIANTS) {
+    it(`makes a ResNet-50 equal to tf.loadLayersModel, as ${variant}`, async (t) => {
       const { cacheDir, modelsDir } = loadConfig();
       const manifest = await readManifest(join(modelsDir, 'resnet50'));
       const modelJson = join(modelFolders(cacheDir, manifest).source, manifest.entry);
-      const difference = await largestDifference(modelJson, join(folder, `${precision}-${stage}`), 2, {
-        precision,
-        stage,
-      });
+      const difference = await largestDifference(modelJson, join(folder, variant), 2, variant);
       t.diagnostic(`largest difference ${difference.toExponential(1)}`);
       assert.ok(difference <= tolerance, `differs by ${difference}`);
     });
@@ -158,12 +140,11 @@ describe('the compiler', () => {
     });
     train(model as never);
     await model.save(`file://${join(folder, 'sequential')}`);
-    const options = { precision: 'float32', stage: 'constants' } as const;
     const difference = await largestDifference(
       join(folder, 'sequential', 'model.json'),
       join(folder, 'sequential-out'),
       2,
-      options,
+      'float32',
     );
     assert.ok(difference <= 1e-5, `differs by ${difference}`);
   });
@@ -190,8 +171,7 @@ describe('the compiler', () => {
       const compiling = compileLayersModel({
         modelJson: join(source, 'model.json'),
         outDir: join(folder, 'none'),
-        precision: 'float32',
-        stage: 'constants',
+        variant: 'float32',
       });
       await assert.rejects(compiling, { code: 'INVALID_MODEL', message });
     });
@@ -203,8 +183,7 @@ describe('the compiler', () => {
     const compiling = compileLayersModel({
       modelJson,
       outDir: folder,
-      precision: 'float32',
-      stage: 'constants',
+      variant: 'float32',
     });
     await assert.rejects(compiling, { code: 'INVALID_MODEL', message: /not a tfjs layers model/ });
   });

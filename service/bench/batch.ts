@@ -4,13 +4,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
+import { readCpu } from '../../models/cpu.ts';
 import { createBatch, jobIdFor } from '../src/batch/batch.ts';
 import { loadConfig, workerEnvironment } from '../src/config.ts';
 import { compareKeys } from '../src/domain/keys.ts';
-import { nativePrecision } from '../src/inference/engines/select.ts';
 import type { JobQueue, JobSubmission } from '../src/jobs/job-queue.ts';
 import { createFileStore } from '../src/storage/files.ts';
-import type { EngineRates } from './engine.ts';
+import { type EngineCosts, precisionsOf } from './engine.ts';
+import { limitOf } from './limit.ts';
 import { photographs } from './load.ts';
 import { median, printTable, ratio } from './table.ts';
 
@@ -36,7 +37,7 @@ async function work(job: JobSubmission, precision: string): Promise<number> {
 }
 
 /** The worker on one shard of pictures in a folder, beside the engine alone, and beside one process a picture. */
-export async function benchBatch({ best }: EngineRates): Promise<void> {
+export async function benchBatch(engines: EngineCosts, decodeMs: number): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-batch-'));
   try {
     const objects = await createFileStore(folder);
@@ -66,9 +67,8 @@ export async function benchBatch({ best }: EngineRates): Promise<void> {
       await batch.submit({ jobId: jobIdFor(), origin: 'request', source: { ...source }, model, topK: 5 });
       return submissions.at(-1) as JobSubmission;
     };
-    const precisions = nativePrecision() === 'bfloat16' ? ['float32', 'bfloat16'] : ['float32'];
     const rows: string[][] = [];
-    for (const precision of precisions) {
+    for (const { precision, variant } of precisionsOf(readCpu())) {
       const singles: number[] = [];
       for (let i = 0; i < SINGLES; i++) singles.push(await work(await submit([`input/${i}.jpg`]), precision));
       const start = median(singles);
@@ -79,19 +79,20 @@ export async function benchBatch({ best }: EngineRates): Promise<void> {
       const rate = (IMAGES / all) * 1000;
       // What a process takes for its start and one picture is the part that does not grow with the shard.
       const steady = ((IMAGES - 1) / (all - start)) * 1000;
-      const engine = Math.max(best[`${precision}-constants`] ?? 0, best[`${precision}-inputs`] ?? 0);
+      const limit = limitOf(engines, variant, decodeMs);
       rows.push([
         precision,
         `${rate.toFixed(1)}/s`,
         `${steady.toFixed(1)}/s`,
-        ratio(steady / engine),
+        `${limit.toFixed(1)}/s`,
+        ratio(steady / limit),
         `${(1000 / start).toFixed(2)}/s`,
         ratio(rate / (1000 / start)),
       ]);
     }
     printTable(
-      `A worker on ${IMAGES} pictures of 500 x 375 in a folder: read, decode, infer, write a result each`,
-      ['', 'with its start', 'without', "of the engine's best", 'a process a picture', 'times as fast'],
+      `Batch worker on ${IMAGES} pictures of 500 x 375 in a folder; the limit is cores / CPU time of inference and decoding`,
+      ['', 'with its start', 'without', 'limit', 'rate / limit', 'a process per picture', 'times as fast'],
       rows,
     );
     await batch.close();

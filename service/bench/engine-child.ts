@@ -1,66 +1,89 @@
+import { readFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
-import { loadTensorFlow, openTensorFlow } from '../src/inference/engines/tensorflow.ts';
+import { createInterface } from 'node:readline';
+import type { Opened, Times, Timing } from './subject-messages.ts';
 
-// One engine in one process: opens it, answers once, reports how long that took since the process started, then times
-// batches as it is told. It imports what an engine's thread imports, so that the start is the engine's own. The process keeps the engines' thread pools out of each other's way.
+// One engine in one process, so that the engines' thread pools do not disturb each other: opens the model, answers the
+// picture, then times batches of it (see subject-messages.ts). It imports only what its engine needs: the start counts.
+//
+//   node engine-child.js compiled|layers|onnx <model> <pixels: uint8 RGB> <manifest: JSON of its input>
 
-export type Kind = 'layers' | 'onnx' | `${'float32' | 'bfloat16'}-${'inputs' | 'constants'}`;
-export type Report =
-  | { readonly kind: 'open'; readonly milliseconds: number; readonly rss: number }
-  | { readonly kind: 'times'; readonly milliseconds: readonly number[] };
+const [kind = '', path = '', picture = '', manifestInput = '{}'] = process.argv.slice(2);
 
-const SIDE = 224;
-const CLASSES = 1000;
-const kind = process.argv[2] as Kind;
-/** The SavedModel's folder, the model.json or the ONNX file. */
-const path = process.argv[3] ?? '';
+type Infer = (size: number) => Promise<Float32Array>;
 
-type Infer = (input: Float32Array, size: number) => Promise<unknown>;
-
-async function open(): Promise<Infer> {
-  if (kind === 'layers') {
-    const tf = loadTensorFlow();
-    const model = await tf.loadLayersModel(`file://${path}`);
-    return async (input, size) => {
-      const images = tf.tensor4d(input, [size, SIDE, SIDE, 3]);
-      const output = model.predict(images) as typeof images;
-      await output.data();
-      tf.dispose([images, output]);
-    };
-  }
-  if (kind === 'onnx') {
-    const { InferenceSession, Tensor } = await import('onnxruntime-node');
-    const session = await InferenceSession.create(path);
-    return (input, size) => session.run({ input: new Tensor('float32', input, [size, 3, SIDE, SIDE]) });
-  }
-  const runtime = await openTensorFlow({
-    engine: 'tensorflow',
-    format: 'compiled',
-    stage: kind.endsWith('inputs') ? 'inputs' : 'constants',
-    path,
-    inputShape: [SIDE, SIDE, 3],
-    classes: CLASSES,
-    warmUp: [],
-  });
-  return (input, size) => runtime.infer(input, size);
+/** `size` copies of one input. */
+function repeat<T extends Uint8Array | Float32Array>(one: T, size: number): T {
+  const batch = new (one.constructor as new (length: number) => T)(one.length * size);
+  for (let i = 0; i < size; i++) batch.set(one, i * one.length);
+  return batch;
 }
 
-const image = (size: number) =>
-  Float32Array.from({ length: size * SIDE * SIDE * 3 }, (_, i) => ((i * 7919) % 255) - 120);
-const send = (report: Report) => process.send?.(report);
+const pixels = new Uint8Array(await readFile(picture));
+const input = JSON.parse(manifestInput);
+const [side, channels] = [input.height, 3];
 
-const infer = await open();
-await infer(image(1), 1);
-send({ kind: 'open', milliseconds: performance.now(), rss: process.memoryUsage.rss() });
+async function normalised(layout: 'NHWC' | 'NCHW'): Promise<Float32Array> {
+  const { createPreprocessor } = await import('../src/inference/preprocess.ts');
+  const batch = new Float32Array(pixels.length);
+  createPreprocessor({ ...input, layout })(pixels, batch, 0);
+  return batch;
+}
 
-process.on('message', async ({ size, runs }: { size: number; runs: number }) => {
-  const input = image(size);
-  await infer(input, size);
+const OPENERS: Readonly<Record<string, () => Promise<Infer>>> = {
+  async compiled() {
+    const { openCompiled } = await import('../src/inference/engines/tensorflow-compiled.ts');
+    const runtime = await openCompiled({ path });
+    const batches = new Map<number, Uint8Array<ArrayBuffer>>();
+    return (size) => {
+      const batch = batches.get(size) ?? repeat(pixels, size);
+      batches.set(size, batch);
+      return runtime.infer(batch, size);
+    };
+  },
+  async layers() {
+    const { loadTensorFlow } = await import('../src/inference/engines/tensorflow.ts');
+    const tf = loadTensorFlow();
+    const model = await tf.loadLayersModel(`file://${path}`);
+    const one = await normalised('NHWC');
+    return async (size) => {
+      const images = tf.tensor4d(repeat(one, size), [size, side, side, channels]);
+      const output = model.predict(images) as typeof images;
+      try {
+        return (await output.data()) as Float32Array;
+      } finally {
+        tf.dispose([images, output]);
+      }
+    };
+  },
+  async onnx() {
+    const { InferenceSession, Tensor } = await import('onnxruntime-node');
+    const session = await InferenceSession.create(path, { logSeverityLevel: 3 });
+    const [output = ''] = session.outputNames;
+    const one = await normalised('NCHW');
+    return async (size) => {
+      const images = new Tensor('float32', repeat(one, size), [size, channels, side, side]);
+      return (await session.run({ input: images }))[output]?.data as Float32Array;
+    };
+  },
+};
+
+const send = (message: Opened | Times) => process.stdout.write(`${JSON.stringify(message)}\n`);
+
+const infer = await (OPENERS[kind] as () => Promise<Infer>)();
+const answer = await infer(1);
+send({ index: answer.indexOf(Math.max(...answer)) });
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { size, runs } = JSON.parse(line) as Timing;
+  await infer(size);
   const milliseconds: number[] = [];
+  const cpu = process.cpuUsage();
   for (let run = 0; run < runs; run++) {
     const start = performance.now();
-    await infer(input, size);
+    await infer(size);
     milliseconds.push(performance.now() - start);
   }
-  send({ kind: 'times', milliseconds });
-});
+  const { user, system } = process.cpuUsage(cpu);
+  send({ milliseconds, cpuMs: (user + system) / 1000 });
+}

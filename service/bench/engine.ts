@@ -1,104 +1,96 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { modelFolders } from '../../models/folders.ts';
-import { readManifest } from '../../models/manifest.ts';
-import { loadConfig } from '../src/config.ts';
-import { nativePrecision } from '../src/inference/engines/select.ts';
-import type { Kind, Report } from './engine-child.ts';
+import { RANGES_FILE, readRanges } from '../../models/compiler/ranges.ts';
+import { PRECISIONS, type Precision, type Variant } from '../../models/compiler/variants.ts';
+import { type Cpu, readCpu, variantsOf } from '../../models/cpu.ts';
+import type { ImageInput } from '../../models/manifest.ts';
 import { onnxModel } from './onnx-model.ts';
-import { median, megabytes, ms, printTable, ratio } from './table.ts';
+import { openVinoCommands } from './openvino.ts';
+import { type Sample, withSample } from './sample.ts';
+import { type Command, measure, nodeCommand, type Result, SIZES } from './subject.ts';
+import { megabytes, ms, printTable, ratio } from './table.ts';
 
-const CHILD = fileURLToPath(new URL('./engine-child.js', import.meta.url));
-const ROUNDS = 5;
-/** Runs a round, by batch size. */
-const RUNS = { 1: 8, 8: 3, 16: 2 } as const;
+/** The precisions that this CPU runs, and the variant of each that the service uses. */
+export const precisionsOf = (cpu: Cpu): { precision: Precision; variant: Variant }[] =>
+  PRECISIONS.flatMap((precision) => {
+    const [variant] = variantsOf(cpu, precision);
+    return variant === undefined ? [] : [{ precision, variant }];
+  });
 
-export interface EngineRates {
-  /** Images a second at the best batch size, by engine. */
-  readonly best: Readonly<Record<string, number>>;
-}
+/** The least CPU time that one image takes the engine, in milliseconds, by variant. */
+export type EngineCosts = ReadonlyMap<string, number>;
 
-interface Subject {
-  readonly kind: Kind;
-  readonly child: ChildProcess;
-  readonly open: Extract<Report, { kind: 'open' }>;
-  /** Milliseconds an image, by batch size. */
-  readonly times: Map<number, number[]>;
-}
-
-/** Where each kind of engine finds the weights; the ONNX file is made here, outside of what is measured. */
-async function modelPaths(folder: string): Promise<(kind: Kind) => string> {
-  const { cacheDir, modelsDir } = loadConfig();
-  const manifest = await readManifest(join(modelsDir, 'resnet50'));
-  const folders = modelFolders(cacheDir, manifest);
-  const modelJson = join(folders.source, manifest.entry);
-  const onnx = join(folder, 'model.onnx');
-  await writeFile(onnx, await onnxModel(modelJson));
-  return (kind) => {
-    if (kind === 'layers') return modelJson;
-    if (kind === 'onnx') return onnx;
-    const [precision, stage] = kind.split('-') as ['float32', 'inputs'];
-    return folders.compiled(precision, stage);
-  };
-}
-
-async function start(kind: Kind, path: string): Promise<Subject> {
-  const child = fork(CHILD, [kind, path], { env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '2' } });
-  const [open] = (await once(child, 'message')) as [Extract<Report, { kind: 'open' }>];
-  return { kind, child, open, times: new Map() };
-}
-
-/** Every engine on the same weights, round after round in turn, so that a noisy minute hits them all. */
-export async function benchEngines(): Promise<EngineRates> {
-  const kinds: Kind[] = ['layers', 'onnx', 'float32-inputs', 'float32-constants'];
-  if (nativePrecision() === 'bfloat16') kinds.push('bfloat16-inputs', 'bfloat16-constants');
-  const folder = await mkdtemp(join(tmpdir(), 'bench-'));
-  const pathOf = await modelPaths(folder);
-  const subjects: Subject[] = [];
-  for (const kind of kinds) subjects.push(await start(kind, pathOf(kind)));
-  await rm(folder, { recursive: true, force: true });
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const subject of subjects) {
-      for (const [size, runs] of Object.entries(RUNS)) {
-        subject.child.send({ size: Number(size), runs });
-        const [report] = (await once(subject.child, 'message')) as [Extract<Report, { kind: 'times' }>];
-        const perImage = report.milliseconds.map((value) => value / Number(size));
-        subject.times.set(Number(size), [...(subject.times.get(Number(size)) ?? []), ...perImage]);
-      }
-    }
-  }
-  for (const { child } of subjects) child.kill();
-  const [layers] = subjects;
-  const at = (subject: Subject | undefined, size: number) => median(subject?.times.get(size) ?? []);
+/** Every variant that this CPU runs, in one run beside the alternatives on the same weights. */
+export async function benchEngines(): Promise<EngineCosts> {
+  const results = await withSample(async (sample) => {
+    const onnx = await writeOnnx(sample);
+    const given = { pixels: sample.pixels, input: sample.model.manifest.input };
+    const commands: Command[] = [
+      nodeCommand(LAYERS, 'layers', sample.model.entry, given),
+      nodeCommand(ONNX, 'onnx', onnx.float32, given),
+      nodeCommand('onnxruntime, int8', 'onnx', onnx.int8, given),
+      ...openVinoCommands(sample, onnx),
+      ...variantCommands(sample, readCpu()),
+    ];
+    return measure(commands, sample.expected);
+  });
+  printComparison(results);
   printTable(
-    `ResNet-50, milliseconds an image (medians of ${ROUNDS} rounds) and how many times as fast as tf.loadLayersModel`,
-    ['engine', 'batch 1', '', 'batch 8', '', 'batch 16', ''],
-    subjects.map((subject) => [
-      NAMES[subject.kind],
-      ...[1, 8, 16].flatMap((size) => [ms(at(subject, size)), ratio(at(layers, size) / at(subject, size))]),
-    ]),
-  );
-  printTable(
-    'From the start of the process to the first answer (warm disk)',
+    'From the start of the process to the first correct answer (warm disk)',
     ['engine', 'time', 'resident memory then'],
-    subjects.map(({ kind, open }) => [NAMES[kind], ms(open.milliseconds), megabytes(open.rss)]),
+    results.map(({ name, startMs, rss }) => [name, ms(startMs), megabytes(rss)]),
   );
-  const best = subjects.map((subject) => [
-    subject.kind,
-    1000 / Math.min(...[1, 8, 16].map((size) => at(subject, size))),
-  ]);
-  return { best: Object.fromEntries(best) };
+  return new Map(results.map(({ name, cpuPerImage }) => [name, Math.min(...cpuPerImage.values())]));
 }
 
-const NAMES: Record<Kind, string> = {
-  layers: 'tf.loadLayersModel',
-  onnx: 'onnxruntime-node',
-  'float32-inputs': 'ours, float32, weights as inputs',
-  'float32-constants': 'ours, float32, weights as constants',
-  'bfloat16-inputs': 'ours, bfloat16, weights as inputs',
-  'bfloat16-constants': 'ours, bfloat16, weights as constants',
-};
+const LAYERS = 'tf.loadLayersModel';
+const ONNX = 'onnxruntime, float32';
+
+/** The name of a variant in every table. */
+export const nameOf = (variant: Variant): string => `ours, ${variant}`;
+
+/** Every variant that `cpu` runs, in processes with these environment variables. */
+export function variantCommands(
+  { model, pixels }: Sample,
+  cpu: Cpu,
+  environment: Readonly<Record<string, string>> = {},
+): Command[] {
+  const given = { pixels, input: model.manifest.input };
+  return PRECISIONS.flatMap((precision) => variantsOf(cpu, precision)).map((variant) =>
+    nodeCommand(nameOf(variant), 'compiled', model.folders.compiled(variant), given, environment),
+  );
+}
+
+function printComparison(results: readonly Result[]): void {
+  const find = (name: string) => results.find((result) => result.name === name);
+  const [layers, onnx] = [find(LAYERS), find(ONNX)];
+  const cells = ({ perImage }: Result) =>
+    SIZES.flatMap((size) => {
+      const own = perImage.get(size) ?? Number.NaN;
+      const against = (other: Result | undefined) => ratio((other?.perImage.get(size) ?? Number.NaN) / own);
+      return [ms(own), against(onnx), against(layers)];
+    });
+  printTable(
+    'ResNet-50, milliseconds per image (medians), and the speed as a multiple of onnxruntime float32 (ort) and tf.loadLayersModel (tf)',
+    ['engine', ...SIZES.flatMap((size) => [`batch ${size}`, '/ ort', '/ tf'])],
+    results.map((result) => [result.name, ...cells(result)]),
+  );
+}
+
+/** Writes the ONNX files, outside of what is measured. */
+async function writeOnnx({ model, folder }: Sample): Promise<{ float32: string; int8: string }> {
+  const { entry, manifest } = model;
+  const { ranges } = await readRanges(join(model.folder, RANGES_FILE), manifest.version);
+  const files = { float32: join(folder, 'float32.onnx'), int8: join(folder, 'int8.onnx') };
+  await writeFile(files.float32, await onnxModel(entry));
+  await writeFile(files.int8, await onnxModel(entry, { ranges, input: inputRange(manifest.input) }));
+  return files;
+}
+
+/** The smallest and largest normalised pixel. */
+function inputRange({ scale, mean, std }: ImageInput): { minimum: number; maximum: number } {
+  const ends = mean.flatMap((value, channel) =>
+    [0, 255].map((pixel) => (pixel * scale - value) / (std[channel] ?? 1)),
+  );
+  return { minimum: Math.min(...ends), maximum: Math.max(...ends) };
+}

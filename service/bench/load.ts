@@ -27,8 +27,10 @@ export async function photographs(count: number): Promise<Buffer[]> {
 export interface Load {
   readonly latencies: number[];
   readonly timings: Classification['timing'][];
-  /** Answers a second. */
+  /** Answers per second. */
   readonly rate: number;
+  /** CPU time of the clients for each answer, in milliseconds: the server does not get it. */
+  readonly clientCpuMs: number;
 }
 
 /** A closed loop for as long as `wanted` says so: each client sends its next picture when it has its answer. */
@@ -36,6 +38,7 @@ export async function load(
   url: string,
   clients: number,
   wanted: (elapsedMs: number, sent: number) => boolean,
+  path: '/predict' | '/explain' = '/predict',
 ): Promise<Load> {
   const bodies = await photographs(SAMPLES.length);
   const agent = new Agent({ keepAlive: true });
@@ -43,26 +46,28 @@ export async function load(
   const latencies: number[] = [];
   let sent = 0;
   const started = performance.now();
+  const cpu = process.cpuUsage();
   const client = async () => {
     while (wanted(performance.now() - started, sent)) {
       const since = performance.now();
-      const answer = await post(agent, url, bodies[sent++ % bodies.length] as Buffer);
+      const answer = await post(agent, `${url}${path}`, bodies[sent++ % bodies.length] as Buffer);
       latencies.push(performance.now() - since);
-      if (answer.status !== 200) throw new Error(`POST /predict answered ${answer.status}`);
+      if (answer.status !== 200) throw new Error(`POST ${path} answered ${answer.status}`);
       timings.push((JSON.parse(answer.body) as Classification).timing);
     }
   };
   await Promise.all(Array.from({ length: clients }, client));
   const rate = (latencies.length / (performance.now() - started)) * 1000;
+  const { user, system } = process.cpuUsage(cpu);
   agent.destroy();
-  return { latencies, timings, rate };
+  return { latencies, timings, rate, clientCpuMs: (user + system) / 1000 / latencies.length };
 }
 
 /** By Node's own client: fetch takes a millisecond more, of the CPUs that are measured. */
 function post(agent: Agent, url: string, picture: Buffer): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
     const headers = { 'content-type': 'image/jpeg', 'content-length': picture.length };
-    const sent = request(`${url}/predict`, { method: 'POST', agent, headers }, (response) => {
+    const sent = request(url, { method: 'POST', agent, headers }, (response) => {
       text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject);
     });
     sent.on('error', reject).end(picture);

@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
+import { residentMemory } from './subject.ts';
 
 const SERVER = resolve('dist', 'bundle', 'server.js');
 
@@ -15,8 +15,6 @@ export interface RunningServer {
   resident(): Promise<number>;
   /** The value of a metric without labels. */
   metric(name: string): Promise<number>;
-  /** Waits until the weights are constants, where they are going to be. */
-  warm(): Promise<void>;
 }
 
 export async function startServer(precision: string): Promise<RunningServer> {
@@ -42,21 +40,11 @@ export async function startServer(precision: string): Promise<RunningServer> {
 }
 
 function probes(child: ChildProcess, url: string) {
-  const stage = async () => {
-    const { models } = (await (await fetch(`${url}/models`)).json()) as { models: { stage: string }[] };
-    return models[0]?.stage;
-  };
   return {
-    async resident() {
-      const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
-      return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
-    },
+    resident: () => residentMemory(child),
     async metric(name: string) {
       const text = await (await fetch(`${url}/metrics`)).text();
       return Number(new RegExp(`^${name} (\\S+)`, 'm').exec(text)?.[1]);
-    },
-    async warm() {
-      while ((await stage()) === 'inputs') await new Promise((resolve) => setTimeout(resolve, 250));
     },
   };
 }

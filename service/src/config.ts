@@ -46,14 +46,9 @@ export const configSchema = Type.Object({
   CACHE_DIR: optionalString('folder of downloaded and compiled files; default: ~/.cache/ml-serverless'),
   ENGINE: oneOf(['auto', 'tensorflow', 'wasm'], 'auto', 'what runs the model'),
   PRECISION: oneOf(
-    ['auto', 'float32', 'bfloat16'],
+    ['auto', 'float32', 'bfloat16', 'int8'],
     'auto',
-    'arithmetic; auto: bfloat16 where the CPU has it',
-  ),
-  STAGES: oneOf(
-    ['auto', 'inputs', 'constants', 'both'],
-    'auto',
-    'inputs: quick to start, little memory; constants: fastest answers; both: start on inputs, swap; auto: both where memory allows',
+    'arithmetic; auto: the fastest that this CPU runs and that loses at most half a point of accuracy',
   ),
   MAX_IMAGE_BYTES: integer(1024, 1_073_741_824, 20_971_520, 'largest image in bytes'),
   MAX_IMAGE_PIXELS: integer(1, 1_000_000_000, 50_000_000, 'largest image in pixels (width x height)'),

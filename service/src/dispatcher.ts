@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Batch, createBatch } from './batch/batch.ts';
 import { type DispatchResult, dispatch } from './batch/dispatch.ts';
 import { loadConfig, workerEnvironment } from './config.ts';
+import { createJobPrecision } from './inference/job-precision.ts';
 import { openQueue } from './jobs/open-queue.ts';
 import { createLogger } from './logger.ts';
 import { openStore } from './storage/open-store.ts';
@@ -32,6 +33,7 @@ async function open() {
     queue,
     shardSize: config.SHARD_SIZE,
     chunkSize: config.CHUNK_SIZE,
+    precisionOf: createJobPrecision(config),
     startWithinMs: START_WITHIN_MS,
     onError: (error, jobId) => logger.error({ err: error, jobId }, 'job not started'),
   });

@@ -32,8 +32,8 @@ async function serve(config: Config): Promise<void> {
   if (process.stdout.isTTY) {
     process.stdout.write(greeting(url, info, samplePicture(config.modelsDir, info.name)));
   } else {
-    const { name, version, engine, precision, stage } = info;
-    logger.info({ url, model: name, version, engine, precision, stage }, 'ready');
+    const { name, version, engine, precision, degraded } = info;
+    logger.info({ url, model: name, version, engine, precision, degraded }, 'ready');
   }
 }
 

@@ -3,6 +3,7 @@ import { type Batch, createBatch } from './batch/batch.ts';
 import { createDrop } from './batch/drop.ts';
 import { type Config, workerEnvironment } from './config.ts';
 import type { Models } from './domain/classifier.ts';
+import { createJobPrecision } from './inference/job-precision.ts';
 import { createModels } from './inference/models.ts';
 import { openQueue } from './jobs/open-queue.ts';
 import { createLogger } from './logger.ts';
@@ -60,6 +61,7 @@ export async function createServices(
     queue,
     shardSize: config.SHARD_SIZE,
     chunkSize: config.CHUNK_SIZE,
+    precisionOf: createJobPrecision(config, models),
     startWithinMs: BATCH_START_WITHIN_MS,
     onError: (error, jobId) =>
       logger.error({ err: error, jobId }, 'job not started; the next look at it tries again'),
@@ -112,17 +114,13 @@ export async function createWorkerServices(
   return { config, logger, models, objects, tracing, close };
 }
 
-/** Images a worker infers together at least: from 16 on, weights passed to each run cost hardly anything. */
+/** Images a worker infers together at least: larger batches are hardly faster. */
 const WORKER_BATCH = 16;
 
-/**
- * A worker keeps to one stage, so that a job's first result and its last are computed alike; and to the one that starts
- * in half a second, as full batches make up for it.
- */
-function forWorker(config: Config): Config {
-  const STAGES = config.STAGES === 'constants' ? 'constants' : 'inputs';
-  return { ...config, STAGES, MAX_BATCH: Math.max(config.MAX_BATCH, WORKER_BATCH) };
-}
+const forWorker = (config: Config): Config => ({
+  ...config,
+  MAX_BATCH: Math.max(config.MAX_BATCH, WORKER_BATCH),
+});
 
 /** Where models whose files lie in a bucket are fetched from: the same kind of store as STORE. */
 const bucketOpener = (config: Config) => (uri: string) => openStore(uri, config.S3_ENDPOINT);

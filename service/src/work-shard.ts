@@ -1,7 +1,9 @@
 import { answererOf } from './batch/answerer.ts';
 import { readJob, workShard } from './batch/work.ts';
 import { type Config, loadConfig, loadWorkerConfig } from './config.ts';
-import { isAppError } from './domain/errors.ts';
+import type { Models } from './domain/classifier.ts';
+import { AppError, isAppError } from './domain/errors.ts';
+import type { Job } from './domain/job.ts';
 import { parseJobUri } from './domain/job-layout.ts';
 import { buildApp } from './http/app.ts';
 import { dropWarmThread } from './inference/engines/start-thread.ts';
@@ -44,6 +46,7 @@ async function work(): Promise<number> {
     const { objects, tracing } = services;
     const attributes = { 'job.id': jobId, 'job.shard': shard, 'job.attempt': attempt };
     const [job] = await Promise.all([readJob(objects, jobId), app.ready(), services.models.loaded]);
+    assertPrecision(job, services.models);
     const result = await tracing.span('work shard', { kind: 'consumer', parent, attributes }, () =>
       workShard({
         objects,
@@ -69,6 +72,13 @@ async function work(): Promise<number> {
     await app.close();
     await services.close();
   }
+}
+
+/** The rows of a job never mix precisions: a worker whose engine fell back to another one leaves the shard to the next attempt. */
+function assertPrecision({ model, precision }: Job, models: Models): void {
+  const served = models.list().find(({ name }) => name === model)?.precision;
+  if (precision === undefined || served === precision) return;
+  throw new AppError('PRECISION_UNAVAILABLE', `the job computes in ${precision}, this worker in ${served}`);
 }
 
 /** Tells the local queue; at AWS Batch nobody listens. The end of that process is not this one's failure. */

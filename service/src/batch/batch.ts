@@ -30,6 +30,8 @@ export interface BatchOptions {
   readonly queue: JobQueue;
   readonly shardSize: number;
   readonly chunkSize: number;
+  /** The precision that all workers of a job use (see inference/job-precision.ts). */
+  readonly precisionOf?: (model: string) => Promise<Job['precision']>;
   /** How long `submit` waits for planning and submission before it answers; they go on behind it. Milliseconds. */
   readonly startWithinMs: number;
   /** Told of failures that nobody waits for any more. */
@@ -130,6 +132,7 @@ export function createBatch(options: BatchOptions): Batch {
 
   return {
     async submit({ jobId, origin, source, model, topK }) {
+      const precision = await options.precisionOf?.(model);
       const wanted: Job = {
         format: 1,
         jobId,
@@ -137,6 +140,7 @@ export function createBatch(options: BatchOptions): Batch {
         origin,
         model,
         topK,
+        ...(precision ? { precision } : {}),
         source,
         shardSize: options.shardSize,
         chunkSize: options.chunkSize,

@@ -71,7 +71,7 @@ async function submit(job: Job, plan: Plan, { objects, queue }: StartOptions): P
     jobId: job.jobId,
     shards: plan.shards,
     jobUri: `${objects.uri}/${layout.job}`,
-    environment: { MODEL: job.model },
+    environment: { MODEL: job.model, ...(job.precision ? { PRECISION: job.precision } : {}) },
   });
   const written = await writeOnce(objects, layout.submitted, submittedSchema, {
     reference,

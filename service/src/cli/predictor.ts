@@ -46,8 +46,7 @@ export async function openLocal(context: Context, model?: string): Promise<Predi
   // Engine and decoder take a while to load: only for those who ask for them.
   const { createModels } = await import('../inference/models.ts');
   const named = model === undefined ? {} : { MODEL: model, models: [model] };
-  const wanted = { ...config, ...named, STAGES: 'inputs' as const };
-  const models = await createModels(wanted, pino({ level: 'silent' }));
+  const models = await createModels({ ...config, ...named }, pino({ level: 'silent' }));
   try {
     await models.loaded;
   } catch (error) {

@@ -1,3 +1,4 @@
+import type { Precision } from '../../../models/compiler/variants.ts';
 import type { Classification, Prediction } from './prediction.ts';
 import type { TabularModel, TabularModelInfo } from './tabular.ts';
 import type { Task } from './task.ts';
@@ -43,8 +44,9 @@ export interface ModelInfo {
   readonly description: string;
   readonly licence: string;
   readonly engine: string;
-  readonly precision: string;
-  readonly stage: string;
+  readonly precision: Precision;
+  /** See EngineStatus.degraded. */
+  readonly degraded?: string;
   readonly ready: boolean;
   /** Height and width in pixels, and channels, of what the network sees. */
   readonly input: { readonly height: number; readonly width: number; readonly channels: number };

@@ -1,4 +1,5 @@
 import { type Static, Type } from 'typebox';
+import { PRECISIONS } from '../../../models/compiler/variants.ts';
 import type { ErrorCode } from './errors.ts';
 import type { Prediction } from './prediction.ts';
 import type { RowError, RowPrediction } from './tabular.ts';
@@ -48,6 +49,8 @@ export const jobSchema = Type.Object({
   origin: Type.Union([Type.Literal('request'), Type.Literal('event'), Type.Literal('drop')]),
   model: Type.String(),
   topK: Type.Integer({ minimum: 1, maximum: 100 }),
+  /** Every worker computes in it. Absent in jobs of earlier versions, and for models that are not known here. */
+  precision: Type.Optional(Type.Enum(PRECISIONS)),
   source: jobSourceSchema,
   /** Continue behind this key: set in the second and later parts of a job with more inputs than one array holds. */
   startAfter: Type.Optional(Type.String()),

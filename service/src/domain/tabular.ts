@@ -1,3 +1,4 @@
+import type { Precision } from '../../../models/compiler/variants.ts';
 import type { Task } from './task.ts';
 
 /** One column that a tabular model takes. */
@@ -17,8 +18,8 @@ export interface TabularModelInfo {
   readonly description: string;
   readonly licence: string;
   readonly engine: string;
-  readonly precision: string;
-  readonly stage: string;
+  readonly precision: Precision;
+  readonly degraded?: string;
   readonly ready: boolean;
   readonly input: { readonly features: readonly FeatureInfo[] };
   /** Label of each class; empty for a regression. */

@@ -27,13 +27,13 @@ const row = {
 
 const speed = {
   where: 'a machine of two cores',
-  source: 'documented: ResNet-50, TensorFlow, float32, two cores with AVX-512',
+  source: 'documented: ResNet-50, TensorFlow, int8, two Zen 3 cores (AVX2)',
   engine: 'tensorflow',
-  precision: 'float32',
+  precision: 'int8',
   cores: 2,
   decodeSeconds: 0.005,
-  inferenceSeconds: 0.035,
-  batchSeconds: 0.0325,
+  inferenceSeconds: 0.039,
+  batchSeconds: 0.035,
 };
 
 /** Examples of the routes of batch jobs. */
@@ -64,9 +64,9 @@ export const BATCH_EXAMPLES: Readonly<Record<string, Examples>> = {
       estimates: [
         {
           where: 'a machine of two cores',
-          seconds: 32.5,
+          seconds: 35,
           usd: null,
-          arithmetic: ['time   1,000 images × 32.5 ms (30.8 images/s) = 32.5 s'],
+          arithmetic: ['time   1,000 images × 35 ms (28.6 images/s) = 35 s'],
         },
       ],
       notes: ['times on AWS leave out upload and cold starts'],

@@ -58,7 +58,6 @@ export const EXAMPLES: Readonly<Record<string, Examples>> = {
           licence: 'ISC',
           engine: 'tensorflow',
           precision: 'float32',
-          stage: 'constants',
           ready: true,
           input: { height: 224, width: 224, channels: 3 },
           labels: ['tench', 'goldfish'],

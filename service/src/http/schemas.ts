@@ -95,10 +95,12 @@ export const ModelResponse = Type.Object(
     description: Type.String(),
     licence: Type.String(),
     engine: Type.String({ description: 'What runs it, e.g. `tensorflow` or `wasm`' }),
-    precision: Type.String({ description: '`float32` or `bfloat16`' }),
-    stage: Type.String({
-      description: '`inputs`: started quickly; `constants`: weights compiled into the graph, fastest answers',
-    }),
+    precision: Type.String({ description: '`float32`, `bfloat16` or `int8`' }),
+    degraded: Type.Optional(
+      Type.String({
+        description: 'Why a slower engine runs than the model is meant for, and what that costs',
+      }),
+    ),
     ready: Type.Boolean({ description: 'Loaded and warmed up' }),
     input: Type.Union([
       Type.Object(

@@ -4,17 +4,15 @@ import { NO_TRACING, type Traceparent, type Tracing } from '../telemetry/tracing
 import type { Engine } from './engines/engine.ts';
 
 export interface BatcherOptions {
-  readonly engine: Pick<Engine, 'allocate' | 'infer'>;
+  readonly engine: Pick<Engine<Uint8Array<ArrayBuffer>>, 'allocate' | 'infer'>;
   /** Most images in one batch. */
   readonly maxBatch: number;
   /** Longest wait for a fuller batch in milliseconds, while others are on their way. */
   readonly maxDelayMs: number;
-  /** Numbers one image takes in a batch. */
+  /** Bytes of one image: height * width * channels. */
   readonly imageLength: number;
   /** Numbers one image gets in the output. */
   readonly classes: number;
-  /** Writes one image into a batch (see preprocess.ts). */
-  readonly write: (pixels: Uint8Array, batch: Float32Array, index: number) => void;
   /** How many images are being decoded and will come here soon. */
   readonly expected: () => number;
   /** Always infer maxBatch images (the rest zeros), so that a result does not depend on what else was in its batch. */
@@ -89,7 +87,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
       const batch = engine.allocate(size * options.imageLength);
       batch.fill(0, items.length * options.imageLength);
       items.forEach((item, index) => {
-        options.write(item.pixels, batch, index);
+        batch.set(item.pixels, index * options.imageLength);
       });
       const infer = () => engine.infer(batch, size);
       const output = await traced(tracing, { items, model, started }, infer);

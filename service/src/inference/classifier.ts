@@ -10,13 +10,12 @@ import { createBatcher } from './batcher.ts';
 import { type Decoded, decode } from './decode.ts';
 import type { ActivationMap, Engine } from './engines/engine.ts';
 import type { Hooks } from './hooks.ts';
-import { createPreprocessor } from './preprocess.ts';
 import { softmax } from './softmax.ts';
 
 export interface ClassifierOptions {
   readonly manifest: ImageManifest;
   readonly labels: readonly string[];
-  readonly engine: Engine;
+  readonly engine: Engine<Uint8Array<ArrayBuffer>>;
   /** Largest image, width x height. */
   readonly maxPixels: number;
   readonly maxBatch: number;
@@ -40,7 +39,6 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
   const { input, output } = manifest;
   const channels = input.channels === 'GRAY' ? 1 : 3;
   const imageLength = input.height * input.width * channels;
-  const write = createPreprocessor(input);
   const limitDecoding = pLimit(options.decoders);
   let decoding = 0;
 
@@ -50,7 +48,6 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
     maxDelayMs: options.maxBatchDelayMs,
     imageLength,
     classes: output.classes,
-    write,
     expected: () => decoding,
     fixedSize: options.fixedBatch ?? false,
     tracing,
@@ -116,9 +113,7 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
       return admission.admit(async () => {
         const { pixels, picture, region } = await decodeInTurn(image, signal);
         throwIfCancelled(signal);
-        const batch = new Float32Array(imageLength);
-        write(pixels, batch, 0);
-        const map = await engine.explain(batch, index);
+        const map = await engine.explain(new Uint8Array(pixels), index);
         const { name: model, version } = manifest;
         return { model, version, prediction: predictionOf(map, labels), grid: rowsOf(map), region, picture };
       });
@@ -134,7 +129,11 @@ function throwIfCancelled(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw new AppError('REQUEST_CANCELLED', 'nobody waits for the answer any more');
 }
 
-function describe(manifest: ImageManifest, labels: readonly string[], engine: Engine): ModelInfo {
+function describe(
+  manifest: ImageManifest,
+  labels: readonly string[],
+  engine: Pick<Engine, 'status'>,
+): ModelInfo {
   const { name, version, task, description, licence, input, metrics } = manifest;
   const { height, width } = input;
   const channels = input.channels === 'GRAY' ? 1 : 3;

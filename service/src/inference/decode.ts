@@ -47,8 +47,8 @@ export async function decode(bytes: Uint8Array, input: ImageInput, limits: Decod
     const plan = planResize(source, input);
     let pipeline = image.autoOrient();
     if (plan.trim) pipeline = pipeline.extract(plan.trim);
-    // Linear (a triangle filter when shrinking) is what the standard evaluation of these networks uses.
-    pipeline = pipeline.resize(plan.width, plan.height, { fit: 'fill', kernel: 'linear' }).extract(plan.crop);
+    const kernel = input.resize.kernel ?? 'linear';
+    pipeline = pipeline.resize(plan.width, plan.height, { fit: 'fill', kernel }).extract(plan.crop);
     if (hasAlpha) pipeline = pipeline.flatten({ background: '#fff' });
     const { data, info } = await pipeline
       .toColourspace(input.channels === 'GRAY' ? 'b-w' : 'srgb')

@@ -9,6 +9,7 @@ import { AppError } from '../domain/errors.ts';
 import type { TabularModel } from '../domain/tabular.ts';
 import { NO_TRACING } from '../telemetry/tracing.ts';
 import { type ClassifierOptions, createClassifier } from './classifier.ts';
+import type { EngineInput } from './engines/engine.ts';
 import { openEngine } from './engines/select.ts';
 import { loadHooks } from './hooks.ts';
 import { labelsOf } from './labels.ts';
@@ -53,18 +54,23 @@ export async function openModel(
   const labels = 'labels' in output ? await labelsOf(output, source) : [];
   const folders = { ...modelFolders(config.cacheDir, manifest), source };
   const started = performance.now();
-  const engine = await openEngine({ config, manifest, folders, logger });
-  logger.info({ model: name, ...engine.status, ms: Math.round(performance.now() - started) }, 'model ready');
+  const open = async <Input extends EngineInput>() => {
+    const engine = await openEngine<Input>({ config, manifest, folders, logger });
+    const ms = Math.round(performance.now() - started);
+    logger.info({ model: name, ...engine.status, ms }, 'model ready');
+    return engine;
+  };
   if (manifest.task !== 'image-classification') {
     const { MAX_ROWS: maxRows, MAX_QUEUE: maxQueue } = config;
     const { tracing = NO_TRACING } = options;
+    const engine = await open<Float32Array<ArrayBuffer>>();
     const model = createTabularModel({ manifest, labels, engine, hooks, maxRows, maxQueue, tracing });
     return { kind: 'tabular', model };
   }
   const model = createClassifier({
     manifest,
     labels,
-    engine,
+    engine: await open<Uint8Array<ArrayBuffer>>(),
     hooks,
     maxPixels: config.MAX_IMAGE_PIXELS,
     maxBatch: config.MAX_BATCH,

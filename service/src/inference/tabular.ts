@@ -23,7 +23,7 @@ export interface TabularOptions {
   readonly manifest: TabularManifest;
   /** One label a class; empty for a regression. */
   readonly labels: readonly string[];
-  readonly engine: Engine;
+  readonly engine: Engine<Float32Array<ArrayBuffer>>;
   readonly hooks: Hooks;
   /** Most rows of one request. */
   readonly maxRows: number;
@@ -181,7 +181,11 @@ function classOf(labels: readonly string[], activation: 'softmax' | 'logits') {
 /** Seven significant digits: what float32 holds. */
 const valueOf = (answer: Float32Array): RowPrediction => ({ value: Number((answer[0] ?? 0).toPrecision(7)) });
 
-function describe(manifest: TabularManifest, labels: readonly string[], engine: Engine): TabularModelInfo {
+function describe(
+  manifest: TabularManifest,
+  labels: readonly string[],
+  engine: Pick<Engine, 'status'>,
+): TabularModelInfo {
   const { name, version, task, description, licence, input, output, metrics } = manifest;
   return {
     name,

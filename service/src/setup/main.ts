@@ -68,11 +68,7 @@ async function setUp(
       all && config.models.length === 0 ? undefined : [...new Set([config.MODEL, ...config.models])],
     );
     const engineOptions = { placement: copy ? 'copy' : 'link', retry: retry || command === 'setup' } as const;
-    await prepare(
-      { engine: config.ENGINE, precision: config.PRECISION, engineOptions, models },
-      context,
-      acquireLock,
-    );
+    await prepare({ engine: config.ENGINE, engineOptions, models }, context, acquireLock);
   } finally {
     await hasher.close();
   }

@@ -3,12 +3,14 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CompileOptions } from '../../../models/compiler/compile.ts';
+import { rangesFile } from '../../../models/compiler/ranges.ts';
+import { VARIANTS, type Variant } from '../../../models/compiler/variants.ts';
 import { ensureSource, inspectSource } from '../../../models/fetch.ts';
 import { modelFolders } from '../../../models/folders.ts';
 import type { Manifest } from '../../../models/manifest.ts';
 import { compiledFrom, sourceFolder } from '../../../models/paths.ts';
+import { isCompiled } from '../../../models/precision.ts';
 import { type SetupContext, workFolder } from './context.ts';
-import { cpuHasBfloat16 } from './cpu.ts';
 import type { Hasher } from './hasher.ts';
 import { withStep } from './progress.ts';
 import { runCommand } from './run-command.ts';
@@ -23,19 +25,13 @@ export interface KnownModel {
   readonly folder: string;
 }
 
-type Variant = Pick<CompileOptions, 'precision' | 'stage'>;
-
-/** What a model is compiled to here: both stages, in float32 and where it pays in bfloat16. */
-export function variantsFor(
-  precision: 'auto' | 'float32' | 'bfloat16',
-  hasBfloat16 = cpuHasBfloat16(),
-): Variant[] {
-  const precisions: Variant['precision'][] =
-    hasBfloat16 || precision === 'bfloat16' ? ['float32', 'bfloat16'] : ['float32'];
-  return precisions.flatMap((each) => [
-    { precision: each, stage: 'inputs' } as const,
-    { precision: each, stage: 'constants' } as const,
-  ]);
+/** What a model is compiled to on every machine of this architecture, so that a cache works on another CPU. */
+export async function variantsFor({ manifest, folder }: KnownModel, arch = process.arch): Promise<Variant[]> {
+  if (!isCompiled(manifest)) return [];
+  if (arch !== 'x64') return ['float32-portable'];
+  return (await readText(rangesFile(folder))) === undefined
+    ? VARIANTS.filter((variant) => variant !== 'int8')
+    : [...VARIANTS];
 }
 
 /** True when the source and every variant are in the cache with the right hashes. */
@@ -47,7 +43,9 @@ export async function isModelReady(
   const { manifest, folder } = model;
   const faults = await Promise.all([
     inspectSource(manifest, sourceFolder(cacheDir, manifest, folder), hasher),
-    ...variants.map((variant) => inspectCompiled(manifest, compiledOf(cacheDir, manifest, variant), hasher)),
+    ...variants.map((variant) =>
+      inspectCompiled(model, variant, compiledOf(cacheDir, manifest, variant), hasher),
+    ),
   ]);
   return faults.every((fault) => fault === undefined);
 }
@@ -65,38 +63,53 @@ export async function ensureModel(
   const wanted: { target: string; variant: Variant }[] = [];
   for (const variant of variants) {
     const target = compiledOf(cacheDir, manifest, variant);
-    const fault = await inspectCompiled(manifest, target, hasher);
+    const fault = await inspectCompiled(model, variant, target, hasher);
     if (fault === undefined) continue;
     if (fault !== 'missing') {
-      progress.notice('model', `${variant.precision} ${variant.stage} is compiled anew: ${fault}`);
+      progress.notice('model', `${variant} is compiled again: ${fault}`);
     }
     wanted.push({ target, variant });
   }
   if (wanted.length > 0) await compileAll(model, source, wanted, context);
 }
 
-const compiledOf = (cacheDir: string, manifest: Manifest, { precision, stage }: Variant) =>
-  modelFolders(cacheDir, manifest).compiled(precision, stage);
+const compiledOf = (cacheDir: string, manifest: Manifest, variant: Variant) =>
+  modelFolders(cacheDir, manifest).compiled(variant);
+
+const readText = (file: string): Promise<string | undefined> =>
+  readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+
+/** See compiledFrom; the ranges matter to int8 only. */
+async function madeFrom({ manifest, folder }: KnownModel, variant: Variant): Promise<string> {
+  return compiledFrom(manifest, variant === 'int8' ? await readText(rangesFile(folder)) : undefined);
+}
 
 /** As inspectSealedFolder, and whether this compiler made it of these source files. */
 async function inspectCompiled(
-  manifest: Manifest,
+  model: KnownModel,
+  variant: Variant,
   folder: string,
   hasher: Hasher,
 ): Promise<string | undefined> {
   const fault = await inspectSealedFolder(folder, hasher);
   if (fault !== undefined) return fault;
-  const madeFrom = await readFile(join(folder, MADE_FROM), 'utf8').catch(() => undefined);
-  return madeFrom === compiledFrom(manifest) ? undefined : 'another compiler made it';
+  const recorded = await readText(join(folder, MADE_FROM));
+  return recorded === (await madeFrom(model, variant)) ? undefined : 'compiler or model changed';
 }
 
 async function compileAll(
-  { manifest }: KnownModel,
+  model: KnownModel,
   source: string,
   wanted: readonly { target: string; variant: Variant }[],
   context: SetupContext,
 ): Promise<void> {
+  const { manifest, folder } = model;
   const { cacheDir, hasher, progress, environment, root } = context;
+  const pixels = manifest.task === 'image-classification' ? manifest.input : undefined;
+  const ranges = { file: rangesFile(folder), version: manifest.version };
   const total = wanted.length;
   const step = progress.start('model', `compiling ${manifest.name}`, { total, unit: 'items' });
   const script = fileURLToPath(new URL('./compile-child.js', import.meta.url));
@@ -106,13 +119,14 @@ async function compileAll(
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const { target, variant } = next;
       await makeSealedFolder(target, workFolder(cacheDir), hasher, async (outDir) => {
-        const options: CompileOptions = { ...variant, outDir, modelJson: join(source, manifest.entry) };
+        const modelJson = join(source, manifest.entry);
+        const options: CompileOptions = { modelJson, outDir, variant, pixels, ranges };
         await runCommand(process.execPath, [script, JSON.stringify(options)], {
           cwd: root,
           env: environment,
           timeoutMs: COMPILE_TIMEOUT_MS,
         });
-        await writeFile(join(outDir, MADE_FROM), compiledFrom(manifest));
+        await writeFile(join(outDir, MADE_FROM), await madeFrom(model, variant));
       });
       finished += 1;
       step.update(finished);

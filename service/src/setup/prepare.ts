@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { modelFolder } from '../../../models/locate.ts';
 import { readManifest } from '../../../models/manifest.ts';
 import { isAppError } from '../domain/errors.ts';
+import { checkVariants, uncheckedVariants } from './check-variants.ts';
 import { type SetupContext, workFolder } from './context.ts';
 import { type EngineOptions, type EngineState, ensureEngine, findEngine } from './engine/engine.ts';
 import { SetupError } from './failure.ts';
@@ -12,7 +13,6 @@ import { ensureModel, isModelReady, type KnownModel, variantsFor } from './model
 /** What set-up is to make ready. */
 export interface Wanted {
   readonly engine: 'auto' | 'tensorflow' | 'wasm';
-  readonly precision: 'auto' | 'float32' | 'bfloat16';
   readonly engineOptions: EngineOptions;
   readonly models: readonly KnownModel[];
 }
@@ -50,7 +50,11 @@ export async function prepare(
     if (wanted.engine === 'tensorflow' && engine.engine !== 'tensorflow') {
       throw new SetupError('ENGINE=tensorflow cannot be had here (see above): mend that, or use ENGINE=auto');
     }
-    for (const model of wanted.models) await ensureModel(model, variantsOf(wanted, engine, model), context);
+    for (const model of wanted.models) {
+      const variants = engine.engine === 'tensorflow' ? await variantsFor(model) : [];
+      await ensureModel(model, variants, context);
+      await checkVariants(model, variants, context);
+    }
     report(engine, wanted, context);
   } finally {
     await rm(workFolder(cacheDir), { recursive: true, force: true });
@@ -60,18 +64,16 @@ export async function prepare(
 
 const chosenWasm: EngineState = { engine: 'wasm', text: 'WebAssembly' };
 
-/** Only layers models for TensorFlow are compiled; whatever else runs as it is. */
-const variantsOf = ({ precision }: Wanted, { engine }: EngineState, { manifest }: KnownModel) =>
-  engine === 'tensorflow' && manifest.engine === 'tensorflow' && manifest.format === 'tfjs-layers'
-    ? variantsFor(precision)
-    : [];
-
 /** Engine and models when everything is ready and has its hash; checked side by side. */
 async function findAll(wanted: Wanted, context: SetupContext): Promise<EngineState | undefined> {
-  const expected: EngineState = wanted.engine === 'wasm' ? chosenWasm : { engine: 'tensorflow', text: '' };
+  const isReady = async (model: KnownModel): Promise<boolean> => {
+    const variants = wanted.engine === 'wasm' ? [] : await variantsFor(model);
+    if (!(await isModelReady(model, variants, context))) return false;
+    return (await uncheckedVariants(model, variants, context)).length === 0;
+  };
   const [engine, ...models] = await Promise.all([
     wanted.engine === 'wasm' ? chosenWasm : findEngine(context, wanted.engineOptions),
-    ...wanted.models.map((model) => isModelReady(model, variantsOf(wanted, expected, model), context)),
+    ...wanted.models.map(isReady),
   ]);
   return models.every(Boolean) ? engine : undefined;
 }

@@ -87,6 +87,18 @@ export function createMetrics(): Metrics {
     },
   });
   new Gauge({
+    name: 'model_degraded',
+    help: '1 where a slower engine (WebAssembly) serves a model that is meant for TensorFlow',
+    labelNames: ['model'] as const,
+    registers,
+    collect() {
+      this.reset();
+      for (const { name, degraded } of watched?.list() ?? []) {
+        this.set({ model: name }, degraded === undefined ? 0 : 1);
+      }
+    },
+  });
+  new Gauge({
     name: 'models_ready',
     help: '1 once every model is loaded and warmed up',
     registers,

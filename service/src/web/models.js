@@ -6,11 +6,14 @@ import { problemNotice } from './notice.js';
 /** Labels that are shown at once; the filter finds the others. */
 const MOST_LABELS = 60;
 
-const STAGES = {
-  inputs: 'quick start: weights passed in with each run',
-  constants: 'fastest answers: weights compiled into the graph',
+const METRICS = {
+  top1: 'Right at first guess',
+  top5: 'Right within five guesses',
+  dataset: 'Measured on',
+  publishedTop1: 'Published: right at first guess',
+  publishedTop5: 'Published: right within five guesses',
+  publishedDataset: 'Published for',
 };
-const METRICS = { top1: 'Right at first guess', top5: 'Right within five guesses', dataset: 'Measured on' };
 
 /** The models tab: what is loaded. */
 export function createModels() {
@@ -49,7 +52,7 @@ function card(model) {
       { class: 'facts' },
       fact('Engine', model.engine),
       fact('Precision', model.precision),
-      fact('Stage', STAGES[model.stage] ?? model.stage),
+      ...(model.degraded ? [fact('Slow', model.degraded)] : []),
       ...takes(model),
       fact('Licence', model.licence),
       ...Object.entries(metrics).map(([name, value]) =>
@@ -70,7 +73,7 @@ function takes({ input, target }) {
 }
 
 const metricOf = (name, value) =>
-  typeof value === 'number' && /^top\d/.test(name) ? percent(value) : String(value);
+  typeof value === 'number' && /top\d$/i.test(name) ? percent(value) : String(value);
 
 function labels(all) {
   const list = el('ul', { class: 'labels' });

@@ -96,11 +96,24 @@ describe('the arithmetic of a plan', () => {
     assert.ok((large?.batchSeconds ?? 0) > (small?.batchSeconds ?? 0));
   });
 
-  test('a speed of bfloat16 or WebAssembly says nothing about AWS', () => {
-    assert.equal(speedOnAws(speed, DEFAULT_SIZE), speed);
-    for (const other of [{ precision: 'bfloat16' }, { engine: 'wasm' }]) {
-      assert.equal(speedOnAws({ ...speed, ...other }, DEFAULT_SIZE).inferenceSeconds, 0.035);
+  test('AWS is planned with the AVX2 speed of int8, whatever a faster CPU measured', () => {
+    const documented = documentedSpeed(DEFAULT_SIZE);
+    assert.match(documented.source, /int8.*AVX2/);
+    assert.equal(documented.inferenceSeconds, 0.039);
+    for (const here of [
+      { inferenceSeconds: 0.01, batchSeconds: 0.006 },
+      { inferenceSeconds: 0.03, cores: 1 },
+      { precision: 'bfloat16' },
+      { precision: 'float32', inferenceSeconds: 0.1 },
+      { engine: 'wasm', inferenceSeconds: 0.4 },
+    ]) {
+      assert.deepEqual(speedOnAws({ ...documented, ...here }, DEFAULT_SIZE), documented);
     }
+  });
+
+  test('AWS is planned with the measured int8 speed of a CPU slower than AVX2', () => {
+    const slow = { ...documentedSpeed(DEFAULT_SIZE), inferenceSeconds: 0.053, batchSeconds: 0.05 };
+    assert.equal(speedOnAws(slow, DEFAULT_SIZE), slow);
   });
 
   test('the picture that is measured with has the size that was asked for', async () => {

@@ -29,9 +29,9 @@ export function createGatedModels(
   let failure: Error | undefined;
   let inferred = 0;
   let isReady = true;
-  const engine: Engine = {
-    status: { engine: 'wasm', precision: 'float32', stage: 'constants' },
-    allocate: (length) => new Float32Array(length),
+  const engine: Engine<Uint8Array<ArrayBuffer>> = {
+    status: { engine: 'wasm', precision: 'float32' },
+    allocate: (length) => new Uint8Array(length),
     async infer(input, size) {
       inferred += size;
       await gate;

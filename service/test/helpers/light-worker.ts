@@ -21,8 +21,8 @@ const classifier = createClassifier({
   manifest,
   labels: Array.from({ length: classes }, (_, index) => `class ${index}`),
   engine: {
-    status: { engine: 'wasm', precision: 'float32', stage: 'constants' },
-    allocate: (length) => new Float32Array(length),
+    status: { engine: 'wasm', precision: 'float32' },
+    allocate: (length) => new Uint8Array(length),
     async infer(input, size) {
       const rows = new Float32Array(size * classes);
       const pixels = input.length / size;

@@ -4,15 +4,14 @@ import { type BatcherOptions, createBatcher } from '../../src/inference/batcher.
 
 /** An engine whose every batch ends when the test says so: it answers each image's own number. */
 function manualEngine() {
-  const batches: { input: Float32Array; size: number; finish: () => void; fail: (error: Error) => void }[] =
-    [];
-  const infer = (input: Float32Array, size: number) =>
+  const batches: { input: Uint8Array; size: number; finish: () => void; fail: (error: Error) => void }[] = [];
+  const infer = (input: Uint8Array, size: number) =>
     new Promise<Float32Array>((resolve, reject) => {
-      batches.push({ input, size, finish: () => resolve(input.slice()), fail: reject });
+      batches.push({ input, size, finish: () => resolve(Float32Array.from(input)), fail: reject });
     });
-  const status = { engine: 'tensorflow', precision: 'float32', stage: 'constants' } as const;
+  const status = { engine: 'tensorflow', precision: 'float32' } as const;
   // What an earlier batch left behind.
-  const allocate = (length: number) => new Float32Array(length).fill(9);
+  const allocate = (length: number) => new Uint8Array(length).fill(9);
   return { batches, engine: { status, allocate, infer, close: async () => {} } };
 }
 
@@ -24,9 +23,6 @@ function setUp(options: Partial<BatcherOptions> = {}) {
     maxDelayMs: 5,
     imageLength: 1,
     classes: 1,
-    write: (pixels, batch, index) => {
-      batch[index] = pixels[0] ?? 0;
-    },
     expected: () => 0,
     ...options,
   });

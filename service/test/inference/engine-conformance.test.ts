@@ -21,11 +21,14 @@ const EXAMPLES = resolve('models', 'examples');
 const logger = pino({ level: 'silent' });
 
 type Case = Pick<RuntimeSpec, 'engine' | 'format' | 'path'> & {
-  readonly stage?: RuntimeSpec['stage'];
   readonly layout: 'NHWC' | 'NCHW';
   readonly activation: 'softmax' | 'logits';
   readonly missing: string | false;
+  readonly variant?: (typeof VARIANTS)[number];
 };
+
+/** int8 and bfloat16 answer less exactly: models/test/compile.test.ts holds them. */
+const VARIANTS = ['float32', 'float32-portable'] as const;
 
 const compiled = await mkdtemp(join(tmpdir(), 'conformance-'));
 const layers = join(FIXTURES, 'layers', 'model.json');
@@ -35,8 +38,12 @@ const tensorflow = { ...plain, engine: 'tensorflow', missing: tensorflowMissing 
 const wasm = { ...plain, engine: 'wasm', missing: false } as const;
 
 const CASES: readonly Case[] = [
-  { ...tensorflow, format: 'compiled', path: join(compiled, 'inputs'), stage: 'inputs' },
-  { ...tensorflow, format: 'compiled', path: join(compiled, 'constants'), stage: 'constants' },
+  ...VARIANTS.map((variant) => ({
+    ...tensorflow,
+    format: 'compiled' as const,
+    path: join(compiled, variant),
+    variant,
+  })),
   { ...tensorflow, format: 'saved-model', path: join(EXAMPLES, 'keras-shapes') },
   { ...tensorflow, format: 'tfjs-layers', path: layers },
   { ...tensorflow, format: 'tfjs-graph', path: graph },
@@ -53,15 +60,14 @@ const CASES: readonly Case[] = [
 ];
 
 before(async () => {
-  for (const stage of ['inputs', 'constants'] as const) {
-    const outDir = join(compiled, stage);
-    await compileLayersModel({ modelJson: layers, outDir, precision: 'float32', stage });
+  for (const variant of VARIANTS) {
+    await compileLayersModel({ modelJson: layers, outDir: join(compiled, variant), variant });
   }
 });
 after(() => rm(compiled, { recursive: true, force: true }));
 
 /** The inputs that Keras' answers in golden.json are for. */
-function inputs(size: number, layout: Case['layout']): Float32Array {
+function inputs(size: number, layout: Case['layout']): Float32Array<ArrayBuffer> {
   const length = SIDE * SIDE * 3;
   const batch = new Float32Array(size * length);
   for (let i = 0; i < size * length; i++) {
@@ -74,23 +80,22 @@ function inputs(size: number, layout: Case['layout']): Float32Array {
 }
 
 for (const each of CASES) {
-  const { engine: name, format, path, layout, activation, missing, stage = 'constants' } = each;
-  const title = `${name} on ${format}${format === 'compiled' ? ` (${stage})` : ''}`;
+  const { engine: name, format, path, layout, activation, missing, variant } = each;
+  const title = `${name} on ${variant ?? format}`;
   describe(title, { skip: missing }, () => {
     const threads: Worker[] = [];
-    const open = (change: Partial<RuntimeSpec> = {}): Promise<Engine> =>
+    const open = (change: Partial<RuntimeSpec> = {}): Promise<Engine<Float32Array<ArrayBuffer>>> =>
       createThreadEngine({
         spec: {
           engine: name,
           format,
           path,
-          stage,
           inputShape: layout === 'NHWC' ? [SIDE, SIDE, 3] : [3, SIDE, SIDE],
           classes: CLASSES,
           warmUp: [1],
           ...change,
         },
-        status: { engine: name, precision: 'float32', stage },
+        status: { engine: name, precision: 'float32' },
         logger,
         onThread: (thread) => threads.push(thread),
       });
@@ -99,7 +104,7 @@ for (const each of CASES) {
         const answer = output.slice(row * CLASSES, (row + 1) * CLASSES);
         return activation === 'logits' ? softmax(answer) : answer;
       });
-    let engine: Engine;
+    let engine: Engine<Float32Array<ArrayBuffer>>;
     let golden: number[][];
     before(async () => {
       golden = JSON.parse(await readFile(join(FIXTURES, 'golden.json'), 'utf8'));

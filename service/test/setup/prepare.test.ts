@@ -18,7 +18,6 @@ test('two set-ups at once do the work once, and a third finds everything ready',
   const environment = { npm_config_registry: registry.url };
   const wanted: Wanted = {
     engine: 'wasm',
-    precision: 'auto',
     engineOptions: { placement: 'link', retry: false },
     models: [{ manifest: registry.manifest, folder }],
   };
@@ -48,6 +47,6 @@ test('what an interrupted run left in the work folder is removed', async (t) => 
   });
   const models = [{ manifest: registry.manifest, folder }];
   const engineOptions = { placement: 'link', retry: false } as const;
-  await prepare({ engine: 'wasm', precision: 'auto', engineOptions, models }, context, acquireLock);
+  await prepare({ engine: 'wasm', engineOptions, models }, context, acquireLock);
   await assert.rejects(access(join(cacheDir, 'work')), { code: 'ENOENT' });
 });

@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { test } from 'node:test';
-import { cpuHasBfloat16 } from '../../src/setup/cpu.ts';
 import { describeFailure, isFaultOfMachine, SetupError } from '../../src/setup/failure.ts';
 import { variantsFor } from '../../src/setup/model.ts';
 import { findModels } from '../../src/setup/prepare.ts';
@@ -101,15 +100,15 @@ test('progress tells amount, share and time left', () => {
   assert.equal(formatEta(Number.POSITIVE_INFINITY), '');
 });
 
-test('bfloat16 is compiled where the CPU has it or somebody asks for it', () => {
-  assert.equal(cpuHasBfloat16('processor : 0\nflags\t\t: fpu avx512_bf16 sse\n'), true);
-  assert.equal(cpuHasBfloat16('flags\t\t: fpu avx512f\n'), false);
-  assert.equal(cpuHasBfloat16('model name: avx512_bf16\n'), false);
-  const names = (precision: 'auto' | 'bfloat16', has: boolean) =>
-    variantsFor(precision, has).map((each) => `${each.precision}-${each.stage}`);
-  assert.deepEqual(names('auto', false), ['float32-inputs', 'float32-constants']);
-  assert.equal(names('auto', true).length, 4);
-  assert.equal(names('bfloat16', false).length, 4);
+test('every variant is compiled on x86-64 whatever its CPU, and int8 needs ranges', async () => {
+  const [resnet] = await findModels(join(root, 'models'), ['resnet50']);
+  const [iris] = await findModels(join(root, 'models'), ['sklearn-iris']);
+  assert.ok(resnet && iris);
+  assert.deepEqual(await variantsFor(resnet, 'x64'), ['int8', 'bfloat16', 'float32', 'float32-portable']);
+  assert.deepEqual(await variantsFor(resnet, 'arm64'), ['float32-portable']);
+  assert.deepEqual(await variantsFor(iris, 'x64'), [], 'an ONNX model is not compiled');
+  const elsewhere = { ...resnet, folder: '/nowhere' };
+  assert.deepEqual(await variantsFor(elsewhere, 'x64'), ['bfloat16', 'float32', 'float32-portable']);
 });
 
 test('the models of the repository are found, and one that is not there is named', async () => {

@@ -9,6 +9,22 @@ const status = (value: string, description: string) => ({
   content: { 'application/json': { schema: Type.Object({ status: Type.Literal(value) }) } },
 });
 
+const readiness = {
+  description: 'Requests are welcome',
+  content: {
+    'application/json': {
+      schema: Type.Object({
+        status: Type.Literal('ready'),
+        degraded: Type.Optional(
+          Type.Array(Type.Object({ model: Type.String(), reason: Type.String() }), {
+            description: 'Models that a slower engine serves, and why',
+          }),
+        ),
+      }),
+    },
+  },
+};
+
 /** Probes for load balancers and containers; they need no key and are logged at debug level only. */
 export function healthRoutes(app: App, { models }: Services): void {
   const config = { public: true, quiet: true };
@@ -38,14 +54,17 @@ export function healthRoutes(app: App, { models }: Services): void {
           'Yes once the model is loaded and warmed up, no again from the moment a shutdown begins.',
         tags: ['health'],
         security: [],
-        response: { 200: status('ready', 'Requests are welcome'), ...problems('MODEL_NOT_READY') },
+        response: { 200: readiness, ...problems('MODEL_NOT_READY') },
       },
     },
     async () => {
       if (app.lifecycle.closing) throw new AppError('MODEL_NOT_READY', 'the server is shutting down');
       if (!models.ready)
         throw new AppError('MODEL_NOT_READY', 'the model is still loading; try again in a second');
-      return { status: 'ready' as const };
+      const degraded = models
+        .list()
+        .flatMap(({ name, degraded }) => (degraded ? { model: name, reason: degraded } : []));
+      return { status: 'ready' as const, ...(degraded.length > 0 ? { degraded } : {}) };
     },
   );
 }

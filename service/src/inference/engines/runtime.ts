@@ -1,4 +1,5 @@
-import type { ActivationMap, EngineStatus } from './engine.ts';
+import type { ImageInput } from '../../../../models/manifest.ts';
+import type { ActivationMap, EngineInput, EngineStatus } from './engine.ts';
 
 /** One column of a table, as far as a runtime must know it: categories reach the engine as their position in the list. */
 export interface Column {
@@ -11,28 +12,29 @@ export interface RuntimeSpec {
   readonly engine: EngineStatus['engine'];
   /** `compiled` is a SavedModel that models/compiler wrote; the others are as their exporters wrote them. */
   readonly format: 'compiled' | 'saved-model' | 'tfjs-layers' | 'tfjs-graph' | 'onnx';
-  readonly stage: EngineStatus['stage'];
   /** Path of the SavedModel's folder, of the model.json, or of the .onnx file. */
   readonly path: string;
   /** Shape of one input: [height, width, channels] or [channels, height, width] of an image, [columns] of a row. */
   readonly inputShape: readonly number[];
-  /** Numbers in the answer to one input. */
+  /** Numbers in the output for one input. */
   readonly classes: number;
+  /** How pixels become the network's input; absent for rows. */
+  readonly image?: ImageInput;
   /** The columns of a row; absent for images. */
   readonly columns?: readonly Column[];
-  /** The tensor that is the answer, where the model has several. */
+  /** The tensor that is the output, if the model has several. */
   readonly output?: string;
   /** Batch sizes to run once before the model counts as ready. */
   readonly warmUp: readonly number[];
 }
 
 /** A model opened inside an engine's thread. Calls come one at a time. */
-export interface Runtime {
-  /** input: float32 [size, ...inputShape]; answers float32 [size, classes]. */
-  infer(input: Float32Array, size: number): Promise<Float32Array>;
+export interface Runtime<Input extends EngineInput = EngineInput> {
+  /** See Engine.infer. */
+  infer(input: Input, size: number): Promise<Float32Array>;
   /** See Engine.explain; absent where the runtime cannot. */
-  explain?(input: Float32Array, index?: number): Promise<ActivationMap>;
+  explain?(input: Input, index?: number): Promise<ActivationMap>;
 }
 
-/** Each engine file exports one of these; it is the only importer of its runtime library. */
-export type OpenRuntime = (spec: RuntimeSpec) => Promise<Runtime>;
+/** Runtimes of models as their exporters wrote them: float32 [size, ...inputShape] in, normalised. */
+export type OpenRuntime = (spec: RuntimeSpec) => Promise<Runtime<Float32Array<ArrayBuffer>>>;

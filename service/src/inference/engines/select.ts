@@ -1,101 +1,136 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { freemem } from 'node:os';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
+import { readCheck } from '../../../../models/checks.ts';
+import { type Precision, precisionOf, VARIANTS, type Variant } from '../../../../models/compiler/variants.ts';
+import {
+  type Cpu,
+  describeCpu,
+  fastestPrecisions,
+  NEEDED_FOR,
+  readCpu,
+  variantsOf,
+} from '../../../../models/cpu.ts';
 import type { ModelFolders } from '../../../../models/folders.ts';
 import type { Manifest } from '../../../../models/manifest.ts';
+import { isCompiled, isInt8Accurate } from '../../../../models/precision.ts';
 import type { Config } from '../../config.ts';
 import { AppError } from '../../domain/errors.ts';
-import type { Engine, EngineStatus } from './engine.ts';
-import { createOnDemandExplainer } from './on-demand.ts';
+import { AddonUnavailable } from './addon-unavailable.ts';
+import type { Engine, EngineInput, EngineStatus } from './engine.ts';
 import type { RuntimeSpec } from './runtime.ts';
-import { createStagedEngine } from './staged-engine.ts';
 import { createThreadEngine } from './thread-engine.ts';
 
 export interface EngineContext {
-  readonly config: Pick<Config, 'ENGINE' | 'PRECISION' | 'STAGES' | 'MAX_BATCH'>;
+  readonly config: Pick<Config, 'ENGINE' | 'PRECISION' | 'MAX_BATCH'>;
   readonly manifest: Manifest;
   readonly folders: ModelFolders;
   readonly logger: Logger;
+  /** This machine's CPU when absent; tests give others. */
+  readonly cpu?: Cpu;
 }
 
-/** Memory that the constants' warm-up takes at its peak beside the first stage, in bytes (measured: see docs). */
-const CONSTANTS_MEMORY = { float32: 2.2e9, bfloat16: 1.6e9 } as const;
+/** What WebAssembly costs against TensorFlow, for everything that says so. */
+const WASM_COST = 'WebAssembly runs the model, 10 to 60 times slower than TensorFlow';
 
 /**
  * Opens the engine that the manifest names. A tfjs model for tensorflow also runs on wasm: ENGINE=wasm chooses that, and
- * ENGINE=auto falls back to it when TensorFlow's addon cannot be loaded.
+ * ENGINE=auto falls back to it if TensorFlow's addon cannot be loaded. A model that TensorFlow refuses is an error.
  *
- * @throws AppError INVALID_MODEL when the model cannot be opened
+ * @throws AppError INVALID_MODEL when the model cannot be opened, PRECISION_UNAVAILABLE when this CPU does not run it
  */
-export async function openEngine(context: EngineContext): Promise<Engine> {
+export async function openEngine<Input extends EngineInput>(context: EngineContext): Promise<Engine<Input>> {
   const { config, logger, manifest } = context;
   const { engine, format } = manifest;
   if (engine !== 'tensorflow') return openAsIs(context, engine);
-  const portable = format !== 'saved-model';
+  const isPortable = format !== 'saved-model';
   if (config.ENGINE === 'wasm') {
-    if (portable) return openAsIs(context, 'wasm');
+    if (isPortable) return openWasm(context, 'ENGINE=wasm');
     throw new AppError(
       'INVALID_MODEL',
       `the model ${manifest.name} is a SavedModel, which only the tensorflow engine opens; not with ENGINE=wasm`,
     );
   }
   try {
-    return await openTensorFlowEngine(context);
+    return isCompiled(manifest) ? await openVariant(context) : await openAsIs<Input>(context, 'tensorflow');
   } catch (error) {
-    if (config.ENGINE !== 'auto' || !portable) throw error;
-    logger.warn(
-      { reason: (error as Error).message },
-      'TensorFlow is not available; using the slower wasm engine',
-    );
-    return openAsIs(context, 'wasm');
+    if (!(error instanceof AddonUnavailable)) throw error;
+    const reason = `TensorFlow is not available: ${error.message}`;
+    if (config.ENGINE === 'tensorflow' || !isPortable) throw new AppError('INVALID_MODEL', reason);
+    logger.warn({ model: manifest.name, reason }, WASM_COST);
+    return openWasm(context, reason);
   }
 }
 
-/** A layers model is run as models/compiler made it, if set-up did; every other model as it is. */
-async function openTensorFlowEngine(context: EngineContext): Promise<Engine> {
-  const { config, folders, logger, manifest } = context;
-  if (manifest.format !== 'tfjs-layers') return openAsIs(context, 'tensorflow');
-  const precision = config.PRECISION === 'auto' ? nativePrecision() : config.PRECISION;
-  const compiled = folders.compiled(precision, 'inputs');
+/** Opens the first variant that this CPU runs, in the order of PRECISION. */
+async function openVariant<Input extends EngineInput>(context: EngineContext): Promise<Engine<Input>> {
+  const { folders, logger, manifest, cpu = readCpu() } = context;
+  const compiled = VARIANTS.filter((variant) => existsSync(folders.compiled(variant)));
   // Models that came with the machine (an artefact, a folder) may not have passed through set-up.
-  if (manifest.source.npm === undefined && !existsSync(compiled)) return openAsIs(context, 'tensorflow');
-  const open = (stage: EngineStatus['stage']) =>
-    createThreadEngine({
-      spec: {
-        ...spec(context),
-        engine: 'tensorflow',
-        format: 'compiled',
-        stage,
-        path: folders.compiled(precision, stage),
-      },
-      status: { engine: 'tensorflow', precision, stage },
-      logger,
-    });
-  // An image may leave the constants out, to be smaller.
-  const hasConstants = existsSync(folders.compiled(precision, 'constants'));
-  const best = hasConstants ? affordableStages(precision) : 'inputs';
-  const wanted = config.STAGES === 'auto' ? best : config.STAGES;
-  if (wanted === 'inputs') return open('inputs');
-  const explainer = createOnDemandExplainer(() => open('inputs'));
-  if (wanted === 'constants') return withExplainer(await open('constants'), explainer);
-  return createStagedEngine(await open('inputs'), () => open('constants'), explainer, logger);
+  if (compiled.length === 0 && manifest.source.npm === undefined) return openAsIs(context, 'tensorflow');
+  let fault: unknown;
+  for (const variant of await candidates(context, cpu, compiled)) {
+    try {
+      return await createThreadEngine<Input>({
+        spec: { ...spec(context), engine: 'tensorflow', format: 'compiled', path: folders.compiled(variant) },
+        status: { engine: 'tensorflow', precision: precisionOf(variant) },
+        logger,
+      });
+    } catch (error) {
+      if (error instanceof AddonUnavailable) throw error;
+      logger.warn(
+        { variant, cpu: describeCpu(cpu), reason: (error as Error).message },
+        'variant does not run',
+      );
+      fault ??= error;
+    }
+  }
+  throw fault;
 }
 
-function withExplainer(engine: Engine, explainer: Pick<Engine, 'explain' | 'close'>): Engine {
-  return {
-    status: engine.status,
-    allocate: (length) => engine.allocate(length),
-    infer: (input, size) => engine.infer(input, size),
-    explain: (input, index) => explainer.explain(input, index),
-    close: async () => {
-      await Promise.all([explainer.close(), engine.close()]);
-    },
-  };
+/** The variants to try. @throws AppError PRECISION_UNAVAILABLE, with what the CPU has and what is needed, if there is none */
+async function candidates(
+  { config, folders, manifest }: EngineContext,
+  cpu: Cpu,
+  compiled: readonly Variant[],
+): Promise<Variant[]> {
+  const { PRECISION } = config;
+  const precisions = PRECISION === 'auto' ? fastestPrecisions(cpu, isInt8Accurate(manifest)) : [PRECISION];
+  const runnable = precisions.flatMap((precision) => variantsOf(cpu, precision));
+  const present = runnable.filter((variant) => compiled.includes(variant));
+  // Not checked on this kind of CPU (an image, a shared cache): then it is tried.
+  const results = await Promise.all(present.map((each) => readCheck(folders.compiled(each), cpu)));
+  const found = present.filter((_, index) => (results[index] ?? 'ok') === 'ok');
+  if (found.length > 0) return found;
+  const wanted: Precision = PRECISION === 'auto' ? 'float32' : PRECISION;
+  if (runnable.length > 0 && present.length === 0) {
+    const hint =
+      wanted === 'int8' ? `npm run calibrate -- ${manifest.name} <folder of pictures>` : 'npm run setup';
+    throw new AppError(
+      'INVALID_MODEL',
+      `${manifest.name} is not compiled for PRECISION=${wanted}; run \`${hint}\``,
+    );
+  }
+  throw new AppError(
+    'PRECISION_UNAVAILABLE',
+    `PRECISION=${wanted} needs ${NEEDED_FOR[wanted]}; this is ${describeCpu(cpu)}`,
+  );
+}
+
+function openWasm<Input extends EngineInput>(context: EngineContext, reason: string): Promise<Engine<Input>> {
+  const { PRECISION } = context.config;
+  if (PRECISION === 'int8' || PRECISION === 'bfloat16') {
+    throw new AppError('PRECISION_UNAVAILABLE', `PRECISION=${PRECISION} needs TensorFlow (${reason})`);
+  }
+  return openAsIs(context, 'wasm', `${reason}; ${WASM_COST}`);
 }
 
 /** The model's own files on one engine, in one thread. */
-function openAsIs(context: EngineContext, engine: EngineStatus['engine']): Promise<Engine> {
+function openAsIs<Input extends EngineInput>(
+  context: EngineContext,
+  engine: EngineStatus['engine'],
+  degraded?: string,
+): Promise<Engine<Input>> {
   const { folders, manifest, logger } = context;
   const entry = join(folders.source, manifest.entry);
   return createThreadEngine({
@@ -103,19 +138,15 @@ function openAsIs(context: EngineContext, engine: EngineStatus['engine']): Promi
       ...spec(context),
       engine,
       format: manifest.format,
-      stage: 'constants',
       path: manifest.format === 'saved-model' ? dirname(entry) : entry,
       ...(engine === 'wasm' ? { warmUp: [1] } : {}),
     },
-    status: { engine, precision: 'float32', stage: 'constants' },
+    status: { engine, precision: 'float32', ...(degraded === undefined ? {} : { degraded }) },
     logger,
   });
 }
 
-function spec({
-  manifest,
-  config,
-}: EngineContext): Pick<RuntimeSpec, 'inputShape' | 'classes' | 'warmUp' | 'columns' | 'output'> {
+function spec({ manifest, config }: EngineContext): Omit<RuntimeSpec, 'engine' | 'format' | 'path'> {
   const output = manifest.output.tensor === undefined ? {} : { output: manifest.output.tensor };
   const classes = 'classes' in manifest.output ? manifest.output.classes : 1;
   if (manifest.task !== 'image-classification') {
@@ -128,27 +159,6 @@ function spec({
   const { height, width, channels, layout } = manifest.input;
   const depth = channels === 'GRAY' ? 1 : 3;
   const inputShape = layout === 'NHWC' ? [height, width, depth] : [depth, height, width];
-  return { inputShape, classes, warmUp: [...new Set([1, config.MAX_BATCH])], ...output };
-}
-
-/** bfloat16 only where the CPU multiplies it in hardware: elsewhere it is slower than float32. */
-export function nativePrecision(cpuInfo = readCpuInfo()): EngineStatus['precision'] {
-  return /\b(amx_bf16|avx512_bf16)\b/.test(cpuInfo) ? 'bfloat16' : 'float32';
-}
-
-function readCpuInfo(): string {
-  try {
-    return readFileSync('/proc/cpuinfo', 'utf8');
-  } catch {
-    return ''; // Not Linux: nothing to read, so nothing is assumed.
-  }
-}
-
-/** Both stages where the process may use enough memory for them, else only the small one. */
-function affordableStages(precision: EngineStatus['precision']): 'inputs' | 'both' {
-  // A container's limit where there is one; 0 or a huge number means none.
-  const limit = process.constrainedMemory();
-  const available =
-    limit > 0 && limit < 2 ** 50 ? Math.min(limit - process.memoryUsage.rss(), freemem()) : freemem();
-  return available >= CONSTANTS_MEMORY[precision] ? 'both' : 'inputs';
+  const warmUp = [...new Set([1, config.MAX_BATCH])];
+  return { inputShape, classes, image: manifest.input, warmUp, ...output };
 }

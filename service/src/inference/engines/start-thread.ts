@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { enableOneDnn } from './onednn.ts';
 import type { RuntimeSpec } from './runtime.ts';
 
 const PROGRAM = new URL('./thread-main.js', import.meta.url);
@@ -17,6 +18,7 @@ let dropped: Promise<unknown> = Promise.resolve();
  * reads the program and its settings. To be called first, before the rest is imported.
  */
 export function warmThread(): void {
+  enableOneDnn();
   const thread = new Worker(PROGRAM, { name: 'engine' });
   warm = thread;
   // Where it cannot be had, the thread that opens the model says why.
@@ -41,13 +43,14 @@ export async function dropWarmThread(): Promise<void> {
 
 /** A thread that opens the model of `spec`: the warm one if it fits. */
 export function startThread(spec: RuntimeSpec): Worker {
+  enableOneDnn();
   const thread = spec.engine === 'tensorflow' ? takeWarmThread() : undefined;
   if (thread) {
     thread.postMessage(spec);
     return thread;
   }
   void dropWarmThread();
-  return new Worker(PROGRAM, { workerData: spec, name: `engine-${spec.engine}-${spec.stage}` });
+  return new Worker(PROGRAM, { workerData: spec, name: `engine-${spec.engine}` });
 }
 
 /** The warm thread, as any other from now on. */

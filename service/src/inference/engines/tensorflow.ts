@@ -1,14 +1,16 @@
 import { createRequire } from 'node:module';
 import util from 'node:util';
+import { enableOneDnn } from './onednn.ts';
 import type { OpenRuntime, Runtime, RuntimeSpec } from './runtime.ts';
-import { openCompiled } from './tensorflow-compiled.ts';
 import { readArtifacts } from './tfjs-artifacts.ts';
 
 type TensorFlow = typeof import('@tensorflow/tfjs-node');
 type Tensor = ReturnType<TensorFlow['tensor']>;
+type FloatRuntime = Runtime<Float32Array<ArrayBuffer>>;
 
 /** Loads tfjs-node and its native addon. Throws when the addon is missing or does not fit this machine. */
 export function loadTensorFlow(): TensorFlow {
+  enableOneDnn();
   // tfjs-node 4 calls two helpers that Node 23 removed (tensorflow/tfjs #8609).
   const legacy = util as unknown as Record<string, unknown>;
   legacy.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
@@ -16,11 +18,9 @@ export function loadTensorFlow(): TensorFlow {
   return createRequire(import.meta.url)('@tensorflow/tfjs-node');
 }
 
-/** Opens whatever a tensorflow model may be. */
+/** Opens a TensorFlow model as its exporter wrote it. */
 export const openTensorFlow: OpenRuntime = async (spec) => {
   switch (spec.format) {
-    case 'compiled':
-      return openCompiled(spec);
     case 'saved-model':
       return openSavedModel(loadTensorFlow(), spec);
     case 'tfjs-graph':
@@ -32,7 +32,7 @@ export const openTensorFlow: OpenRuntime = async (spec) => {
 };
 
 /** A SavedModel as Keras or TensorFlow exports it: signature serving_default with one input. */
-async function openSavedModel(tf: TensorFlow, spec: RuntimeSpec): Promise<Runtime> {
+async function openSavedModel(tf: TensorFlow, spec: RuntimeSpec): Promise<FloatRuntime> {
   const [graph] = await tf.node.getMetaGraphsFromSavedModel(spec.path);
   const signature = graph?.signatureDefs.serving_default;
   if (!signature) {
@@ -58,7 +58,7 @@ async function openSavedModel(tf: TensorFlow, spec: RuntimeSpec): Promise<Runtim
 }
 
 /** A tfjs model as it is, run op by op: slower than a compiled one, but nothing has to be made first. */
-async function openTfjs(tf: TensorFlow, spec: RuntimeSpec): Promise<Runtime> {
+async function openTfjs(tf: TensorFlow, spec: RuntimeSpec): Promise<FloatRuntime> {
   const artifacts = { load: () => readArtifacts(spec.path) };
   if (spec.format === 'tfjs-layers') {
     const model = await tf.loadLayersModel(artifacts);
@@ -69,7 +69,7 @@ async function openTfjs(tf: TensorFlow, spec: RuntimeSpec): Promise<Runtime> {
 }
 
 /** Makes a tensor of the input, runs, and frees what was made. */
-function runner(tf: TensorFlow, spec: RuntimeSpec, run: (batch: Tensor) => Tensor): Runtime {
+function runner(tf: TensorFlow, spec: RuntimeSpec, run: (batch: Tensor) => Tensor): FloatRuntime {
   return {
     async infer(input, size) {
       const batch = tf.tensor(input, [size, ...spec.inputShape]);

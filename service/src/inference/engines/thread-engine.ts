@@ -1,8 +1,9 @@
 import type { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import { AppError } from '../../domain/errors.ts';
+import { AddonUnavailable } from './addon-unavailable.ts';
 import { type Buffers, createBuffers } from './buffers.ts';
-import type { ActivationMap, Engine, EngineStatus } from './engine.ts';
+import type { ActivationMap, Engine, EngineInput, EngineStatus } from './engine.ts';
 import type { RuntimeSpec } from './runtime.ts';
 import { startThread } from './start-thread.ts';
 import type { ThreadMessage, ThreadRequest, ThreadResult } from './thread-messages.ts';
@@ -36,8 +37,10 @@ const RESTART_PAUSE_MS = 1000;
  *
  * @throws AppError INVALID_MODEL when the first thread cannot open the model
  */
-export async function createThreadEngine(options: ThreadEngineOptions): Promise<Engine> {
-  const { status, logger } = options;
+export async function createThreadEngine<Input extends EngineInput>(
+  options: ThreadEngineOptions,
+): Promise<Engine<Input>> {
+  const { spec, status, logger } = options;
   let nextId = 0;
   let closing = false;
   const buffers = createBuffers();
@@ -78,15 +81,13 @@ export async function createThreadEngine(options: ThreadEngineOptions): Promise<
 
   return {
     status,
-    allocate: buffers.allocate,
-    async infer(input, size) {
-      const owned = input as Float32Array<ArrayBuffer>;
-      return (await ask((id) => ({ kind: 'infer', id, input: owned, size }))) as Float32Array;
+    allocate(length) {
+      const numbers = spec.image ? Uint8Array : Float32Array;
+      return new numbers(buffers.allocate(length * numbers.BYTES_PER_ELEMENT), 0, length) as Input;
     },
-    async explain(input, index) {
-      const owned = input as Float32Array<ArrayBuffer>;
-      return (await ask((id) => ({ kind: 'explain', id, input: owned, index }))) as ActivationMap;
-    },
+    infer: async (input, size) => (await ask((id) => ({ kind: 'infer', id, input, size }))) as Float32Array,
+    explain: async (input, index) =>
+      (await ask((id) => ({ kind: 'explain', id, input, index }))) as ActivationMap,
     async close() {
       closing = true;
       const running = await current.catch(() => undefined);
@@ -113,7 +114,7 @@ function start(
       openTimeoutMs,
     );
 
-    function die(reason: string): void {
+    function die(reason: string, noAddon = false): void {
       if (gone) return;
       gone = true;
       clearTimeout(timer);
@@ -125,7 +126,11 @@ function start(
       else {
         // TensorFlow's reasons go on with the graph's own traceback.
         const [line = reason] = reason.split('\n', 1);
-        reject(new AppError('INVALID_MODEL', `${spec.engine} cannot open ${spec.path}: ${line}`));
+        reject(
+          noAddon
+            ? new AddonUnavailable(line)
+            : new AppError('INVALID_MODEL', `${spec.engine} cannot open ${spec.path}: ${line}`),
+        );
       }
     }
 
@@ -138,7 +143,7 @@ function start(
           clearTimeout(timer);
           return resolve(running);
         case 'refused':
-          return die(message.message);
+          return die(message.message, message.noAddon);
         case 'result':
         case 'failed': {
           const waiter = running.waiting.get(message.id);

@@ -4,7 +4,8 @@ import { setPriority } from 'node:os';
 import { basename } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { AppError } from '../../domain/errors.ts';
-import type { OpenRuntime, Runtime, RuntimeSpec } from './runtime.ts';
+import { openRuntime } from './open-runtime.ts';
+import type { Runtime, RuntimeSpec } from './runtime.ts';
 import type { ThreadMessage, ThreadRequest } from './thread-messages.ts';
 
 // The inside of an engine's thread: opens the model, warms it up, then answers one batch after another. Inference is
@@ -12,12 +13,6 @@ import type { ThreadMessage, ThreadRequest } from './thread-messages.ts';
 
 /** Of 19: about a third of the share of a thread that has not yielded. */
 const NICENESS = 5;
-
-const OPENERS: Record<RuntimeSpec['engine'], () => Promise<OpenRuntime>> = {
-  tensorflow: async () => (await import('./tensorflow.ts')).openTensorFlow,
-  wasm: async () => (await import('./wasm.ts')).openWasm,
-  onnx: async () => (await import('./onnx.ts')).openOnnx,
-};
 
 const port = parentPort;
 if (!port) throw new Error('thread-main.ts runs in a worker thread');
@@ -49,27 +44,13 @@ async function specToCome(from: MessagePort): Promise<RuntimeSpec | null> {
   return (await spec)[0] as RuntimeSpec | null;
 }
 
-async function open(): Promise<Runtime> {
-  const openRuntime = await OPENERS[spec.engine]();
-  const runtime = await openRuntime(spec);
-  const length = spec.inputShape.reduce((product, side) => product * side, 1);
-  for (const size of spec.warmUp) {
-    const output = await runtime.infer(new Float32Array(size * length), size);
-    if (output.length !== size * spec.classes) {
-      throw new Error(
-        `the model answers ${output.length / size} numbers an input, its manifest says ${spec.classes}`,
-      );
-    }
-  }
-  return runtime;
-}
-
 try {
-  const runtime = await open();
+  const runtime = await openRuntime(spec);
   port.on('message', (request: ThreadRequest) => void answer(runtime, request));
   send({ kind: 'ready' });
 } catch (error) {
-  send({ kind: 'refused', message: (error as Error).message });
+  const { name, message } = error as Error;
+  send({ kind: 'refused', message, noAddon: name === 'AddonUnavailable' });
 }
 
 async function answer(runtime: Runtime, request: ThreadRequest): Promise<void> {
@@ -80,11 +61,11 @@ async function answer(runtime: Runtime, request: ThreadRequest): Promise<void> {
         throw new AppError('INVALID_REQUEST', `the ${spec.engine} engine cannot explain its answers`);
       }
       const output = await runtime.explain(input, request.index);
-      return send({ kind: 'result', id, output, input }, [input.buffer]);
+      return send({ kind: 'result', id, output, input: input.buffer }, [input.buffer]);
     }
     // Copied, as a runtime may hand out a view of memory it keeps; then transferred.
     const output = new Float32Array(await runtime.infer(input, request.size));
-    send({ kind: 'result', id, output, input }, [output.buffer, input.buffer]);
+    send({ kind: 'result', id, output, input: input.buffer }, [output.buffer, input.buffer]);
   } catch (error) {
     const { message } = error as Error;
     send({ kind: 'failed', id, message, ...(error instanceof AppError ? { code: error.code } : {}) });

@@ -1,0 +1,126 @@
+import { existsSync } from 'node:fs';
+import { PRECISIONS, type Precision } from '../../models/compiler/variants.ts';
+import { readCpu, variantsOf } from '../../models/cpu.ts';
+import { AppError } from '../src/domain/errors.ts';
+import { openCompiled } from '../src/inference/engines/tensorflow-compiled.ts';
+import type { AccuracyModel } from './model.ts';
+import { classOf, listPictures, readPicture } from './pictures.ts';
+
+/** How many of `of` pictures. */
+export interface Share {
+  readonly count: number;
+  readonly of: number;
+}
+
+export interface PrecisionResult {
+  readonly precision: Precision;
+  readonly top1: Share;
+  readonly top5: Share;
+  /** Pictures that get the same top-1 label as in float32. */
+  readonly agreement: Share;
+}
+
+export interface Evaluation {
+  readonly images: number;
+  readonly unreadable: number;
+  /** Readable pictures whose class neither their name nor their folder says. */
+  readonly unlabelled: number;
+  readonly results: readonly PrecisionResult[];
+}
+
+export interface EvaluateOptions {
+  readonly model: AccuracyModel;
+  readonly labels: readonly string[];
+  readonly pictures: string;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * Classifies every labelled picture below a folder in each precision that this CPU runs, exactly as the service does.
+ *
+ * @throws AppError INVALID_REQUEST when no picture has a class, INVALID_MODEL when the model is not compiled
+ */
+export async function evaluate({
+  model,
+  labels,
+  pictures,
+  onProgress,
+}: EvaluateOptions): Promise<Evaluation> {
+  const { manifest, folders } = model;
+  const engines = await Promise.all(
+    runnablePrecisions(model).map(async ({ precision, folder }) => ({
+      precision,
+      runtime: await openCompiled({ path: folder }),
+      top1: 0,
+      top5: 0,
+      agreement: 0,
+    })),
+  );
+  if (engines[0]?.precision !== 'float32') {
+    throw new AppError('INVALID_MODEL', `${folders.compiled('float32')} is missing; run \`npm run setup\``);
+  }
+  const files = await listPictures(pictures);
+  let [images, unreadable, unlabelled] = [0, 0, 0];
+  for (const [done, { path, file }] of files.entries()) {
+    onProgress?.(done, files.length);
+    const truth = classOf(path, labels);
+    const picture = await readPicture(file, manifest.input);
+    if (!picture) unreadable++;
+    else if (truth === undefined) unlabelled++;
+    else {
+      images++;
+      let reference: number | undefined;
+      for (const engine of engines) {
+        const ranked = rank(await engine.runtime.infer(picture.pixels, 1));
+        reference ??= ranked[0];
+        if (ranked[0] === truth) engine.top1++;
+        if (ranked.includes(truth)) engine.top5++;
+        if (ranked[0] === reference) engine.agreement++;
+      }
+    }
+  }
+  onProgress?.(files.length, files.length);
+  if (images === 0) {
+    const why = `${files.length} pictures, ${unreadable} unreadable, ${unlabelled} without a class`;
+    throw new AppError(
+      'INVALID_REQUEST',
+      `${pictures}: nothing to evaluate (${why}); name pictures by class index (281.jpg) or put them in folders named by label`,
+    );
+  }
+  const share = (count: number): Share => ({ count, of: images });
+  const results = engines.map(({ precision, top1, top5, agreement }) => ({
+    precision,
+    top1: share(top1),
+    top5: share(top5),
+    agreement: share(agreement),
+  }));
+  return { images, unreadable, unlabelled, results };
+}
+
+/** float32 first: the others are compared with it. */
+function runnablePrecisions({ folders }: AccuracyModel): { precision: Precision; folder: string }[] {
+  const cpu = readCpu();
+  return PRECISIONS.flatMap((precision) => {
+    const folder = variantsOf(cpu, precision)
+      .map((variant) => folders.compiled(variant))
+      .find((each) => existsSync(each));
+    return folder === undefined ? [] : [{ precision, folder }];
+  });
+}
+
+/** The five most probable classes, most probable first. */
+function rank(shares: Float32Array): number[] {
+  return Array.from(shares.keys())
+    .sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0))
+    .slice(0, 5);
+}
+
+/** The 95 % interval of a share (Wilson score), which stays between 0 and 1 and holds for few pictures too. */
+export function interval({ count, of }: Share): readonly [number, number] {
+  const z = 1.959964;
+  const share = count / of;
+  const centre = share + z ** 2 / (2 * of);
+  const reach = z * Math.sqrt((share * (1 - share)) / of + z ** 2 / (4 * of ** 2));
+  const scale = 1 + z ** 2 / of;
+  return [Math.max(0, (centre - reach) / scale), Math.min(1, (centre + reach) / scale)];
+}

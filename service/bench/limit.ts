@@ -1,0 +1,28 @@
+import { availableParallelism } from 'node:os';
+import type { Variant } from '../../models/compiler/variants.ts';
+import { findImageModel } from '../accuracy/model.ts';
+import { decode } from '../src/inference/decode.ts';
+import { type EngineCosts, nameOf } from './engine.ts';
+import { photographs } from './load.ts';
+import { median } from './table.ts';
+
+const ROUNDS = 7;
+const PICTURES = 64;
+
+/** CPU time that decoding one of `photographs` takes, in milliseconds; the median of rounds. */
+export async function decodeCpuMs(): Promise<number> {
+  const { input } = (await findImageModel('resnet50')).manifest;
+  const pictures = await photographs(PICTURES);
+  const rounds: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const start = process.cpuUsage();
+    for (const bytes of pictures) await decode(bytes, input, { maxPixels: 1e8 });
+    const { user, system } = process.cpuUsage(start);
+    rounds.push((user + system) / 1000 / PICTURES);
+  }
+  return median(rounds);
+}
+
+/** Pictures per second that CPU time allows: all cores do nothing but decode and infer. */
+export const limitOf = (engines: EngineCosts, variant: Variant, decodeMs: number): number =>
+  (1000 * availableParallelism()) / ((engines.get(nameOf(variant)) ?? Number.NaN) + decodeMs);

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { loadConfig } from '../../src/config.ts';
+
+/** The environment that docker/Dockerfile gives to every mode. */
+const ENVIRONMENT = Object.fromEntries(
+  [...readFileSync(resolve('docker', 'Dockerfile'), 'utf8').matchAll(/^(?:ENV| {4}) ?([A-Z_]+)=(\S+)/gm)].map(
+    ([, name = '', value = '']) => [name, value],
+  ),
+);
+
+/** An installation without tfjs-node: the same compiled programs, and links to all other packages. */
+function installWithoutAddon(root: string): void {
+  cpSync(resolve('package.json'), join(root, 'package.json'));
+  for (const part of ['service/src', 'models'])
+    cpSync(resolve('dist', part), join(root, 'dist', part), { recursive: true });
+  const link = (path: string) => {
+    mkdirSync(join(root, path));
+    for (const name of readdirSync(resolve(path))) {
+      if (path === 'node_modules' && name === '@tensorflow') link(join(path, name));
+      else if (name !== 'tfjs-node') symlinkSync(resolve(path, name), join(root, path, name));
+    }
+  };
+  link('node_modules');
+}
+
+describe('the image without TensorFlow', () => {
+  let root = '';
+  before(() => {
+    root = mkdtempSync(join(tmpdir(), 'no-addon-'));
+    installWithoutAddon(root);
+  });
+  after(() => rmSync(root, { recursive: true, force: true }));
+
+  it('ends at start with one line that says so, and serves on no other engine', async () => {
+    assert.equal(ENVIRONMENT.ENGINE, 'tensorflow');
+    const { code, stderr } = await new Promise<{ code: unknown; stderr: string }>((done) => {
+      const env = {
+        PATH: process.env.PATH,
+        ENGINE: ENVIRONMENT.ENGINE,
+        CACHE_DIR: loadConfig().cacheDir,
+        MODELS_DIR: resolve('models'),
+        STORE: `file:${join(root, 'data')}`,
+        HOST: '127.0.0.1',
+        PORT: '0',
+        LOG_LEVEL: 'silent',
+      };
+      execFile(
+        process.execPath,
+        [join(root, 'dist', 'service', 'src', 'server.js')],
+        { env, cwd: root, timeout: 120_000 },
+        (error, _stdout, text) => done({ code: error?.code ?? 0, stderr: text }),
+      );
+    });
+    assert.equal(code, 1, stderr);
+    assert.match(stderr.trim(), /^ml-serverless: .*TensorFlow is not available: [^\n]+$/);
+  });
+});
