@@ -46,6 +46,8 @@ export interface Batch {
   submit(request: BatchRequest): Promise<JobStatus>;
   /** @throws AppError JOB_NOT_FOUND */
   status(jobId: string): Promise<JobStatus>;
+  /** Runs what is left of a job that has FAILED; does nothing for any other. @throws AppError JOB_NOT_FOUND, STORE_UNAVAILABLE, QUEUE_UNAVAILABLE */
+  retry(jobId: string): Promise<void>;
   /** Newest first. */
   list(
     limit: number,
@@ -157,6 +159,8 @@ export function createBatch(options: BatchOptions): Batch {
     },
 
     status: look,
+
+    retry: async (jobId) => start(await readJob(objects, jobId)),
 
     async list(limit, cursor) {
       const { jobIds, next } = await listJobIds(objects, limit, cursor);

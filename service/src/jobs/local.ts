@@ -142,6 +142,7 @@ export function createLocalQueue(options: LocalQueueOptions): JobQueue {
   }
 
   return {
+    isVolatile: true,
     async submit(submission) {
       const known = jobs.get(submission.jobId);
       if (known && known.state !== 'FAILED' && known.state !== 'CANCELLED')
