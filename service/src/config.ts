@@ -108,6 +108,12 @@ export const configSchema = Type.Object({
     600_000,
     'how long a worker may go without finishing an input, in milliseconds; then it is killed and its shard retried',
   ),
+  JOB_RETENTION_DAYS: integer(
+    0,
+    36_500,
+    90,
+    'days from the end of a job to its removal from jobs/ (JOBS=local); 0 keeps it; input/ and output/ stay',
+  ),
   DROP: oneOf(
     ['auto', 'on', 'off'],
     'auto',

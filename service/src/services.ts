@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { type Batch, createBatch } from './batch/batch.ts';
 import { createDrop } from './batch/drop.ts';
+import { createRetention } from './batch/retention.ts';
 import { type Config, workerEnvironment } from './config.ts';
 import type { Models } from './domain/classifier.ts';
 import { createModels } from './inference/models.ts';
@@ -64,6 +65,7 @@ export async function createServices(
     onError: (error, jobId) =>
       logger.error({ err: error, jobId }, 'job not started; the next look at it tries again'),
   });
+  const retention = createRetention({ objects, batch, logger, days: config.JOB_RETENTION_DAYS });
   const drop = createDrop({ config, objects, batch, logger, model: models.defaultName });
   return {
     config,
@@ -78,9 +80,12 @@ export async function createServices(
       const unfinished = config.JOBS === 'local' ? await batch.resume() : [];
       if (unfinished.length > 0) logger.info({ jobs: unfinished.length }, 'unfinished jobs go on');
       await drop.start(unfinished);
+      // On AWS the bucket's lifecycle does it.
+      if (config.JOBS === 'local') retention.start();
     },
     close: async () => {
       await drop.close();
+      await retention.close();
       await batch.close();
       await queue.close();
       await models.close();

@@ -59,6 +59,8 @@ export interface Batch {
   cancel(jobId: string, reason: string): Promise<JobStatus>;
   /** Starts again what a crash or a restart has left; looks at the newest `limit` jobs. @returns the ids of those that go on */
   resume(limit?: number): Promise<readonly string[]>;
+  /** Runs `action` while `submit` waits with a job of this id. */
+  exclusively(jobId: string, action: () => Promise<void>): Promise<void>;
   /** Waits for what goes on behind `submit`. */
   close(): Promise<void>;
 }
@@ -72,6 +74,8 @@ export function createBatch(options: BatchOptions): Batch {
   const { objects, queue } = options;
   /** One start of a job at a time in this process. */
   const starting = new Map<string, Promise<void>>();
+  /** Jobs that are being removed. */
+  const held = new Map<string, Promise<void>>();
   const closing = new AbortController();
 
   function start(job: Job): Promise<void> {
@@ -143,6 +147,7 @@ export function createBatch(options: BatchOptions): Batch {
         shardSize: options.shardSize,
         chunkSize: options.chunkSize,
       };
+      await held.get(jobId);
       const known = await readJob(objects, jobId).catch((error: unknown) => {
         if (isAppError(error, 'JOB_NOT_FOUND')) return undefined;
         throw error;
@@ -206,6 +211,15 @@ export function createBatch(options: BatchOptions): Batch {
         ),
       );
       return resumed.filter((jobId) => jobId !== undefined);
+    },
+
+    async exclusively(jobId, action) {
+      const done = action();
+      held.set(
+        jobId,
+        done.catch(() => undefined),
+      );
+      await done.finally(() => held.delete(jobId));
     },
 
     async close() {

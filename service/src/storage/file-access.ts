@@ -1,6 +1,17 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, link, lstat, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import {
+  type FileHandle,
+  link,
+  lstat,
+  mkdir,
+  open,
+  realpath,
+  rename,
+  rm,
+  rmdir,
+  stat,
+} from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { AppError } from '../domain/errors.ts';
 import { encodeSegment, escapeSegment, TEMP_FOLDER } from './file-names.ts';
@@ -83,6 +94,18 @@ async function assertNearestInside(root: string, folder: string): Promise<boolea
   return false;
 }
 
+/** Removes the folders that a deletion left empty, from `folder` upwards; those directly in the root stay. */
+export async function pruneFolders(root: string, folder: string): Promise<void> {
+  for (let path = folder; path.startsWith(root + sep) && dirname(path) !== root; path = dirname(path)) {
+    try {
+      await rmdir(path);
+    } catch {
+      // Not empty, gone already, or not ours to remove.
+      return;
+    }
+  }
+}
+
 /** `a` -> `.key~=YQ` where `a` is a file on the way to `folder`. True if there was one. */
 async function moveFileAside(root: string, folder: string): Promise<boolean> {
   for (let path = folder; path.length > root.length; path = dirname(path)) {
@@ -121,6 +144,17 @@ export async function openTemp(root: string): Promise<{ handle: FileHandle; path
  * @throws AppError CONFLICT when `ifAbsent` and something is there
  */
 export async function place(root: string, key: string, temp: string, ifAbsent: boolean): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await placeOnce(root, key, temp, ifAbsent);
+    } catch (error) {
+      // A deletion removed the folder, empty until now, after it was made.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || tries >= 10) throw error;
+    }
+  }
+}
+
+async function placeOnce(root: string, key: string, temp: string, ifAbsent: boolean): Promise<void> {
   const [plain, escaped] = candidatePaths(root, key);
   await makeFolder(root, dirname(plain));
   const taken = await isFolder(plain);

@@ -1,10 +1,18 @@
 import { type BigIntStats, createReadStream } from 'node:fs';
 import { type FileHandle, lstat, mkdir, readdir, realpath, rm, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { AppError } from '../domain/errors.ts';
+import { AppError, isAppError } from '../domain/errors.ts';
 import { checkKey } from '../domain/keys.ts';
-import { candidatePaths, isAbsent, openObject, openTemp, place } from './file-access.ts';
+import {
+  assertInside,
+  candidatePaths,
+  isAbsent,
+  openObject,
+  openTemp,
+  place,
+  pruneFolders,
+} from './file-access.ts';
 import { walk } from './file-listing.ts';
 import { TEMP_FOLDER } from './file-names.ts';
 import type { GetOptions, ObjectInfo, ObjectStore } from './object-store.ts';
@@ -110,12 +118,16 @@ export async function createFileStore(location: string): Promise<ObjectStore> {
 
     delete: (key) =>
       guard(key, async () => {
-        for (const path of new Set(candidatePaths(root, checkKey(key)))) {
+        const paths = candidatePaths(root, checkKey(key));
+        if (!(await isInside(root, dirname(paths[0])))) return;
+        for (const path of new Set(paths)) {
           await rm(path, { force: true }).catch((error: unknown) => {
             // A folder of that name is not this object.
             if (!isAbsent(error) && (error as NodeJS.ErrnoException).code !== 'ERR_FS_EISDIR') throw error;
           });
         }
+        await pruneFolders(root, dirname(paths[1]));
+        await pruneFolders(root, dirname(paths[0]));
       }),
   };
 }
@@ -202,6 +214,17 @@ async function guard<T>(what: string, action: () => Promise<T>): Promise<T> {
       {},
       { cause: error },
     );
+  }
+}
+
+/** False where there is no such folder, and where a link leads out of the store. */
+async function isInside(root: string, folder: string): Promise<boolean> {
+  try {
+    await assertInside(root, folder);
+    return true;
+  } catch (error) {
+    if (isAbsent(error) || isAppError(error, 'OBJECT_NOT_FOUND')) return false;
+    throw error;
   }
 }
 
