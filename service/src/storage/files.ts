@@ -8,6 +8,7 @@ import {
   assertInside,
   candidatePaths,
   isAbsent,
+  isExact,
   openObject,
   openTemp,
   place,
@@ -15,6 +16,7 @@ import {
 } from './file-access.ts';
 import { walk } from './file-listing.ts';
 import { TEMP_FOLDER } from './file-names.ts';
+import { createExactNames, foldsNames } from './folded-names.ts';
 import type { GetOptions, ObjectInfo, ObjectStore } from './object-store.ts';
 import { watchFolder } from './watch-folder.ts';
 
@@ -32,15 +34,17 @@ export async function createFileStore(location: string): Promise<ObjectStore> {
   const folder = folderOf(location);
   const root = await guard(folder, async () => {
     await mkdir(join(folder, TEMP_FOLDER), { recursive: true });
-    return realpath(folder);
+    const path = await realpath(folder);
+    const folds = await foldsNames(path, TEMP_FOLDER);
+    return { path, ...(folds ? { exact: createExactNames() } : {}) };
   });
-  await removeStaleTemps(join(root, TEMP_FOLDER));
+  await removeStaleTemps(join(root.path, TEMP_FOLDER));
 
   return {
-    uri: pathToFileURL(root).href,
+    uri: pathToFileURL(root.path).href,
     watch: (prefix, ignored, onKey, onError) =>
       watchFolder(
-        join(root, ...prefix.split('/').filter(Boolean)),
+        join(root.path, ...prefix.split('/').filter(Boolean)),
         ignored,
         (path) => onKey(prefix + path),
         onError,
@@ -105,7 +109,7 @@ export async function createFileStore(location: string): Promise<ObjectStore> {
       }),
 
     async *list(prefix, options = {}) {
-      const entries = walk(root, prefix, options.startAfter ?? '');
+      const entries = walk(root.path, prefix, options.startAfter ?? '');
       while (true) {
         options.signal?.throwIfAborted();
         const next = await guard(prefix, () => entries.next());
@@ -118,16 +122,15 @@ export async function createFileStore(location: string): Promise<ObjectStore> {
 
     delete: (key) =>
       guard(key, async () => {
-        const paths = candidatePaths(root, checkKey(key));
-        if (!(await isInside(root, dirname(paths[0])))) return;
-        for (const path of new Set(paths)) {
+        const paths = new Set(await candidatePaths(root, checkKey(key)));
+        for (const path of paths) {
+          if (!(await isInside(root.path, dirname(path))) || !(await isExact(path, root.exact))) continue;
           await rm(path, { force: true }).catch((error: unknown) => {
             // A folder of that name is not this object.
             if (!isAbsent(error) && (error as NodeJS.ErrnoException).code !== 'ERR_FS_EISDIR') throw error;
           });
         }
-        await pruneFolders(root, dirname(paths[1]));
-        await pruneFolders(root, dirname(paths[0]));
+        for (const path of [...paths].reverse()) await pruneFolders(root.path, dirname(path));
       }),
   };
 }
