@@ -1,22 +1,21 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { isAppError } from '../../src/domain/errors.ts';
 import { compareKeys } from '../../src/domain/keys.ts';
 import { decodeName, hexSegment } from '../../src/storage/file-names.ts';
 import { createFileStore } from '../../src/storage/files.ts';
+import type { ObjectStore } from '../../src/storage/object-store.ts';
+import { foldingFolder } from '../helpers/folding-folder.ts';
 import { ODD_KEYS, ODDER_KEYS, testObjectStore } from './conformance.ts';
 
-/** On macOS and Windows, where temporary files are; elsewhere a folder on such a file system, if one is named. */
-const folder = mkdtempSync(join(process.env.CASE_INSENSITIVE_DIR ?? tmpdir(), 'folding-'));
-writeFileSync(join(folder, 'probe'), '');
-const skip = existsSync(join(folder, 'PROBE'))
-  ? false
-  : 'needs a file system that ignores case: name a folder on one in CASE_INSENSITIVE_DIR';
-const store = await createFileStore(`file:${folder}/store`);
-after(() => rmSync(folder, { recursive: true, force: true }));
+const { folder, skip, close } = await foldingFolder();
+let store: ObjectStore;
+before(async () => {
+  if (!skip) store = await createFileStore(`file:${folder}/store`);
+});
+after(close);
 
 testObjectStore('files that ignore case', {
   store: () => store,
