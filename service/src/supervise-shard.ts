@@ -1,4 +1,5 @@
 import { loadConfig, loadWorkerConfig, workerEnvironment } from './config.ts';
+import { parseJobUri } from './domain/job-layout.ts';
 import { createCrashRecord } from './jobs/crash-record.ts';
 import { EXIT_CONFIGURATION, runWorker, type WorkerMessage, type WorkerRun } from './jobs/worker-process.ts';
 import { createLogger } from './logger.ts';
@@ -19,7 +20,7 @@ const ALIVE_MS = 500;
 async function supervise(): Promise<number> {
   const { JOB_URI, AWS_BATCH_JOB_ARRAY_INDEX: shard, AWS_BATCH_JOB_ATTEMPT: attempt } = loadWorkerConfig();
   const { LOG_LEVEL, WORKER_TIMEOUT_MS: stallMs } = loadConfig();
-  const logger = createLogger(LOG_LEVEL).child({ job: JOB_URI, shard, attempt });
+  const logger = createLogger(LOG_LEVEL).child({ jobId: parseJobUri(JOB_URI).jobId, shard, attempt });
   const record = createCrashRecord();
   let run: WorkerRun | undefined;
   let isStopped = false;

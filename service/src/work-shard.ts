@@ -29,6 +29,12 @@ let lastProgressAt = 0;
 /** Rows that were made, by `OK` or by the code of their error. */
 let rows: Readonly<Record<string, number>> | undefined;
 
+/** False while an end of this process, with whatever status, is a crash: a hook may call process.exit(0). */
+let isOver = false;
+process.on('exit', () => {
+  if (!isOver) process.exitCode = EXIT.fault;
+});
+
 const stop = new AbortController();
 process.on('SIGTERM', () => stop.abort());
 process.on('SIGINT', () => stop.abort());
@@ -113,5 +119,6 @@ try {
 }
 await dropWarmThread();
 await say({ kind: 'end', ...(rows ? { rows } : {}) });
+isOver = true;
 // An open IPC channel or a handle of a native library must not keep a finished worker alive.
 process.exit();

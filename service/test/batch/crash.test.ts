@@ -93,6 +93,14 @@ test('each picture that crashes the worker gets an error row; the rest of its sh
   assert.match(failed[0]?.reason ?? '', /SIGABRT/);
 });
 
+test('a worker that is made to exit with status 0 in the middle of its work has not done its shard', async () => {
+  const harm = new Map([[33, 'EXIT']]);
+  const { status, failed, codes } = await runJob(harm);
+  assert.equal(status.status, 'PARTIAL');
+  assert.deepEqual(codes, expected(harm));
+  assert.match(failed[0]?.reason ?? '', /status 1/);
+});
+
 test('a picture that hangs the worker gets an error row; the rest of its shard a result', async () => {
   const harm = new Map([[20, 'HANG']]);
   const { status, failed, codes } = await runJob(harm, { WORKER_TIMEOUT_MS: '8000' }, 8_000);
