@@ -112,7 +112,7 @@ export const configSchema = Type.Object({
     0,
     36_500,
     90,
-    'days from the end of a job to its removal from jobs/ (JOBS=local); 0 keeps it; input/ and output/ stay',
+    'days from the end of a job to its removal from jobs/ (JOBS=local with a folder or an S3_ENDPOINT); 0: never; input/ and output/ stay',
   ),
   DROP: oneOf(
     ['auto', 'on', 'off'],

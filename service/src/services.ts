@@ -80,8 +80,9 @@ export async function createServices(
       const unfinished = config.JOBS === 'local' ? await batch.resume() : [];
       if (unfinished.length > 0) logger.info({ jobs: unfinished.length }, 'unfinished jobs go on');
       await drop.start(unfinished);
-      // On AWS the bucket's lifecycle does it.
-      if (config.JOBS === 'local') retention.start();
+      // A bucket at AWS has its lifecycle, and perhaps other users: what is in it is not this process's to remove.
+      const isOwnStore = objects.watch !== undefined || config.S3_ENDPOINT !== undefined;
+      if (config.JOBS === 'local' && isOwnStore) retention.start();
     },
     close: async () => {
       await drop.close();
