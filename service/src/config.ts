@@ -97,6 +97,18 @@ export const configSchema = Type.Object({
   ),
   CHUNK_SIZE: integer(1, 10_000, 128, 'most inputs of one chunk: what a retry repeats at most'),
   WORKER_MEMORY_MB: integer(16, 65_536, 256, 'images a worker holds in memory at once, in MiB'),
+  WORKER_TIMEOUT_MS: integer(
+    1000,
+    86_400_000,
+    600_000,
+    'how long a worker may go without finishing an input, in milliseconds; then it is killed and its shard retried',
+  ),
+  JOB_RETENTION_DAYS: integer(
+    0,
+    36_500,
+    90,
+    'days from the end of a job to its removal from jobs/ (JOBS=local with a folder or an S3_ENDPOINT); 0: never; input/ and output/ stay',
+  ),
   DROP: oneOf(
     ['auto', 'on', 'off'],
     'auto',
@@ -227,6 +239,8 @@ export function loadServeConfig(environment: NodeJS.ProcessEnv = process.env): C
   return loadConfig({ HOST: '0.0.0.0', PORT: String(SAGEMAKER_BIND_TO_PORT), ...environment });
 }
 
+const NUMBERS = '^\\d+(,\\d+)*$';
+
 const workerSchema = Type.Object({
   JOB_URI: Type.String({
     pattern: '^(file|s3)://.+/jobs/[A-Za-z0-9_-]{1,128}/job\\.json$',
@@ -235,6 +249,9 @@ const workerSchema = Type.Object({
   AWS_BATCH_JOB_ARRAY_INDEX: integer(0, 9_999, 0, 'which shard to work; not set in a job of one shard'),
   AWS_BATCH_JOB_ATTEMPT: integer(1, 1_000, 1, 'which attempt this is, from 1'),
   // No pattern: W3C Trace Context has a receiver begin a new trace when it cannot read this one.
+  SUPERVISED: optionalString('set by a supervising worker for the process that it watches', '^1$'),
+  CAREFUL_CHUNKS: optionalString('chunks whose inputs are worked one at a time', NUMBERS),
+  CRASHERS: optionalString('indexes in the shard of inputs that get an error row', NUMBERS),
   TRACEPARENT: optionalString('the trace that the job is part of (W3C Trace Context)'),
 });
 
@@ -248,6 +265,11 @@ export type WorkerConfig = Readonly<Static<typeof workerSchema>>;
  */
 export function loadWorkerConfig(environment: NodeJS.ProcessEnv = process.env): WorkerConfig {
   return parseEnvironment(workerSchema, environment);
+}
+
+/** Whether this worker process supervises another one that does the work: from the second attempt on. */
+export function isSupervisor(environment: NodeJS.ProcessEnv = process.env): boolean {
+  return Number(environment.AWS_BATCH_JOB_ATTEMPT) > 1 && !environment.SUPERVISED;
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { type Batch, createBatch } from './batch/batch.ts';
 import { createDrop } from './batch/drop.ts';
+import { createRetention } from './batch/retention.ts';
 import { type Config, workerEnvironment } from './config.ts';
 import type { Models } from './domain/classifier.ts';
 import { createJobPrecision } from './inference/job-precision.ts';
@@ -66,6 +67,7 @@ export async function createServices(
     onError: (error, jobId) =>
       logger.error({ err: error, jobId }, 'job not started; the next look at it tries again'),
   });
+  const retention = createRetention({ objects, batch, logger, days: config.JOB_RETENTION_DAYS });
   const drop = createDrop({ config, objects, batch, logger, model: models.defaultName });
   return {
     config,
@@ -80,9 +82,13 @@ export async function createServices(
       const unfinished = config.JOBS === 'local' ? await batch.resume() : [];
       if (unfinished.length > 0) logger.info({ jobs: unfinished.length }, 'unfinished jobs go on');
       await drop.start(unfinished);
+      // A bucket at AWS has its lifecycle, and perhaps other users: what is in it is not this process's to remove.
+      const isOwnStore = objects.watch !== undefined || config.S3_ENDPOINT !== undefined;
+      if (config.JOBS === 'local' && isOwnStore) retention.start();
     },
     close: async () => {
       await drop.close();
+      await retention.close();
       await batch.close();
       await queue.close();
       await models.close();

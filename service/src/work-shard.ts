@@ -1,5 +1,5 @@
 import { answererOf } from './batch/answerer.ts';
-import { readJob, workShard } from './batch/work.ts';
+import { readJob, type WorkProgress, workShard } from './batch/work.ts';
 import { type Config, loadConfig, loadWorkerConfig } from './config.ts';
 import type { Models } from './domain/classifier.ts';
 import { AppError, isAppError } from './domain/errors.ts';
@@ -7,7 +7,7 @@ import type { Job } from './domain/job.ts';
 import { parseJobUri } from './domain/job-layout.ts';
 import { buildApp } from './http/app.ts';
 import { dropWarmThread } from './inference/engines/start-thread.ts';
-import { EXIT_CONFIGURATION, type WorkerReport } from './jobs/worker-process.ts';
+import { EXIT_CONFIGURATION, type WorkerMessage } from './jobs/worker-process.ts';
 import { createLogger } from './logger.ts';
 import { createWorkerServices } from './services.ts';
 
@@ -24,6 +24,19 @@ const EXIT = { done: 0, fault: 1, configuration: EXIT_CONFIGURATION, stopped: 14
 /** Below the 30 s between SIGTERM and SIGKILL at AWS Batch, with time to spare for closing. */
 const GRACE_MS = 20_000;
 
+/** Least time between two messages that tell of inputs done, milliseconds. */
+const PROGRESS_MS = 500;
+
+let lastProgressAt = 0;
+/** Rows that were made, by `OK` or by the code of their error. */
+let rows: Readonly<Record<string, number>> | undefined;
+
+/** False while an end of this process, with whatever status, is a crash: a hook may call process.exit(0). */
+let isOver = false;
+process.on('exit', () => {
+  if (!isOver) process.exitCode = EXIT.fault;
+});
+
 const stop = new AbortController();
 process.on('SIGTERM', () => stop.abort());
 process.on('SIGINT', () => stop.abort());
@@ -35,6 +48,8 @@ async function work(): Promise<number> {
     JOB_URI,
     AWS_BATCH_JOB_ARRAY_INDEX: shard,
     AWS_BATCH_JOB_ATTEMPT: attempt,
+    CAREFUL_CHUNKS,
+    CRASHERS,
     TRACEPARENT: parent,
   } = loadWorkerConfig();
   const { storeUri, jobId } = parseJobUri(JOB_URI);
@@ -60,9 +75,12 @@ async function work(): Promise<number> {
         stop: stop.signal,
         graceMs: GRACE_MS,
         tracing,
+        careful: numbersOf(CAREFUL_CHUNKS),
+        crashers: numbersOf(CRASHERS),
+        progress,
       }),
     );
-    await report({ rows: result.rows });
+    rows = result.rows;
     logger.info(result, result.done ? 'shard done' : 'stopped; the rest is left to the next attempt');
     return result.done ? EXIT.done : EXIT.stopped;
   } catch (error) {
@@ -81,10 +99,22 @@ function assertPrecision({ model, precision }: Job, models: Models): void {
   throw new AppError('PRECISION_UNAVAILABLE', `the job computes in ${precision}, this worker in ${served}`);
 }
 
-/** Tells the local queue; at AWS Batch nobody listens. The end of that process is not this one's failure. */
-function report(made: WorkerReport): Promise<void> {
+const numbersOf = (list = '') => new Set(list === '' ? [] : list.split(',').map(Number));
+
+const progress: WorkProgress = {
+  chunk: (chunk, open) => say({ kind: 'chunk', chunk, open }),
+  alone: (input) => say({ kind: 'alone', ...(input === undefined ? {} : { input }) }),
+  done() {
+    if (Date.now() - lastProgressAt < PROGRESS_MS) return;
+    lastProgressAt = Date.now();
+    void say({ kind: 'progress' });
+  },
+};
+
+/** Tells the local queue or the supervisor; nothing listens to a first attempt at AWS Batch. Their end is not this process's failure. */
+function say(message: WorkerMessage): Promise<void> {
   return new Promise((resolve) => {
-    if (process.send) process.send(made, undefined, undefined, () => resolve());
+    if (process.send) process.send(message, undefined, undefined, () => resolve());
     else resolve();
   });
 }
@@ -98,5 +128,7 @@ try {
   process.exitCode = isWrongSetting ? EXIT.configuration : EXIT.fault;
 }
 await dropWarmThread();
+await say({ kind: 'end', ...(rows ? { rows } : {}) });
+isOver = true;
 // An open IPC channel or a handle of a native library must not keep a finished worker alive.
 process.exit();

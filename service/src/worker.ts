@@ -1,5 +1,11 @@
 import { warmThread } from './inference/engines/start-thread.ts';
 
 // Works one shard of one job and exits: see work-shard.ts. The engine's library loads in its own thread meanwhile.
-warmThread();
-await import('./work-shard.ts');
+// A second attempt follows a failure, perhaps a crash: it watches over a process of its own that does the work.
+const { isSupervisor } = await import('./config.ts');
+if (isSupervisor()) {
+  await import('./supervise-shard.ts');
+} else {
+  warmThread();
+  await import('./work-shard.ts');
+}

@@ -48,6 +48,8 @@ export interface Batch {
   submit(request: BatchRequest): Promise<JobStatus>;
   /** @throws AppError JOB_NOT_FOUND */
   status(jobId: string): Promise<JobStatus>;
+  /** Runs what is left of a job that has FAILED; does nothing for any other. @throws AppError JOB_NOT_FOUND, STORE_UNAVAILABLE, QUEUE_UNAVAILABLE */
+  retry(jobId: string): Promise<void>;
   /** Newest first. */
   list(
     limit: number,
@@ -59,6 +61,8 @@ export interface Batch {
   cancel(jobId: string, reason: string): Promise<JobStatus>;
   /** Starts again what a crash or a restart has left; looks at the newest `limit` jobs. @returns the ids of those that go on */
   resume(limit?: number): Promise<readonly string[]>;
+  /** Runs `action` while `submit` waits with a job of this id. */
+  exclusively(jobId: string, action: () => Promise<void>): Promise<void>;
   /** Waits for what goes on behind `submit`. */
   close(): Promise<void>;
 }
@@ -72,6 +76,8 @@ export function createBatch(options: BatchOptions): Batch {
   const { objects, queue } = options;
   /** One start of a job at a time in this process. */
   const starting = new Map<string, Promise<void>>();
+  /** Jobs that are being removed. */
+  const held = new Map<string, Promise<void>>();
   const closing = new AbortController();
 
   function start(job: Job): Promise<void> {
@@ -145,6 +151,7 @@ export function createBatch(options: BatchOptions): Batch {
         shardSize: options.shardSize,
         chunkSize: options.chunkSize,
       };
+      await held.get(jobId);
       const known = await readJob(objects, jobId).catch((error: unknown) => {
         if (isAppError(error, 'JOB_NOT_FOUND')) return undefined;
         throw error;
@@ -161,6 +168,8 @@ export function createBatch(options: BatchOptions): Batch {
     },
 
     status: look,
+
+    retry: async (jobId) => start(await readJob(objects, jobId)),
 
     async list(limit, cursor) {
       const { jobIds, next } = await listJobIds(objects, limit, cursor);
@@ -206,6 +215,15 @@ export function createBatch(options: BatchOptions): Batch {
         ),
       );
       return resumed.filter((jobId) => jobId !== undefined);
+    },
+
+    async exclusively(jobId, action) {
+      const done = action();
+      held.set(
+        jobId,
+        done.catch(() => undefined),
+      );
+      await done.finally(() => held.delete(jobId));
     },
 
     async close() {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isAppError } from '../domain/errors.ts';
+import { AppError, isAppError } from '../domain/errors.ts';
 import { ITEM_FAULTS, type ResultRow, type ShardInput } from '../domain/job.ts';
 import { outputKey } from '../domain/keys.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
@@ -18,7 +18,12 @@ export interface ItemContext {
   /** Bytes. */
   readonly maxImageBytes: number;
   readonly signal: AbortSignal;
+  /** Whether this input has killed the process that worked it: it is not tried again. */
+  readonly isCrasher: boolean;
 }
+
+/** The same words for every way to die, so that the row is the same whichever attempt writes it. */
+const CRASHED = 'the worker process crashed or hung twice while this input was the only one in work';
 
 /**
  * One input from the store to its output object: read the pinned version, classify, write `output/...`.
@@ -35,6 +40,7 @@ export async function classifyItem(input: ShardInput, context: ItemContext): Pro
 async function makeRow(input: ShardInput, context: ItemContext): Promise<ResultRow> {
   const identity = { key: input.key, ...(input.etag === undefined ? {} : { etag: input.etag }) };
   try {
+    if (context.isCrasher) throw new AppError('WORKER_CRASHED', CRASHED);
     const bytes = await context.objects.get(input.key, {
       ...(input.etag === undefined ? {} : { etag: input.etag }),
       maxBytes: context.maxImageBytes,

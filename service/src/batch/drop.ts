@@ -4,6 +4,7 @@ import { MAX_OBJECTS, type ShardInput } from '../domain/job.ts';
 import { INPUT_PREFIX, isFolderMarker, OUTPUT_PREFIX } from '../domain/keys.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { Batch } from './batch.ts';
+import type { RetryTiming } from './drop-retries.ts';
 import { createHandOver } from './hand-over.ts';
 import { missingOutputs } from './missing-outputs.ts';
 
@@ -14,6 +15,8 @@ export interface DropOptions {
   readonly objects: ObjectStore;
   readonly batch: Batch;
   readonly logger: Logger;
+  /** Of jobs that fail; for tests. */
+  readonly retryTiming?: RetryTiming;
 }
 
 /** Classifies what appears under `input/` of the store. */
@@ -43,14 +46,20 @@ export function isIgnoredName(name: string): boolean {
   return name.startsWith('.') || name === 'Thumbs.db' || name === 'desktop.ini';
 }
 
-export function createDrop({ config, model, objects, batch, logger }: DropOptions): Drop {
+export function createDrop({ config, model, objects, batch, logger, retryTiming }: DropOptions): Drop {
   const { watch } = objects;
   const isFolder = watch !== undefined;
   const isOn =
     config.DROP === 'on' ||
     (config.DROP === 'auto' && config.JOBS === 'local' && (isFolder || config.S3_ENDPOINT !== undefined));
   const closing = new AbortController();
-  const handOver = createHandOver({ model, objects, batch, logger });
+  const handOver = createHandOver({
+    model,
+    objects,
+    batch,
+    logger,
+    ...(retryTiming ? { retryTiming } : {}),
+  });
   const arrived = new Set<string>();
   let watching: { close(): Promise<void> } | undefined;
   let quiet: NodeJS.Timeout | undefined;
@@ -159,7 +168,7 @@ export function createDrop({ config, model, objects, batch, logger }: DropOption
       clearTimeout(quiet);
       clearTimeout(nextComparison);
       await watching?.close();
-      await Promise.allSettled([handOver.idle(), comparing]);
+      await Promise.allSettled([handOver.close(), comparing]);
     },
   };
 }

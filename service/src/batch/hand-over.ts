@@ -6,6 +6,7 @@ import { derivedJobId } from '../domain/job-id.ts';
 import { checkKey, compareKeys } from '../domain/keys.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { Batch } from './batch.ts';
+import { createDropRetries, type RetryTiming } from './drop-retries.ts';
 
 export interface HandOverOptions {
   /** What classifies. */
@@ -13,6 +14,8 @@ export interface HandOverOptions {
   readonly objects: ObjectStore;
   readonly batch: Batch;
   readonly logger: Logger;
+  /** Of jobs that fail; for tests. */
+  readonly retryTiming?: RetryTiming;
 }
 
 /** Makes jobs of what was dropped: each version of an object once, whoever found it and however often. */
@@ -27,8 +30,8 @@ export interface HandOver {
    * when too many were handed over to remember all. Then it waits for their jobs to end.
    */
   untilAllKnown(signal: AbortSignal): Promise<void>;
-  /** Resolves when nothing is being handed over. */
-  idle(): Promise<void>;
+  /** Resolves when nothing is being handed over or retried any more. */
+  close(): Promise<void>;
 }
 
 /** How many classes a dropped picture gets; a request says it for itself. */
@@ -36,7 +39,8 @@ const TOP_K = 5;
 /** Versions that were handed over lately: they are listed as new until their outputs are there. */
 const MAX_REMEMBERED = 200_000;
 
-export function createHandOver({ model, objects, batch, logger }: HandOverOptions): HandOver {
+export function createHandOver({ model, objects, batch, logger, retryTiming }: HandOverOptions): HandOver {
+  const retries = createDropRetries({ batch, logger, ...(retryTiming ? { timing: retryTiming } : {}) });
   const handedOver = new Map<string, string>();
   /** Jobs whose inputs may have no outputs yet. */
   const open = new Set<string>();
@@ -82,6 +86,7 @@ export function createHandOver({ model, objects, batch, logger }: HandOverOption
         topK: TOP_K,
       });
       open.add(jobId);
+      retries.watch(jobId);
       for (const { key, etag } of part) remember(key, etag ?? '');
       logger.info({ jobId, inputs: part.length }, 'drop: classifying what was dropped');
     }
@@ -120,6 +125,9 @@ export function createHandOver({ model, objects, batch, logger }: HandOverOption
     untilAllKnown: async (signal) => {
       if (forgot) await untilJobsEnd(signal);
     },
-    idle: () => last,
+    close: async () => {
+      await last;
+      await retries.close();
+    },
   };
 }

@@ -65,8 +65,9 @@ async function submit(job: Job, plan: Plan, { objects, queue }: StartOptions): P
     if (known && ['SUBMITTED', 'RUNNING', 'SUCCEEDED'].includes(known.state)) return;
     // The queue gave up on it or has forgotten it: another run, which skips the chunks that are there.
     await objects.delete(layout.submitted);
-    await objects.delete(layout.summary);
   }
+  // Also after a crash behind the deletion above: a summary that stays would hide the new run.
+  if (summary) await objects.delete(layout.summary);
   const { reference } = await queue.submit({
     jobId: job.jobId,
     shards: plan.shards,

@@ -19,7 +19,7 @@ import { readDocument, writeOnce } from './documents.ts';
 /** Up to here progress is counted by chunk (at most ten pages of a listing), beyond it by shard. */
 const COUNT_CHUNKS_UP_TO = 10_000;
 
-/** A job that its queue has forgotten for this long will not be run any more by it. */
+/** A job that a queue with a memory has not known for this long will not be run any more by it. */
 const FORGOTTEN_AFTER_MS = 24 * 3_600_000;
 
 /** What GET /batch/{jobId} tells. */
@@ -90,7 +90,8 @@ export async function findStatus(objects: ObjectStore, queue: JobQueue, job: Job
   }
   if (known && !isActive(known))
     return end('FAILED', known.reason ?? 'workers ended without finishing their shards');
-  if (submitted && !known && Date.now() - Date.parse(submitted.submittedAt) > FORGOTTEN_AFTER_MS) {
+  const age = submitted ? Date.now() - Date.parse(submitted.submittedAt) : 0;
+  if (!known && !queue.isVolatile && age > FORGOTTEN_AFTER_MS) {
     return end('FAILED', 'the queue does not know the job any more');
   }
   const isRunning = known?.state === 'RUNNING' || counts.pending < counts.total;

@@ -32,6 +32,20 @@ export interface WorkOptions {
   readonly graceMs: number;
   /** Told of each chunk; off when absent. */
   readonly tracing?: Tracing;
+  /** Chunks in which an earlier process died: their inputs are worked one at a time. */
+  readonly careful?: ReadonlySet<number>;
+  /** Indexes in the shard of inputs that killed the process which worked them alone: each gets an error row. */
+  readonly crashers?: ReadonlySet<number>;
+  readonly progress?: WorkProgress;
+}
+
+/** What a supervisor has to know to tell which input killed the process. Work goes on when the promises are resolved. */
+export interface WorkProgress {
+  chunk(chunk: number, open: boolean): Promise<void>;
+  /** `input` is the index in the shard of the only input in work; undefined once it is done. */
+  alone(input: number | undefined): Promise<void>;
+  /** An input is done. */
+  done(): void;
 }
 
 export interface WorkResult {
@@ -80,12 +94,15 @@ export async function workShard(options: WorkOptions): Promise<WorkResult> {
   };
   const tracing = options.tracing ?? NO_TRACING;
   const workChunk = chunkRunner(options, inputs, hard.signal, fail, made);
-  const runChunk = (chunk: number) =>
-    tracing.span('chunk', { attributes: { 'job.chunk': chunk } }, () => workChunk(chunk));
+  const runChunk = async (chunk: number) => {
+    await options.progress?.chunk(chunk, true);
+    await tracing.span('chunk', { attributes: { 'job.chunk': chunk } }, () => workChunk(chunk));
+  };
   const endGrace = graceAfter(options.stop, options.graceMs, hard);
   const chunks = chunkCount(inputs.length, job.chunkSize);
   const finish = async (chunk: number) => {
     counts.set(chunk, await countChunk(objects, job, shard, chunk));
+    await options.progress?.chunk(chunk, false);
   };
   for (let chunk = 0; chunk < chunks; chunk++) {
     if (finished.has(chunk)) {
@@ -93,13 +110,15 @@ export async function workShard(options: WorkOptions): Promise<WorkResult> {
       if (!counts.has(chunk)) await finish(chunk);
       continue;
     }
-    while (open.size >= OPEN_CHUNKS && fault === undefined) await Promise.race(open);
+    const openChunks = options.careful?.has(chunk) ? 1 : OPEN_CHUNKS;
+    while (open.size >= openChunks && fault === undefined) await Promise.race(open);
     if (options.stop.aborted || fault !== undefined) break;
     const running: Promise<void> = runChunk(chunk)
       .then(() => finish(chunk))
       .catch(fail)
       .finally(() => open.delete(running));
     open.add(running);
+    if (openChunks === 1) await running;
   }
   await Promise.all(open);
   endGrace();
@@ -133,29 +152,36 @@ function chunkRunner(
   fail: (error: unknown) => void,
   made: (row: ResultRow) => void,
 ) {
-  const { objects, job, shard, classifier, maxImageBytes } = options;
+  const { objects, job, shard, classifier, maxImageBytes, progress } = options;
   const layout = jobLayout(job.jobId);
   const limit = pLimit(options.concurrency);
   const budget = createByteBudget(options.maxBytesInFlight);
   const context = { objects, classifier, topK: job.topK, maxImageBytes, signal };
   return async (chunk: number): Promise<void> => {
     const { from, to } = chunkRange(chunk, job.chunkSize, inputs.length);
+    const isCareful = options.careful?.has(chunk) ?? false;
+    const work = async (input: ShardInput, index: number): Promise<ResultRow> => {
+      signal.throwIfAborted();
+      const isCrasher = options.crashers?.has(index) ?? false;
+      const isAlone = isCareful && !isCrasher;
+      const release = await budget.acquire(Math.min(input.size ?? maxImageBytes, maxImageBytes));
+      try {
+        if (isAlone) await progress?.alone(index);
+        const row = await classifyItem(input, { ...context, isCrasher });
+        if (isAlone) await progress?.alone(undefined);
+        if (!isCrasher) progress?.done();
+        return row;
+      } catch (error) {
+        fail(error);
+        throw error;
+      } finally {
+        release();
+      }
+    };
+    const inTurn = isCareful ? pLimit(1) : limit;
     // Settled, not merely rejected: nothing is at work any more when the worker says how it ended.
     const settled = await Promise.allSettled(
-      inputs.slice(from, to).map((input) =>
-        limit(async (): Promise<ResultRow> => {
-          signal.throwIfAborted();
-          const release = await budget.acquire(Math.min(input.size ?? maxImageBytes, maxImageBytes));
-          try {
-            return await classifyItem(input, context);
-          } catch (error) {
-            fail(error);
-            throw error;
-          } finally {
-            release();
-          }
-        }),
-      ),
+      inputs.slice(from, to).map((input, i) => inTurn(() => work(input, from + i))),
     );
     const rows = settled.map((outcome) => {
       if (outcome.status === 'rejected') throw outcome.reason;

@@ -17,6 +17,7 @@ export const ITEM_FAULTS = [
   'INVALID_REQUEST',
   'OBJECT_NOT_FOUND',
   'OBJECT_CHANGED',
+  'WORKER_CRASHED',
 ] as const satisfies readonly ErrorCode[];
 
 const jobId = Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$' });

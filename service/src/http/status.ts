@@ -20,6 +20,8 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   HEADERS_TOO_LARGE: 431,
   // Nobody is there to read it; 499 is what nginx writes into its log for a client that hung up.
   REQUEST_CANCELLED: 499,
+  // Only in rows of a job.
+  WORKER_CRASHED: 500,
   INVALID_CONFIGURATION: 500,
   INVALID_MODEL: 500,
   PRECISION_UNAVAILABLE: 500,

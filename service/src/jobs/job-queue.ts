@@ -21,6 +21,8 @@ export interface QueueStatus {
 
 /** Throws AppError QUEUE_UNAVAILABLE when it cannot be reached after retries. */
 export interface JobQueue {
+  /** True if the queue forgets its jobs when this process ends: a job that it does not know is started again, whatever its age. */
+  readonly isVolatile?: boolean;
   /** Submitting the same jobId again while it is known returns the same reference. */
   submit(job: JobSubmission): Promise<{ readonly reference: string }>;
   /** Undefined when the queue knows no such job (any more). Bounded calls, whatever the number of shards. */

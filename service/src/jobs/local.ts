@@ -12,6 +12,8 @@ export interface LocalQueueOptions {
   readonly backoffMs?: number;
   /** How long a worker may take to end after SIGTERM, milliseconds. */
   readonly killAfterMs?: number;
+  /** How long a worker may go without finishing an input before it is killed, milliseconds; no limit when absent. */
+  readonly stallMs?: number;
   /** Told the rows that each worker made, by `OK` or by the code of their error. */
   readonly onRows?: (rows: Readonly<Record<string, number>>) => void;
   /** Told of every worker that ended without having done its shard. */
@@ -86,13 +88,15 @@ export function createLocalQueue(options: LocalQueueOptions): JobQueue {
 
   function start(job: LocalJob, shard: number, attempt: number): void {
     const { jobUri, shards, environment } = job.submission;
-    const run = runWorker(options.command, {
+    const extra = {
       ...environment,
       JOB_URI: jobUri,
       AWS_BATCH_JOB_ATTEMPT: String(attempt),
       // As AWS Batch does: only the children of an array have an index.
       ...(shards > 1 ? { AWS_BATCH_JOB_ARRAY_INDEX: String(shard) } : {}),
-    });
+    };
+    const { stallMs } = options;
+    const run = runWorker(options.command, extra, stallMs === undefined ? {} : { stallMs });
     running += 1;
     job.state = 'RUNNING';
     job.runs.add(run);
@@ -138,6 +142,7 @@ export function createLocalQueue(options: LocalQueueOptions): JobQueue {
   }
 
   return {
+    isVolatile: true,
     async submit(submission) {
       const known = jobs.get(submission.jobId);
       if (known && known.state !== 'FAILED' && known.state !== 'CANCELLED')

@@ -5,6 +5,7 @@ import type { WorkerCommand } from './worker-process.ts';
 export interface QueueSettings {
   readonly JOBS: 'local' | 'aws-batch';
   readonly LOCAL_WORKERS: number;
+  readonly WORKER_TIMEOUT_MS: number;
   /** The worker's program, which JOBS=local runs. */
   readonly worker: string;
   readonly JOB_QUEUE_ARN?: string;
@@ -35,6 +36,7 @@ export async function openQueue(
       output: 'inherit',
     },
     concurrency: settings.LOCAL_WORKERS,
+    stallMs: settings.WORKER_TIMEOUT_MS,
     ...listeners,
   });
 }

@@ -20,6 +20,8 @@ export interface WorkerEnd {
   readonly message: string;
   /** Rows it made, by `OK` or by the code of their error; absent when it did not come to say so. */
   readonly rows?: Readonly<Record<string, number>>;
+  /** False when the process died in the middle of its work: it crashed, or was killed. */
+  readonly hasReported: boolean;
 }
 
 export interface WorkerRun {
@@ -30,16 +32,31 @@ export interface WorkerRun {
   stop(killAfterMs: number): void;
 }
 
-/** What a worker says over its channel before it ends. */
-export interface WorkerReport {
-  readonly rows: Readonly<Record<string, number>>;
+/** What a worker says over its channel. */
+export type WorkerMessage =
+  /** An input is done. Sent at most once a second. */
+  | { readonly kind: 'progress' }
+  | { readonly kind: 'chunk'; readonly chunk: number; readonly open: boolean }
+  /** The index in the shard of the only input in work; without one, that input is done. */
+  | { readonly kind: 'alone'; readonly input?: number }
+  /** The last word, whatever the exit status. */
+  | { readonly kind: 'end'; readonly rows?: Readonly<Record<string, number>> };
+
+export interface WatchOptions {
+  readonly onMessage?: (message: WorkerMessage) => void;
+  /** Kills the process with SIGKILL after this time without a message, milliseconds; never when absent. */
+  readonly stallMs?: number;
 }
 
 /**
- * Starts one worker process. It has an IPC channel, over which it reports what it made, and which closes when this process
+ * Starts one worker process. It has an IPC channel, over which it reports what it does, and which closes when this process
  * dies, however it dies: the worker then stops as on SIGTERM, so that none is left behind.
  */
-export function runWorker(command: WorkerCommand, extra: Readonly<Record<string, string>>): WorkerRun {
+export function runWorker(
+  command: WorkerCommand,
+  extra: Readonly<Record<string, string>>,
+  { onMessage, stallMs }: WatchOptions = {},
+): WorkerRun {
   const child = spawn(command.program, command.args, {
     env: command.environment(extra),
     stdio: ['ignore', command.output, 'pipe', 'ipc'],
@@ -49,22 +66,36 @@ export function runWorker(command: WorkerCommand, extra: Readonly<Record<string,
     tail = (tail + part.toString()).slice(-4096);
     if (command.output === 'inherit') process.stderr.write(part);
   });
-  let rows: WorkerReport['rows'] | undefined;
-  child.on('message', (report) => {
-    rows = (report as Partial<WorkerReport>).rows;
+  let hasStalled = false;
+  const stall = setTimeout(() => {
+    hasStalled = true;
+    // A process whose thread hangs does not handle SIGTERM.
+    child.kill('SIGKILL');
+  }, stallMs ?? 0).unref();
+  if (stallMs === undefined) clearTimeout(stall);
+  let end: Extract<WorkerMessage, { kind: 'end' }> | undefined;
+  child.on('message', (message: WorkerMessage) => {
+    if (stallMs !== undefined && !hasStalled) stall.refresh();
+    if (message.kind === 'end') end = message;
+    onMessage?.(message);
   });
   let killTimer: NodeJS.Timeout | undefined;
   const ended = new Promise<WorkerEnd>((resolve) => {
     let fault: Error | undefined;
     child.once('error', (error) => {
       fault = error;
+      clearTimeout(stall);
       // Without a pid it never ran, and no `close` may follow.
-      if (child.pid === undefined) resolve({ code: null, signal: null, message: error.message });
+      if (child.pid === undefined)
+        resolve({ code: null, signal: null, message: error.message, hasReported: false });
     });
+    child.once('exit', () => clearTimeout(stall));
     child.once('close', (code, signal) => {
       clearTimeout(killTimer);
-      const message = fault?.message ?? lastLine(tail);
-      resolve({ code, signal, message, ...(rows ? { rows } : {}) });
+      const stalled = hasStalled ? `no progress for ${(stallMs ?? 0) / 1000} s` : undefined;
+      const message = fault?.message ?? stalled ?? lastLine(tail);
+      const rows = end?.rows;
+      resolve({ code, signal, message, hasReported: end !== undefined, ...(rows ? { rows } : {}) });
     });
   });
   return {

@@ -1,12 +1,22 @@
 import { type BigIntStats, createReadStream } from 'node:fs';
 import { type FileHandle, lstat, mkdir, readdir, realpath, rm, stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { AppError } from '../domain/errors.ts';
+import { AppError, isAppError } from '../domain/errors.ts';
 import { checkKey } from '../domain/keys.ts';
-import { candidatePaths, isAbsent, openObject, openTemp, place } from './file-access.ts';
+import {
+  assertInside,
+  candidatePaths,
+  isAbsent,
+  isExact,
+  openObject,
+  openTemp,
+  place,
+  pruneFolders,
+} from './file-access.ts';
 import { walk } from './file-listing.ts';
 import { TEMP_FOLDER } from './file-names.ts';
+import { createExactNames, foldsNames } from './folded-names.ts';
 import type { GetOptions, ObjectInfo, ObjectStore } from './object-store.ts';
 import { watchFolder } from './watch-folder.ts';
 
@@ -24,15 +34,17 @@ export async function createFileStore(location: string): Promise<ObjectStore> {
   const folder = folderOf(location);
   const root = await guard(folder, async () => {
     await mkdir(join(folder, TEMP_FOLDER), { recursive: true });
-    return realpath(folder);
+    const path = await realpath(folder);
+    const folds = await foldsNames(path, TEMP_FOLDER);
+    return { path, ...(folds ? { exact: createExactNames() } : {}) };
   });
-  await removeStaleTemps(join(root, TEMP_FOLDER));
+  await removeStaleTemps(join(root.path, TEMP_FOLDER));
 
   return {
-    uri: pathToFileURL(root).href,
+    uri: pathToFileURL(root.path).href,
     watch: (prefix, ignored, onKey, onError) =>
       watchFolder(
-        join(root, ...prefix.split('/').filter(Boolean)),
+        join(root.path, ...prefix.split('/').filter(Boolean)),
         ignored,
         (path) => onKey(prefix + path),
         onError,
@@ -97,7 +109,7 @@ export async function createFileStore(location: string): Promise<ObjectStore> {
       }),
 
     async *list(prefix, options = {}) {
-      const entries = walk(root, prefix, options.startAfter ?? '');
+      const entries = walk(root.path, prefix, options.startAfter ?? '');
       while (true) {
         options.signal?.throwIfAborted();
         const next = await guard(prefix, () => entries.next());
@@ -110,12 +122,15 @@ export async function createFileStore(location: string): Promise<ObjectStore> {
 
     delete: (key) =>
       guard(key, async () => {
-        for (const path of new Set(candidatePaths(root, checkKey(key)))) {
+        const paths = new Set(await candidatePaths(root, checkKey(key)));
+        for (const path of paths) {
+          if (!(await isInside(root.path, dirname(path))) || !(await isExact(path, root.exact))) continue;
           await rm(path, { force: true }).catch((error: unknown) => {
             // A folder of that name is not this object.
             if (!isAbsent(error) && (error as NodeJS.ErrnoException).code !== 'ERR_FS_EISDIR') throw error;
           });
         }
+        for (const path of [...paths].reverse()) await pruneFolders(root.path, dirname(path));
       }),
   };
 }
@@ -202,6 +217,17 @@ async function guard<T>(what: string, action: () => Promise<T>): Promise<T> {
       {},
       { cause: error },
     );
+  }
+}
+
+/** False where there is no such folder, and where a link leads out of the store. */
+async function isInside(root: string, folder: string): Promise<boolean> {
+  try {
+    await assertInside(root, folder);
+    return true;
+  } catch (error) {
+    if (isAbsent(error) || isAppError(error, 'OBJECT_NOT_FOUND')) return false;
+    throw error;
   }
 }
 

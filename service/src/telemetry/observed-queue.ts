@@ -8,6 +8,7 @@ import type { Tracing } from './tracing.ts';
  */
 export function observedQueue(queue: JobQueue, tracing: Tracing, metrics?: Metrics): JobQueue {
   return {
+    isVolatile: queue.isVolatile ?? false,
     submit: (job) =>
       tracing.span(
         'submit job',

@@ -110,6 +110,7 @@ const REASONS = {
   UNSUPPORTED_MEDIA_TYPE: 'Not a picture',
   OBJECT_NOT_FOUND: 'Not there any more',
   OBJECT_CHANGED: 'Changed meanwhile',
+  WORKER_CRASHED: 'Crashes the worker',
 };
 const reasonOf = (code) => REASONS[code] ?? code;
 

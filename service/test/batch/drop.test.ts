@@ -24,6 +24,9 @@ interface Running {
   stop(): Promise<void>;
 }
 
+/** Failed jobs are retried at once. */
+const RETRY_TIMING = { firstMs: 100, maxMs: 1_000, pollMs: 50 };
+
 async function start(objects: ObjectStore, store: string, endpoint?: string): Promise<Running> {
   const queue: JobQueue = tempQueue({ ...model.env, ...(endpoint ? { S3_ENDPOINT: endpoint } : {}) });
   const batch = tempBatch(objects, queue, { shardSize: 5000, chunkSize: 128 });
@@ -34,7 +37,9 @@ async function start(objects: ObjectStore, store: string, endpoint?: string): Pr
     DROP_INTERVAL_MS: 200,
     ...(endpoint ? { S3_ENDPOINT: endpoint } : {}),
   } as const;
-  const drop: Drop = createDrop({ config, objects, batch, model: 'tiny', logger: pino({ level: 'silent' }) });
+  const logger = pino({ level: 'silent' });
+  const retryTiming = RETRY_TIMING;
+  const drop: Drop = createDrop({ config, objects, batch, model: 'tiny', logger, retryTiming });
   await drop.start(await batch.resume());
   return {
     batch,
@@ -202,6 +207,27 @@ test('files of a new folder whose notices are lost are found, whole and once', a
     );
   }, forgetful);
 });
+
+test('a drop whose job has failed is run again until it has its result', () =>
+  withDrop(async (store, running) => {
+    const folder = join(model.env.MODELS_DIR ?? '', 'tiny');
+    const away = `${folder}-away`;
+    await rename(folder, away);
+    try {
+      await writeFile(join(store.folder, 'input/a.png'), await picture(1));
+      for (;;) {
+        const [job] = (await running.batch.list(1)).jobs;
+        if (job?.status === 'FAILED') break;
+        await sleep(50);
+      }
+    } finally {
+      await rename(away, folder);
+    }
+    const outputs = await untilOutputs(store, 1);
+    assert.equal(outputs.get('output/a.png.json')?.error, undefined);
+    const { jobs } = await running.batch.list(10);
+    assert.equal(jobs.length, 1, 'the same job, not another');
+  }));
 
 test('a file whose path is too long for a key does not hold up those beside it', () =>
   withDrop(async (store) => {

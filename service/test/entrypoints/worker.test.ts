@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { contentOf, idleQueue, picture, tempBatch, tempStore, WORKER } from '../helpers/batch-fixture.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
 
@@ -93,4 +95,50 @@ test('SIGTERM ends it at the edge of a chunk with status 143, and the next attem
   const all = await contentOf(objects, 'jobs/stopped/results/');
   assert.equal(all.size, 100);
   for (const [key, text] of half) assert.equal(all.get(key), text);
+});
+
+/** A second attempt, once its own child process is at work. */
+async function startSecondAttempt(jobId: string) {
+  const JOB_URI = await plan(jobId, 300);
+  const { child, ended } = start({ JOB_URI, AWS_BATCH_JOB_ATTEMPT: '2' });
+  while ((await contentOf(objects, `jobs/${jobId}/results/`)).size < 3) await sleep(2);
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=']);
+  const below = stdout
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .filter(([pid, parent]) => parent === child.pid && isAlive(pid ?? 0));
+  assert.equal(below.length, 1, 'the work is done in a process of its own');
+  return { JOB_URI, child, ended, workPid: below[0]?.[0] ?? 0 };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test('SIGTERM to a second attempt ends the process that works for it, at the edge of a chunk', async () => {
+  const { JOB_URI, child, ended, workPid } = await startSecondAttempt('stopped-again');
+  child.kill('SIGTERM');
+  const { code, stderr } = await ended;
+  assert.equal(code, 143, stderr);
+  assert.equal(isAlive(workPid), false);
+  const results = await contentOf(objects, 'jobs/stopped-again/results/');
+  const markers = await contentOf(objects, 'jobs/stopped-again/chunks/');
+  assert.ok(results.size < 100);
+  assert.equal(markers.size, results.size);
+  assert.equal((await start({ JOB_URI, AWS_BATCH_JOB_ATTEMPT: '3' }).ended).code, 0);
+});
+
+test('a kill of a second attempt leaves no process behind and blames no input', async () => {
+  const { JOB_URI, child, workPid } = await startSecondAttempt('killed-again');
+  child.kill('SIGKILL');
+  while (isAlive(workPid)) await sleep(20);
+  assert.equal((await start({ JOB_URI, AWS_BATCH_JOB_ATTEMPT: '3' }).ended).code, 0);
+  const results = await contentOf(objects, 'jobs/killed-again/results/');
+  assert.equal(results.size, 100);
+  for (const text of results.values()) assert.doesNotMatch(text, /"error"/);
 });

@@ -60,6 +60,26 @@ test('every worker that ends badly is told of, with its reason and whether its s
   await one.close();
 });
 
+test('a worker that hangs is killed and its shard runs again; one that makes progress lives on', async () => {
+  const told: FailedAttempt[] = [];
+  const script = `
+    if (process.env.AWS_BATCH_JOB_ATTEMPT === '1') for (;;);
+    setInterval(() => process.send({ kind: 'progress' }), 100);
+    setTimeout(() => process.exit(0), 5000);`;
+  const one = createLocalQueue({
+    command: { ...childCommand(recordDir), args: ['-e', script] },
+    concurrency: 1,
+    backoffMs: 1,
+    stallMs: 3_000,
+    onFailedAttempt: (attempt) => told.push(attempt),
+  });
+  const { reference } = await one.submit({ jobId: 'hanging', shards: 1, jobUri: 'x' });
+  while ((await one.status(reference))?.state !== 'SUCCEEDED') await sleep(20);
+  const reason = 'shard 0 ended with SIGKILL: no progress for 3 s';
+  assert.deepEqual(told, [{ jobId: 'hanging', shard: 0, attempt: 1, reason, again: true }]);
+  await one.close();
+});
+
 test('a wrong setting is not tried again', async () => {
   const broken = {
     ...childCommand(recordDir),

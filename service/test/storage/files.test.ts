@@ -40,6 +40,7 @@ test('the store never leaves its folder, neither by dots nor by links', async ()
   await assert.rejects(store.get('links/out/secret'), (e) => isAppError(e, 'OBJECT_NOT_FOUND'));
   await assert.rejects(store.get('links/file'), (e) => isAppError(e, 'OBJECT_NOT_FOUND'));
   await assert.rejects(store.put('links/out/new/planted', 'x'), (e) => isAppError(e, 'OBJECT_NOT_FOUND'));
+  await store.delete('links/out/secret');
   assert.deepEqual((await readdir(folder)).sort(), ['secret', 'store']);
   for await (const { key } of store.list('links/')) assert.fail(`listed ${key}`);
 });
@@ -58,6 +59,23 @@ test('an object is as old as its content is in this place, whatever mtime the fi
     const { lastModified } = await store.head('camera.jpg');
     assert.ok(Math.abs(Date.now() - lastModified.getTime()) < 60_000, lastModified.toISOString());
   }
+});
+
+test('a deletion leaves no empty folders, and writers beside it do not fail', async () => {
+  const long = `prune/${'long'.repeat(100)}/a`;
+  await store.put(long, 'x');
+  await store.delete(long);
+  assert.ok(!(await readdir(join(folder, 'store/prune'))).length);
+  await Promise.all(
+    Array.from({ length: 8 }, async (_, writer) => {
+      for (let n = 0; n < 100; n++) {
+        const key = `prune/deep/er/${writer}`;
+        await store.put(key, 'x', { ifAbsent: n % 2 === 0 });
+        await store.delete(key);
+      }
+    }),
+  );
+  assert.deepEqual(await readdir(join(folder, 'store/prune')), []);
 });
 
 test('no half-written file is left behind by a failed write', async () => {

@@ -1,0 +1,148 @@
+import type { Logger } from 'pino';
+import { isAppError } from '../domain/errors.ts';
+import { INDEX_PREFIX, indexKey, JOBS_PREFIX, jobIdOfIndexKey, jobLayout } from '../domain/job-layout.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import type { Batch } from './batch.ts';
+import type { JobStatus } from './status.ts';
+
+export interface RetentionOptions {
+  readonly objects: ObjectStore;
+  readonly batch: Batch;
+  readonly logger: Logger;
+  /** Days from the end of a job to its removal; 0 keeps every job, and removes abandoned uploads only. */
+  readonly days: number;
+}
+
+/** Removes from `jobs/` what is not needed any more. */
+export interface Retention {
+  /** Sweeps after a minute, then once a day. */
+  start(): void;
+  /** One sweep, at once, as at `now` (milliseconds). @returns the number of jobs and of abandoned uploads that were removed */
+  sweep(now?: number): Promise<{ readonly jobs: number; readonly uploads: number }>;
+  close(): Promise<void>;
+}
+
+const DAY_MS = 86_400_000;
+const FIRST_SWEEP_MS = 60_000;
+/** Uploads without a job are abandoned after this time: a form has a day at most (UPLOAD_TIMEOUT_MS). Milliseconds. */
+const ABANDONED_MS = 2 * DAY_MS;
+
+export function createRetention({ objects, batch, logger, days }: RetentionOptions): Retention {
+  const closing = new AbortController();
+  const { signal } = closing;
+  let timer: NodeJS.Timeout | undefined;
+  let sweeping: Promise<unknown> = Promise.resolve();
+
+  function sweepIn(ms: number): void {
+    timer = setTimeout(() => {
+      sweeping = sweep()
+        .then(({ jobs, uploads }) => {
+          if (jobs + uploads > 0) logger.info({ jobs, uploads }, 'retention: old jobs removed');
+        })
+        .catch((error: unknown) => {
+          if (!signal.aborted)
+            logger.error({ err: error }, 'retention: sweep failed; the next one is tomorrow');
+        })
+        .then(() => {
+          if (!signal.aborted) sweepIn(DAY_MS);
+        });
+    }, ms).unref();
+  }
+
+  async function sweep(now = Date.now()) {
+    const jobs = days > 0 ? await removeOldJobs(now - days * DAY_MS) : 0;
+    const uploads = await removeAbandoned(now - ABANDONED_MS);
+    return { jobs, uploads };
+  }
+
+  /** The index lists the newest first: those created before the cutoff are its rest. */
+  async function removeOldJobs(cutoff: number): Promise<number> {
+    let removed = 0;
+    const startAfter = indexKey('', new Date(cutoff).toISOString());
+    for await (const { key } of objects.list(INDEX_PREFIX, { startAfter, signal })) {
+      const jobId = jobIdOfIndexKey(key);
+      if (jobId === undefined || !(await isRemovable(jobId, cutoff))) continue;
+      await batch.exclusively(jobId, async () => {
+        // First, so that a removal that was cut off does not look like a job to be started; the sweep goes on with it.
+        await objects.delete(jobLayout(jobId).job);
+        await removeObjects(jobLayout(jobId).root, cutoff);
+        // Last: by it, a removal that was cut off is found.
+        await objects.delete(key);
+      });
+      removed += 1;
+    }
+    return removed;
+  }
+
+  async function isRemovable(jobId: string, cutoff: number): Promise<boolean> {
+    let status: JobStatus;
+    try {
+      status = await batch.status(jobId);
+    } catch (error) {
+      // The removal was cut off, or the job was removed by hand.
+      if (isAppError(error, 'JOB_NOT_FOUND')) return true;
+      if (!isAppError(error, 'INTERNAL')) throw error;
+      logger.warn({ err: error, jobId }, 'retention: the job has a damaged document and is kept');
+      return false;
+    }
+    if (status.finishedAt === undefined || Date.parse(status.finishedAt) >= cutoff) return false;
+    // Inputs without a row: the job can still be run again.
+    return !(status.status === 'FAILED' && status.counts.pending > 0);
+  }
+
+  /** What lies under a job's prefix without a job.json: the files of a form that was cut off with this process. */
+  async function removeAbandoned(cutoff: number): Promise<number> {
+    let removed = 0;
+    let current: { jobId: string; newest: number; hasJob: boolean } | undefined;
+    const finish = async () => {
+      if (!current || current.hasJob || current.newest >= cutoff) return;
+      const { jobId } = current;
+      await batch.exclusively(jobId, async () => {
+        if (await isRecorded(jobId)) return;
+        await removeObjects(jobLayout(jobId).root, cutoff);
+        removed += 1;
+      });
+    };
+    for await (const { key, lastModified } of objects.list(JOBS_PREFIX, { signal })) {
+      const jobId = key.slice(JOBS_PREFIX.length, key.indexOf('/', JOBS_PREFIX.length));
+      if (jobId.startsWith('.')) continue;
+      if (current?.jobId !== jobId) {
+        await finish();
+        current = { jobId, newest: 0, hasJob: false };
+      }
+      current.newest = Math.max(current.newest, lastModified.getTime());
+      current.hasJob ||= key === jobLayout(jobId).job;
+    }
+    await finish();
+    return removed;
+  }
+
+  async function isRecorded(jobId: string): Promise<boolean> {
+    try {
+      await objects.head(jobLayout(jobId).job);
+      return true;
+    } catch (error) {
+      if (isAppError(error, 'OBJECT_NOT_FOUND')) return false;
+      throw error;
+    }
+  }
+
+  /** Spares what is new: the same idempotency key may be in use again. */
+  async function removeObjects(prefix: string, cutoff: number): Promise<void> {
+    for await (const { key, lastModified } of objects.list(prefix, { signal })) {
+      if (lastModified.getTime() < cutoff) await objects.delete(key);
+    }
+  }
+
+  return {
+    start() {
+      sweepIn(FIRST_SWEEP_MS);
+    },
+    sweep,
+    async close() {
+      closing.abort();
+      clearTimeout(timer);
+      await sweeping;
+    },
+  };
+}

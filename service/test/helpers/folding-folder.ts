@@ -1,0 +1,57 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const MOUNT = resolve('service/test/helpers/folding-mount.py');
+
+/** A folder on a file system that takes names for one that differ in case. */
+export interface FoldingFolder {
+  readonly folder: string;
+  /** Why there is none here. */
+  readonly skip: string | false;
+  close(): Promise<void>;
+}
+
+/** A temporary folder where those ignore case (macOS, Windows); elsewhere one on a mount of its own (Linux with FUSE). */
+export async function foldingFolder(): Promise<FoldingFolder> {
+  const base = mkdtempSync(join(tmpdir(), 'folding-'));
+  const remove = () => rmSync(base, { recursive: true, force: true });
+  if (ignoresCase(base)) return { folder: base, skip: false, close: async () => remove() };
+  const [below, folder] = [join(base, 'below'), join(base, 'mount')];
+  mkdirSync(below);
+  mkdirSync(folder);
+  writeFileSync(join(below, 'mounted'), '');
+  const child = spawn('python3', [MOUNT, below, folder], { stdio: 'ignore' });
+  const ended = new Promise<void>((done) => {
+    child.once('exit', () => done());
+    child.once('error', () => done());
+  });
+  const close = async () => {
+    child.kill();
+    await ended;
+    remove();
+  };
+  if (await isMounted(child, folder, ended)) return { folder, skip: false, close };
+  await close();
+  const skip = 'needs a file system that ignores case: macOS, Windows, or fusepy, libfuse2 and /dev/fuse';
+  return { folder, skip, close: async () => {} };
+}
+
+function ignoresCase(folder: string): boolean {
+  writeFileSync(join(folder, 'probe'), '');
+  return existsSync(join(folder, 'PROBE'));
+}
+
+async function isMounted(child: ChildProcess, folder: string, ended: Promise<void>): Promise<boolean> {
+  let hasEnded = false;
+  void ended.then(() => {
+    hasEnded = true;
+  });
+  while (!hasEnded && child.exitCode === null) {
+    if (existsSync(join(folder, 'MOUNTED'))) return true;
+    await Promise.race([ended, sleep(25)]);
+  }
+  return false;
+}
