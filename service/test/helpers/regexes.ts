@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Token, tokenizer } from 'acorn';
 
@@ -15,12 +14,8 @@ export interface FoundRegex {
  * TypeScript is read as built, under dist/.
  */
 export function regexesOf(root: string): FoundRegex[] {
-  const listed = execFileSync('git', ['ls-files', '*.ts', '*.mts', '*.mjs', '*.js'], {
-    cwd: root,
-    encoding: 'utf8',
-  });
   const found = new Map<string, FoundRegex>();
-  for (const file of listed.split('\n').filter(isProgram)) {
+  for (const file of programsOf(root)) {
     const path = join(root, file.endsWith('.ts') ? `dist/${file.replace(/\.ts$/, '.js')}` : file);
     if (!existsSync(path)) throw new Error(`${path} is not built`);
     for (const { source, flags } of regexesIn(readFileSync(path, 'utf8'))) {
@@ -31,8 +26,16 @@ export function regexesOf(root: string): FoundRegex[] {
   return [...found.values()];
 }
 
-const isProgram = (file: string) =>
-  file !== '' && !/(^|\/)(test|bench)\//.test(file) && !/\.d\.m?ts$/.test(file) && !file.endsWith('.mts');
+const FOLDERS = ['service', 'models', 'infra', 'docker'];
+
+/** Source files that run in production or set it up, relative to `root`. */
+const programsOf = (root: string) =>
+  FOLDERS.flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .map((path) => `${folder}/${path.replaceAll('\\', '/')}`)
+      .filter((path) => /\.(ts|js|mjs)$/.test(path) && !path.endsWith('.d.ts'))
+      .filter((path) => !/\/(test|bench|node_modules|cdk\.out)\//.test(path)),
+  );
 
 /** The regular expressions of one JavaScript text. */
 export function* regexesIn(text: string): Generator<{ readonly source: string; readonly flags: string }> {
