@@ -12,6 +12,7 @@ import type { ActivationMap, Engine } from './engines/engine.ts';
 import type { Hooks } from './hooks.ts';
 import { createPreprocessor } from './preprocess.ts';
 import { softmax } from './softmax.ts';
+import { createTurns } from './turns.ts';
 
 export interface ClassifierOptions {
   readonly manifest: ImageManifest;
@@ -42,6 +43,8 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
   const imageLength = input.height * input.width * channels;
   const write = createPreprocessor(input);
   const limitDecoding = pLimit(options.decoders);
+  // The engine's thread has no bound of its own, and an explanation occupies it for longer than a batch.
+  const explanations = createTurns();
   let decoding = 0;
 
   const batcher = createBatcher({
@@ -78,7 +81,7 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
   // Bounded before anything is decoded.
   const admission = createAdmission({
     maxQueue: options.maxQueue,
-    waiting: () => decoding + batcher.waiting,
+    waiting: () => decoding + batcher.waiting + explanations.waiting,
     what: 'images',
   });
 
@@ -115,10 +118,11 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
       }
       return admission.admit(async () => {
         const { pixels, picture, region } = await decodeInTurn(image, signal);
-        throwIfCancelled(signal);
-        const batch = new Float32Array(imageLength);
-        write(pixels, batch, 0);
-        const map = await engine.explain(batch, index);
+        const map = await explanations.take(() => {
+          const batch = new Float32Array(imageLength);
+          write(pixels, batch, 0);
+          return engine.explain(batch, index);
+        }, signal);
         const { name: model, version } = manifest;
         return { model, version, prediction: predictionOf(map, labels), grid: rowsOf(map), region, picture };
       });
