@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import pLimit from 'p-limit';
 import type { ImageManifest } from '../../../models/manifest.ts';
+import type { ByteBudget } from '../domain/byte-budget.ts';
 import type { Classifier, ModelInfo } from '../domain/classifier.ts';
 import { AppError } from '../domain/errors.ts';
 import { type Prediction, roundProbability, topK } from '../domain/prediction.ts';
@@ -20,6 +21,8 @@ export interface ClassifierOptions {
   readonly engine: Engine;
   /** Largest image, width x height. */
   readonly maxPixels: number;
+  /** What the decoders of all models may hold in memory together; unbounded when absent. */
+  readonly decodeMemory?: ByteBudget;
   readonly maxBatch: number;
   readonly maxBatchDelayMs: number;
   /** Most images that may wait for decoding or inference at a time. */
@@ -45,6 +48,10 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
   const limitDecoding = pLimit(options.decoders);
   // The engine's thread has no bound of its own, and an explanation occupies it for longer than a batch.
   const explanations = createTurns();
+  const decodeLimits = {
+    maxPixels: options.maxPixels,
+    ...(options.decodeMemory ? { memory: options.decodeMemory } : {}),
+  };
   let decoding = 0;
 
   const batcher = createBatcher({
@@ -66,7 +73,7 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
     try {
       const decoded = await limitDecoding(async () => {
         throwIfCancelled(signal);
-        return decode(hooks ? await hooks.preprocess(image) : image, input, { maxPixels: options.maxPixels });
+        return decode(hooks ? await hooks.preprocess(image) : image, input, decodeLimits);
       });
       decoding--;
       return decoded;
