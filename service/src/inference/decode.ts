@@ -3,6 +3,8 @@ import type { ImageInput } from '../../../models/manifest.ts';
 import type { ByteBudget } from '../domain/byte-budget.ts';
 import { AppError } from '../domain/errors.ts';
 import { decodeBytes } from './decode-memory.ts';
+import { countScans, MAX_SCANS } from './jpeg-scans.ts';
+import { countChunks, MAX_CHUNKS } from './webp-chunks.ts';
 
 // Only what people call pictures: no SVG, PDF or raw formats, whose loaders can read other files or run for ever.
 sharp.block({ operation: ['VipsForeignLoad'] });
@@ -41,6 +43,9 @@ export interface Decoded {
  */
 export async function decode(bytes: Uint8Array, input: ImageInput, limits: DecodeLimits): Promise<Decoded> {
   if (bytes.length === 0) throw new AppError('UNREADABLE_IMAGE', 'the image is empty (0 bytes)');
+  if (countChunks(bytes) > MAX_CHUNKS) {
+    throw new AppError('UNREADABLE_IMAGE', `the WebP has more than ${MAX_CHUNKS} frames; send one of them`);
+  }
   const image = sharp(bytes, { failOn: 'error', limitInputPixels: limits.maxPixels, sequentialRead: true });
   let release: (() => void) | undefined;
   try {
@@ -49,6 +54,9 @@ export async function decode(bytes: Uint8Array, input: ImageInput, limits: Decod
     const source = { width: autoOrient.width, height: autoOrient.height };
     if (source.width * source.height > limits.maxPixels) {
       throw new AppError('IMAGE_TOO_LARGE', tooManyPixels(limits, source));
+    }
+    if (header.format === 'jpeg' && header.isProgressive && countScans(bytes) > MAX_SCANS) {
+      throw new AppError('UNREADABLE_IMAGE', `the JPEG has more than ${MAX_SCANS} scans; save it again`);
     }
     release = await limits.memory?.acquire(decodeBytes(header));
     const plan = planResize(source, input);
