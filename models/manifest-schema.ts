@@ -95,7 +95,7 @@ const valueOutput = Type.Object(
 const source = Type.Object(
   {
     npm: Type.Optional(
-      Type.String({ pattern: '^(@[a-z0-9-._~]+/)?[a-z0-9-._~]+@[0-9]+\\.[0-9]+\\.[0-9]+.*$' }),
+      Type.String({ pattern: '^(@[a-z0-9-._~]+/)?[a-z0-9-._~]+@[0-9]+\\.[0-9]+\\.[0-9]+([^0-9\\n].*)?$' }),
     ),
     integrity: Type.Optional(Type.String({ pattern: '^sha512-[A-Za-z0-9+/]+=*$' })),
     s3: Type.Optional(

@@ -62,7 +62,7 @@ export const parameterSchema = Type.Object(
     logRetentionDays: oneOf(RETENTION_DAYS, 30, 'days until logs are deleted'),
     alarmEmail: Type.Optional(
       Type.String({
-        pattern: '^[^@\\s,]+@[^@\\s,]+\\.[^@\\s,]+$',
+        pattern: '^[^@\\s,]+@[^@\\s,.]+(\\.[^@\\s,.]+)+$',
         description: 'address that alarms are sent to (it must confirm once)',
       }),
     ),

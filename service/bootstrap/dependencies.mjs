@@ -145,7 +145,7 @@ export function explain(output) {
   if (/EUSAGE|in sync/.test(output)) {
     return 'package.json and package-lock.json disagree: run `npm install` and commit package-lock.json';
   }
-  if (/spawn npm.* ENOENT/.test(output))
+  if (/spawn npm(\.cmd)? ENOENT/.test(output))
     return 'npm is not on the PATH: install npm and run the command again';
   const line = output
     .split('\n')

@@ -52,6 +52,24 @@ export const configSchema = Type.Object({
   ),
   MAX_IMAGE_BYTES: integer(1024, 1_073_741_824, 20_971_520, 'largest image in bytes'),
   MAX_IMAGE_PIXELS: integer(1, 1_000_000_000, 50_000_000, 'largest image in pixels (width x height)'),
+  DECODE_MEMORY_MB: integer(
+    16,
+    1_048_576,
+    1024,
+    'memory that decoders share, in MiB; a picture waits until there is enough, a larger one is decoded alone',
+  ),
+  MAX_JSON_BYTES: integer(
+    1024,
+    1_073_741_824,
+    2_097_152,
+    'largest JSON body in bytes, not counting base64 images; of JSON Lines, each line',
+  ),
+  BODY_MEMORY_MB: integer(
+    1,
+    1_048_576,
+    256,
+    'request bodies held in memory at once, in MiB; beyond it 503 OVERLOADED',
+  ),
   MAX_ROWS: integer(1, 1_000_000, 10_000, 'most rows of one request to a tabular model'),
   MAX_BATCH: integer(1, 128, 8, 'most images inferred together'),
   MAX_BATCH_DELAY_MS: integer(

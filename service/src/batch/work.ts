@@ -1,4 +1,5 @@
 import pLimit from 'p-limit';
+import { createByteBudget } from '../domain/byte-budget.ts';
 import { AppError, isAppError } from '../domain/errors.ts';
 import { type Job, jobSchema, type ResultRow, type ShardInput, shardDoneSchema } from '../domain/job.ts';
 import { jobLayout, parseChunkNumber, parseMarker } from '../domain/job-layout.ts';
@@ -6,7 +7,6 @@ import { chunkCount, chunkRange, parseShard } from '../domain/shards.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { NO_TRACING, type Tracing } from '../telemetry/tracing.ts';
 import type { Answerer } from './answerer.ts';
-import { createByteBudget } from './byte-budget.ts';
 import { classifyItem } from './classify-item.ts';
 import { mark, readDocument, writeOnce } from './documents.ts';
 

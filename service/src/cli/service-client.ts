@@ -40,7 +40,7 @@ export interface ServiceClientOptions {
 }
 
 export function createServiceClient({ url, apiKey, signal, hint }: ServiceClientOptions): ServiceClient {
-  const base = url.replace(/\/+$/, '');
+  const base = url.replace(/(?<!\/)\/+$/, '');
   const { hostname } = new URL(base);
   const isLocal = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
 

@@ -76,7 +76,7 @@ export interface TabularModel {
   predict(rows: readonly Row[], options?: { readonly signal?: AbortSignal }): Promise<TabularPrediction>;
   /**
    * The rows of a CSV text; `contentType` may say `header=present` or `header=absent`. Throws INVALID_REQUEST for malformed
-   * CSV and for a header that does not fit.
+   * CSV and for a header that does not fit, PAYLOAD_TOO_LARGE for more rows than a request may have.
    */
   readCsv(text: string, contentType?: string): readonly Row[];
   /** As `predict`, but a row that does not fit, or is an error already, gets an error in its place instead of ending it all. */

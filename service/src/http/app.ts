@@ -9,6 +9,7 @@ import { handleClientError } from './client-error.ts';
 import { handleError } from './error-handler.ts';
 import { addImageParsers } from './image-body.ts';
 import { authPlugin } from './plugins/auth.ts';
+import { bodyMemoryPlugin } from './plugins/body-memory.ts';
 import { bodyTimePlugin } from './plugins/body-time.ts';
 import { bodyTypesPlugin } from './plugins/body-types.ts';
 import { documentPlugin } from './plugins/document.ts';
@@ -101,6 +102,7 @@ export async function buildApp(services: Services): Promise<App> {
     uploadMs,
     maxFileBytes: services.config.MAX_IMAGE_BYTES,
   });
+  await app.register(bodyMemoryPlugin, { maxBytes: services.config.BODY_MEMORY_MB * 2 ** 20 });
   await app.register(documentPlugin);
   await app.register(notFoundPlugin);
   await app.register(bodyTypesPlugin);

@@ -5,6 +5,7 @@ import { parseInputKey } from '../domain/keys.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { decodeBase64, MAX_DATA_URL_PREFIX } from './base64.ts';
 import { type ImageRequest, readImageForm } from './image-form.ts';
+import { cutLongStrings, longStringOf } from './long-strings.ts';
 import type { JsonImage } from './predict-schemas.ts';
 
 /** What the bodies are checked against. */
@@ -28,20 +29,29 @@ export const JSON_LINES = [
 const JSON_OVERHEAD_BYTES = 1024 + MAX_DATA_URL_PREFIX;
 
 /** Teaches the app the body types of an image and of rows. Each is bounded while it arrives, by what one image may take. */
-export function addImageParsers(app: FastifyInstance, config: Pick<Config, 'maxUploadBytes'>): void {
+export function addImageParsers(
+  app: FastifyInstance,
+  config: Pick<Config, 'maxUploadBytes' | 'MAX_JSON_BYTES'>,
+): void {
   const raw = { parseAs: 'buffer', bodyLimit: config.maxUploadBytes } as const;
   for (const type of RAW_TYPES) {
     app.addContentTypeParser(type as string, raw, (_request, body, done) => done(null, body));
   }
   const json = {
-    parseAs: 'string',
+    parseAs: 'buffer',
     bodyLimit: Math.ceil(config.maxUploadBytes / 3) * 4 + JSON_OVERHEAD_BYTES,
   } as const;
   for (const type of ['text/csv', ...JSON_LINES]) {
     app.addContentTypeParser(type, raw, (_request, body, done) => done(null, body));
   }
   app.removeContentTypeParser('application/json');
-  app.addContentTypeParser('application/json', json, app.getDefaultJsonParser('error', 'error'));
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser<Buffer>('application/json', json, (request, body, done) => {
+    const longStrings: Buffer[] = [];
+    const text = cutLongStrings(body, config.MAX_JSON_BYTES, longStrings);
+    request.longStrings = longStrings;
+    parse(request, text, done);
+  });
 }
 
 /**
@@ -74,7 +84,9 @@ async function readBody(
     throw new AppError('INVALID_REQUEST', 'the request has no body; send an image');
   }
   const json = body as JsonImage;
-  if (json.image !== undefined) return { bytes: decodeBase64(json.image) };
+  if (json.image !== undefined) {
+    return { bytes: await decodeBase64(longStringOf(json.image, request.longStrings)) };
+  }
   if (!objects)
     throw new AppError('INVALID_REQUEST', 'no object store is configured here; send the image itself');
   const options = { maxBytes: config.MAX_IMAGE_BYTES, signal };

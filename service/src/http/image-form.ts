@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify';
 import { Value } from 'typebox/value';
 import { AppError } from '../domain/errors.ts';
+import { bodiesTooLarge } from './plugins/body-memory.ts';
 import { ClassifyQuery } from './schemas.ts';
 
 /** An image as it came, and the options that came with it in a form. */
@@ -27,7 +28,7 @@ export async function readImageForm(request: FastifyRequest, maxBytes: number): 
   if (Number(request.headers['content-length']) > maxFormBytes) throw tooLarge(maxBytes);
   const fields: Record<string, string> = {};
   let bytes: Buffer | undefined;
-  const watch = watchLength(request, maxFormBytes);
+  const watch = watchLength(request, maxFormBytes, () => tooLarge(maxBytes));
   try {
     const limits = { fileSize: maxBytes, files: 1, fields: FIELDS.length, fieldSize: 256, headerPairs: 32 };
     for await (const part of request.parts({ limits })) {
@@ -35,7 +36,7 @@ export async function readImageForm(request: FastifyRequest, maxBytes: number): 
       else fields[checkedName(part.fieldname, fields)] = String(part.value);
     }
   } catch (error) {
-    if (watch.exceeded) throw tooLarge(maxBytes);
+    if (watch.refusal) throw watch.refusal;
     if (error instanceof AppError || (error as { code?: string }).code?.startsWith('FST_')) throw error;
     // The parser's own errors have no codes: a form that ends early, a missing boundary, a malformed header.
     throw new AppError('INVALID_REQUEST', 'the multipart form is cut off or malformed', {}, { cause: error });
@@ -70,21 +71,30 @@ function optionsOf(fields: Readonly<Record<string, string>>): ClassifyQuery {
   return options as ClassifyQuery;
 }
 
-/** Cuts off a form that goes on and on outside its parts: the parser bounds parts, but not what is around them. */
-function watchLength(request: FastifyRequest, maximum: number): { readonly exceeded: boolean; stop(): void } {
+/**
+ * Cuts off a form that goes on and on outside its parts (the parser bounds parts, but not what is around them), and one for which
+ * there is no memory.
+ */
+function watchLength(
+  request: FastifyRequest,
+  maximum: number,
+  tooLong: () => AppError,
+): { readonly refusal: AppError | undefined; stop(): void } {
   let received = 0;
   const state = {
-    exceeded: false,
+    refusal: undefined as AppError | undefined,
     stop: () => {
       request.raw.off('data', count);
     },
   };
   const count = (chunk: Buffer) => {
+    if (state.refusal) return;
     received += chunk.length;
-    if (received <= maximum || state.exceeded) return;
-    state.exceeded = true;
+    if (received > maximum) state.refusal = tooLong();
+    else if (request.bodyCount?.add(chunk.length) === false) state.refusal = bodiesTooLarge();
+    else return;
     // The parser sees a form that was cut off here, and reports it.
-    request.raw.emit('error', new Error('form too long'));
+    request.raw.emit('error', new Error('form refused'));
   };
   request.raw.on('data', count);
   return state;

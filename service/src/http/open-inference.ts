@@ -2,7 +2,6 @@ import type { ModelInfo } from '../domain/classifier.ts';
 import { AppError } from '../domain/errors.ts';
 import type { Classification } from '../domain/prediction.ts';
 import type { FeatureInfo, Row, TabularModelInfo, TabularPrediction } from '../domain/tabular.ts';
-import { decodeBase64 } from './base64.ts';
 import type { InferRequest, InputTensor, ModelMetadata, OutputTensor } from './open-inference-schemas.ts';
 
 const NUMERIC = /^(FP(16|32|64)|U?INT(8|16|32|64)|BOOL)$/;
@@ -73,13 +72,13 @@ export function rowsOf({ inputs }: InferRequest, features: readonly FeatureInfo[
   );
 }
 
-/** The encoded images of a request: one BYTES tensor [n] (or [n, 1]) of base64. @throws AppError INVALID_REQUEST */
-export function imagesOf({ inputs }: InferRequest): Uint8Array[] {
+/** The images of a request in base64: one BYTES tensor [n] (or [n, 1]). @throws AppError INVALID_REQUEST */
+export function imagesOf({ inputs }: InferRequest): string[] {
   const [only] = inputs;
   if (!only || inputs.length !== 1 || only.datatype !== 'BYTES') {
     throw invalid('an image model takes one input, BYTES of shape [n], that holds images in base64');
   }
-  return flatten(only).map((value) => decodeBase64(String(value)));
+  return flatten(only).map(String);
 }
 
 /** The tensors that answer rows. */

@@ -62,10 +62,14 @@ export function createBatcher(options: BatcherOptions): Batcher {
   let inFlight = 0;
   let timer: NodeJS.Timeout | undefined;
 
+  function dropCancelled(): void {
+    queue = queue.filter((item) => !dropIfCancelled(item));
+  }
+
   function pump(): void {
     clearTimeout(timer);
     timer = undefined;
-    queue = queue.filter((item) => !dropIfCancelled(item));
+    dropCancelled();
     while (queue.length > 0) {
       const full = queue.length >= maxBatch;
       if (inFlight > 1 || (inFlight === 1 && !full)) return;
@@ -114,7 +118,9 @@ export function createBatcher(options: BatcherOptions): Batcher {
       });
     },
     reconsider: pump,
+    // Cancelled images take up no place, even while the engine is busy and nothing else looks at the queue.
     get waiting() {
+      dropCancelled();
       return queue.length;
     },
   };

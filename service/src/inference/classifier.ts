@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import pLimit from 'p-limit';
 import type { ImageManifest } from '../../../models/manifest.ts';
+import type { ByteBudget } from '../domain/byte-budget.ts';
 import type { Classifier, ModelInfo } from '../domain/classifier.ts';
 import { AppError } from '../domain/errors.ts';
 import { type Prediction, roundProbability, topK } from '../domain/prediction.ts';
@@ -11,6 +12,7 @@ import { type Decoded, decode } from './decode.ts';
 import type { ActivationMap, Engine } from './engines/engine.ts';
 import type { Hooks } from './hooks.ts';
 import { softmax } from './softmax.ts';
+import { createTurns } from './turns.ts';
 
 export interface ClassifierOptions {
   readonly manifest: ImageManifest;
@@ -18,6 +20,8 @@ export interface ClassifierOptions {
   readonly engine: Engine<Uint8Array<ArrayBuffer>>;
   /** Largest image, width x height. */
   readonly maxPixels: number;
+  /** What the decoders of all models may hold in memory together; unbounded when absent. */
+  readonly decodeMemory?: ByteBudget;
   readonly maxBatch: number;
   readonly maxBatchDelayMs: number;
   /** Most images that may wait for decoding or inference at a time. */
@@ -40,6 +44,12 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
   const channels = input.channels === 'GRAY' ? 1 : 3;
   const imageLength = input.height * input.width * channels;
   const limitDecoding = pLimit(options.decoders);
+  // The engine's thread has no bound of its own, and an explanation occupies it for longer than a batch.
+  const explanations = createTurns();
+  const decodeLimits = {
+    maxPixels: options.maxPixels,
+    ...(options.decodeMemory ? { memory: options.decodeMemory } : {}),
+  };
   let decoding = 0;
 
   const batcher = createBatcher({
@@ -60,7 +70,7 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
     try {
       const decoded = await limitDecoding(async () => {
         throwIfCancelled(signal);
-        return decode(hooks ? await hooks.preprocess(image) : image, input, { maxPixels: options.maxPixels });
+        return decode(hooks ? await hooks.preprocess(image) : image, input, decodeLimits);
       });
       decoding--;
       return decoded;
@@ -75,7 +85,7 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
   // Bounded before anything is decoded.
   const admission = createAdmission({
     maxQueue: options.maxQueue,
-    waiting: () => decoding + batcher.waiting,
+    waiting: () => decoding + batcher.waiting + explanations.waiting,
     what: 'images',
   });
 
@@ -112,8 +122,7 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
       }
       return admission.admit(async () => {
         const { pixels, picture, region } = await decodeInTurn(image, signal);
-        throwIfCancelled(signal);
-        const map = await engine.explain(new Uint8Array(pixels), index);
+        const map = await explanations.take(() => engine.explain(new Uint8Array(pixels), index), signal);
         const { name: model, version } = manifest;
         return { model, version, prediction: predictionOf(map, labels), grid: rowsOf(map), region, picture };
       });

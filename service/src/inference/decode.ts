@@ -1,6 +1,10 @@
 import sharp from 'sharp';
 import type { ImageInput } from '../../../models/manifest.ts';
+import type { ByteBudget } from '../domain/byte-budget.ts';
 import { AppError } from '../domain/errors.ts';
+import { decodeBytes } from './decode-memory.ts';
+import { countScans, MAX_SCANS } from './jpeg-scans.ts';
+import { countChunks, MAX_CHUNKS } from './webp-chunks.ts';
 
 // Only what people call pictures: no SVG, PDF or raw formats, whose loaders can read other files or run for ever.
 sharp.block({ operation: ['VipsForeignLoad'] });
@@ -14,6 +18,8 @@ sharp.cache(false);
 export interface DecodeLimits {
   /** Largest width x height, in pixels. */
   readonly maxPixels: number;
+  /** What all decoders may hold in memory together; unbounded when absent. */
+  readonly memory?: ByteBudget;
 }
 
 /** Beyond this aspect ratio the far ends are cut off before scaling: they are outside the crop anyway, and scaling them could take gigabytes. */
@@ -37,13 +43,22 @@ export interface Decoded {
  */
 export async function decode(bytes: Uint8Array, input: ImageInput, limits: DecodeLimits): Promise<Decoded> {
   if (bytes.length === 0) throw new AppError('UNREADABLE_IMAGE', 'the image is empty (0 bytes)');
+  if (countChunks(bytes) > MAX_CHUNKS) {
+    throw new AppError('UNREADABLE_IMAGE', `the WebP has more than ${MAX_CHUNKS} frames; send one of them`);
+  }
   const image = sharp(bytes, { failOn: 'error', limitInputPixels: limits.maxPixels, sequentialRead: true });
+  let release: (() => void) | undefined;
   try {
-    const { autoOrient, hasAlpha } = await image.metadata();
+    const header = await image.metadata();
+    const { autoOrient, hasAlpha } = header;
     const source = { width: autoOrient.width, height: autoOrient.height };
     if (source.width * source.height > limits.maxPixels) {
       throw new AppError('IMAGE_TOO_LARGE', tooManyPixels(limits, source));
     }
+    if (header.format === 'jpeg' && header.isProgressive && countScans(bytes) > MAX_SCANS) {
+      throw new AppError('UNREADABLE_IMAGE', `the JPEG has more than ${MAX_SCANS} scans; save it again`);
+    }
+    release = await limits.memory?.acquire(decodeBytes(header));
     const plan = planResize(source, input);
     let pipeline = image.autoOrient();
     if (plan.trim) pipeline = pipeline.extract(plan.trim);
@@ -59,6 +74,8 @@ export async function decode(bytes: Uint8Array, input: ImageInput, limits: Decod
     return { pixels: data, picture: source, region: visibleRegion(source, plan) };
   } catch (error) {
     throw translate(error as Error, limits);
+  } finally {
+    release?.();
   }
 }
 

@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { modelFolder } from '../../../models/locate.ts';
 import { readManifest } from '../../../models/manifest.ts';
 import type { Config } from '../config.ts';
+import { createByteBudget } from '../domain/byte-budget.ts';
 import type { Models } from '../domain/classifier.ts';
 import { AppError } from '../domain/errors.ts';
 import { type ModelsOptions, type OpenModel, openModel } from './open-model.ts';
@@ -22,6 +23,8 @@ export async function createModels(
 ): Promise<Models> {
   const { folders, defaultName } = await locateModels(config);
   const opened = new Map<string, OpenModel>();
+  // One for all models: they share the machine.
+  const decodeMemory = createByteBudget(config.DECODE_MEMORY_MB * 2 ** 20);
   let closing = false;
   let ready = false;
   const loaded = loadAll().then(() => {
@@ -36,7 +39,7 @@ export async function createModels(
     for (const [name, folder] of folders) {
       if (closing) return;
       try {
-        opened.set(name, await openModel(name, folder, config, logger, options));
+        opened.set(name, await openModel(name, folder, config, logger, { decodeMemory, ...options }));
       } catch (error) {
         if (config.STRICT_MODELS === 'on') throw error;
         firstFault ??= error;

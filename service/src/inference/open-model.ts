@@ -17,7 +17,7 @@ import { type OpenBucket, openSource } from './source.ts';
 import { createTabularModel } from './tabular.ts';
 
 /** What the caller may want to differ from the configuration: the worker fixes its batches, metrics listen in. */
-export interface ModelsOptions extends Pick<ClassifierOptions, 'fixedBatch' | 'tracing'> {
+export interface ModelsOptions extends Pick<ClassifierOptions, 'fixedBatch' | 'tracing' | 'decodeMemory'> {
   /** Called after each batch of images with the name of its model, for metrics. */
   readonly onBatch?: (model: string, size: number) => void;
   /** Where models whose files lie at s3:// are fetched from. */

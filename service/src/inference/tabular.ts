@@ -142,7 +142,7 @@ export function createTabularModel(options: TabularOptions): TabularModel & { re
     get waiting() {
       return admission.waiting;
     },
-    readCsv: (text, contentType) => readCsvRows(text, contentType, features),
+    readCsv: (text, contentType) => readCsvRows(text, contentType, features, maxRows),
     predict: (rows, { signal } = {}) => admission.admit(() => answer(rows, signal)),
     predictEach: (rows, { signal } = {}) => admission.admit(() => answerEach(rows, signal)),
     predictFile: (file, { signal } = {}) =>

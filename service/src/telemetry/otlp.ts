@@ -50,7 +50,7 @@ export function createOtlpTracing({ endpoint, serviceName, share, onFault }: Otl
     { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
   );
   const exporter = new OTLPTraceExporter({
-    url: `${endpoint.replace(/\/+$/, '')}/v1/traces`,
+    url: `${endpoint.replace(/(?<!\/)\/+$/, '')}/v1/traces`,
     timeoutMillis: SEND_WITHIN_MS,
   });
   const provider = new TracerProvider({

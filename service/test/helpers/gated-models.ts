@@ -9,7 +9,9 @@ import type { Engine } from '../../src/inference/engines/engine.ts';
 export interface GatedModels extends Models {
   /** Images that reached the engine. */
   readonly inferred: number;
-  /** From now on batches wait in the engine until `release`. */
+  /** Images that reached the engine to be explained. */
+  readonly explained: number;
+  /** From now on batches and explanations wait in the engine until `release`. */
   hold(): void;
   release(): void;
   /** Makes the next batches fail with this error; undefined ends it. */
@@ -28,6 +30,7 @@ export function createGatedModels(
   let open = () => {};
   let failure: Error | undefined;
   let inferred = 0;
+  let explained = 0;
   let isReady = true;
   const engine: Engine<Uint8Array<ArrayBuffer>> = {
     status: { engine: 'wasm', precision: 'float32' },
@@ -45,7 +48,11 @@ export function createGatedModels(
       }
       return rows;
     },
-    explain: () => Promise.reject(new Error('not in this test')),
+    async explain(_input, index = 0) {
+      explained++;
+      await gate;
+      return { index, probability: 1, height: 1, width: 1, values: Float32Array.of(1) };
+    },
     close: async () => {},
   };
   const classifier = createClassifier({
@@ -68,6 +75,9 @@ export function createGatedModels(
     },
     get inferred() {
       return inferred;
+    },
+    get explained() {
+      return explained;
     },
     get queueDepth() {
       return classifier.waiting;

@@ -89,6 +89,78 @@ describe('a busy, broken or absent model', () => {
     }
   });
 
+  test('explanations count against MAX_QUEUE, and one more gets 503 OVERLOADED', async () => {
+    const bounded = createGatedModels({ maxQueue: 2 });
+    const other = await startApp({ models: bounded });
+    try {
+      bounded.hold();
+      const sent: Promise<{ status: number; code?: string }>[] = [];
+      const explain = () => {
+        const request = other.http.post('/explain').set('content-type', 'image/jpeg').send(image);
+        sent.push(request.then(({ status, body }) => ({ status, code: body.code })));
+      };
+      explain();
+      await until(() => bounded.explained === 1);
+      for (const depth of [1, 2]) {
+        explain();
+        await until(() => bounded.queueDepth === depth);
+      }
+      explain();
+      assert.deepEqual(await sent.at(-1), { status: 503, code: 'OVERLOADED' });
+      const predicted = await other.http.post('/predict').set('content-type', 'image/jpeg').send(image);
+      assert.equal(predicted.status, 503);
+      assert.equal(bounded.explained, 1, 'the engine gets one explanation at a time');
+      bounded.release();
+      assert.deepEqual(
+        (await Promise.all(sent)).map(({ status }) => status),
+        [200, 200, 200, 503],
+      );
+    } finally {
+      bounded.release();
+      await other.close();
+      await bounded.close();
+    }
+  });
+
+  for (const { path, atOnce } of [
+    { path: 'explain', atOnce: 1 },
+    // One batch runs, and a full one is ready behind it.
+    { path: 'predict', atOnce: 2 },
+  ]) {
+    test(`POST /${path}: a request whose client hung up frees its place at once`, async () => {
+      const bounded = createGatedModels({ maxQueue: 1 });
+      const other = await startApp({ models: bounded });
+      try {
+        bounded.hold();
+        const send = () => other.http.post(`/${path}`).set('content-type', 'image/jpeg').send(image);
+        const head = `POST /${path} HTTP/1.1\r\nHost: a\r\nContent-Type: image/jpeg\r\nContent-Length: ${image.length}\r\n\r\n`;
+        const reached = () => bounded.explained + bounded.inferred;
+        const running: Promise<number>[] = [];
+        for (let count = 1; count <= atOnce; count++) {
+          running.push(send().then(({ status }) => status));
+          await until(() => reached() === count);
+        }
+        for (let round = 0; round < 3; round++) {
+          const socket = connect(other.port, '127.0.0.1');
+          socket.write(Buffer.concat([Buffer.from(head), image]));
+          await until(() => bounded.queueDepth === 1);
+          socket.destroy();
+          await until(() => bounded.queueDepth === 0);
+        }
+        const waiting = send().then(({ status }) => status);
+        await until(() => bounded.queueDepth === 1);
+        bounded.release();
+        const statuses = new Set(await Promise.all([...running, waiting]));
+        assert.deepEqual([...statuses], [200]);
+        assert.equal(reached(), atOnce + 1, 'an abandoned image reached the engine');
+      } finally {
+        bounded.release();
+        await other.close();
+        await bounded.close();
+      }
+    });
+  }
+
   test('an engine that died is 503 ENGINE_FAILED, and the next request is answered', async () => {
     models.failWith(new AppError('ENGINE_FAILED', 'the engine stopped and is being replaced; send it again'));
     const failed = await predict();

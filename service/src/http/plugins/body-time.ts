@@ -85,11 +85,16 @@ export const bodyTimePlugin = fp<BodyTimes>(
   { name: 'body-time' },
 );
 
-const hasBody = ({ headers }: FastifyRequest) =>
+/** True when a body follows the headers. */
+export const hasBody = ({ headers }: FastifyRequest) =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 
-const isUpload = ({ headers, routeOptions }: FastifyRequest) =>
-  routeOptions.config.takesUploads === true && /^multipart\/form-data\b/i.test(headers['content-type'] ?? '');
+/** Also before the body's parser has run, unlike request.isMultipart. */
+export const isForm = ({ headers }: FastifyRequest) =>
+  /^multipart\/form-data\b/i.test(headers['content-type'] ?? '');
+
+const isUpload = (request: FastifyRequest) =>
+  request.routeOptions.config.takesUploads === true && isForm(request);
 
 /** As setTimeout, but what arrived while the process was busy is read first; keeps no process alive. */
 function later(milliseconds: number, act: () => void): NodeJS.Timeout {

@@ -32,7 +32,7 @@ export function explainRoutes(app: App, services: Services): void {
               'image/png': { schema: HeatMap },
             },
           },
-          ...problems(...MODEL_PROBLEMS),
+          ...problems(...MODEL_PROBLEMS, 'PAYLOAD_TOO_LARGE'),
         },
       },
     },

@@ -1,9 +1,11 @@
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import pLimit from 'p-limit';
 import { type TSchema, Type } from 'typebox';
 import { AppError } from '../../domain/errors.ts';
 import type { Services } from '../../services.ts';
 import type { App } from '../app-type.ts';
+import { decodeBase64 } from '../base64.ts';
+import { longStringOf } from '../long-strings.ts';
 import {
   imagesOf,
   metadataOf,
@@ -131,8 +133,7 @@ export function openInferenceRoutes(app: App, services: Services): void {
           },
         },
       },
-      async (request, reply) =>
-        infer(request.params as ModelParams, request.body as InferRequest, reply, app, services),
+      async (request, reply) => infer(request, reply, app, services),
     );
   }
 }
@@ -157,13 +158,13 @@ function infoOf({ models }: Services, { name, version }: ModelParams) {
 }
 
 async function infer(
-  params: ModelParams,
-  request: InferRequest,
+  { params, body, longStrings }: FastifyRequest,
   reply: FastifyReply,
   app: App,
   services: Services,
 ): Promise<InferResponse> {
-  const info = infoOf(services, params);
+  const request = body as InferRequest;
+  const info = infoOf(services, params as ModelParams);
   const outputs = await within(reply, async (signal) => {
     if (info.task !== 'image-classification') {
       const model = tabularModel(services, info.name);
@@ -182,7 +183,12 @@ async function infer(
     const topK = topKOf(request);
     const limit = pLimit(IMAGES_AT_ONCE);
     const classifications = await Promise.all(
-      images.map((image) => limit(() => classifier.classify(image, { topK, signal }))),
+      images.map((image) =>
+        limit(async () => {
+          const bytes = await decodeBase64(longStringOf(image, longStrings));
+          return classifier.classify(bytes, { topK, signal });
+        }),
+      ),
     );
     for (const classification of classifications) app.metrics.observe(classification);
     return tensorsOfImages(classifications);

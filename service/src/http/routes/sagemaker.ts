@@ -158,12 +158,13 @@ async function invoke(request: FastifyRequest, reply: FastifyReply, app: App, se
   const task = services.models.taskOf?.(name) ?? 'image-classification';
   let records: readonly RecordAnswer[];
   if (isLines) {
-    const parsed = readRecords(String(request.body ?? ''), services.config.MAX_ROWS);
+    const { MAX_ROWS: maxRecords, MAX_JSON_BYTES: maxJsonBytes } = services.config;
+    const parsed = await readRecords(request.body as Buffer, { maxRecords, maxJsonBytes });
     records = await within(reply, async (signal) => {
       if (task === 'image-classification') {
         return classifyRecords(parsed, services.models.get(name), topK, signal);
       }
-      const result = await tabularModel(services, name).predictEach(parsed, { signal });
+      const result = await tabularModel(services, name).predictEach(parsed.records, { signal });
       app.metrics.observe(result);
       return result.predictions;
     });

@@ -116,7 +116,7 @@ const downloadFromIndex: Download = async (wheel, folder, { root, environment },
   const { default: pacote } = await import('pacote');
   // pacote fetches any address, with proxies, retries and integrity; its own cache stays in the work folder.
   const options = { ...settings, cache: join(folder, 'http') };
-  const index = (environment.PIP_INDEX_URL || 'https://pypi.org/simple').replace(/\/+$/, '');
+  const index = (environment.PIP_INDEX_URL || 'https://pypi.org/simple').replace(/(?<!\/)\/+$/, '');
   const page = await pacote.tarball(`${index}/${wheel.project}/`, {
     ...options,
     headers: { accept: 'application/vnd.pypi.simple.v1+json' },
