@@ -189,6 +189,24 @@ function parseEnvironment<const S extends TObject>(schema: S, environment: NodeJ
 }
 
 /**
+ * Splits a list of API keys at its commas.
+ *
+ * @param source what the list comes from, for the message; its value is a secret
+ * @throws AppError INVALID_CONFIGURATION without any key: an empty list would let everybody in
+ */
+export function parseKeys(text: string, source: string): readonly string[] {
+  const keys = text.split(',').map((key) => key.trim());
+  const found = keys.filter((key) => key !== '');
+  if (found.length === 0) {
+    throw new AppError(
+      'INVALID_CONFIGURATION',
+      `${source} is set but holds no key; put at least one key into it, or unset it to serve without keys`,
+    );
+  }
+  return found;
+}
+
+/**
  * Parses and checks the environment; the only reader of process.env.
  *
  * @throws AppError INVALID_CONFIGURATION with one line that names the variable
@@ -210,10 +228,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     ...rest,
     MODEL,
     models: [...new Set([...(isNamed ? [MODEL] : []), ...listed])],
-    API_KEYS:
-      API_KEYS?.split(',')
-        .map((key) => key.trim())
-        .filter(Boolean) ?? [],
+    API_KEYS: API_KEYS === undefined ? [] : parseKeys(API_KEYS, 'API_KEYS'),
     cacheDir: parsed.CACHE_DIR ?? defaultCacheDir(environment.XDG_CACHE_HOME),
     modelsDir: parsed.MODELS_DIR ?? defaultModelsDir(),
     maxUploadBytes: parsed.MAX_IMAGE_BYTES,

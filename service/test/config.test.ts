@@ -49,6 +49,16 @@ describe('the configuration', () => {
     });
   }
 
+  it('refuses API_KEYS that are set but hold no key, without printing them', () => {
+    for (const API_KEYS of [',', ' ', ' , ', ',,,', '\n', '\t,']) {
+      assert.throws(() => loadConfig({ API_KEYS }), {
+        code: 'INVALID_CONFIGURATION',
+        message: /^API_KEYS is set but holds no key; [^\n]+$/,
+      });
+    }
+    assert.deepEqual(loadConfig({ API_KEYS: ',one' }).API_KEYS, ['one']);
+  });
+
   it('says what JOBS=aws-batch lacks', () => {
     assert.throws(() => loadConfig({ JOBS: 'aws-batch' }), { message: /^JOB_QUEUE_ARN is not set/ });
   });
