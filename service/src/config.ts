@@ -3,6 +3,7 @@ import { type Static, type TObject, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { defaultCacheDir, defaultModelsDir } from '../../models/folders.ts';
 import { AppError } from './domain/errors.ts';
+import { isLoopbackName } from './domain/host-names.ts';
 
 const integer = (minimum: number, maximum: number, fallback: number, description: string) =>
   Type.Integer({ minimum, maximum, default: fallback, description });
@@ -12,6 +13,9 @@ const optionalString = (description: string, pattern?: string) =>
 
 const oneOf = <const T extends readonly string[]>(values: T, fallback: T[number], description: string) =>
   Type.Unsafe<T[number]>({ type: 'string', enum: [...values], default: fallback, description });
+
+const HOST_NAME = '(\\*|[A-Za-z0-9][A-Za-z0-9._-]{0,252}|\\[[0-9A-Fa-f:.]{2,45}\\])';
+const ORIGIN = 'https?://([A-Za-z0-9][A-Za-z0-9._-]{0,252}|\\[[0-9A-Fa-f:.]{2,45}\\])(:[0-9]{1,5})?';
 
 /** Every setting, its bounds, its default and what it is for. README's table is checked against this schema. */
 export const configSchema = Type.Object({
@@ -117,6 +121,14 @@ export const configSchema = Type.Object({
     'comma-separated keys; when set, requests need one in x-api-key or as a bearer token',
   ),
   API_KEYS_SECRET_ARN: optionalString('secret of AWS Secrets Manager that holds API_KEYS'),
+  ALLOWED_HOSTS: optionalString(
+    'comma-separated host names, without port, that requests may be sent to, besides loopback names; *: any; default: none where HOST is a loopback address, else any',
+    `^${HOST_NAME}(,${HOST_NAME}){0,63}$`,
+  ),
+  CORS_ORIGINS: optionalString(
+    'comma-separated origins, such as https://app.example.com, whose pages may call the API from a browser; default: none',
+    `^${ORIGIN}(,${ORIGIN}){0,63}$`,
+  ),
   OTEL_EXPORTER_OTLP_ENDPOINT: optionalString(
     'collector that OpenTelemetry traces are sent to as OTLP/HTTP with JSON; tracing is off without it',
     '^https?://[^?#\\s]+$',
@@ -142,8 +154,14 @@ const MAX_FORM_BYTES = 2 * 1024 ** 3;
 type Parsed = Static<typeof configSchema>;
 
 /** The parsed, checked environment. */
-export interface Config extends Readonly<Omit<Parsed, 'API_KEYS'>> {
+export interface Config extends Readonly<Omit<Parsed, 'API_KEYS' | 'ALLOWED_HOSTS' | 'CORS_ORIGINS'>> {
   readonly API_KEYS: readonly string[];
+  /** Host names in lower case that requests may be sent to, besides loopback names; undefined: any. */
+  readonly allowedHosts: readonly string[] | undefined;
+  /** Origins as browsers write them: lower case, without default ports. */
+  readonly corsOrigins: readonly string[];
+  /** True if only this machine can reach the server. */
+  readonly isLoopback: boolean;
   /** CACHE_DIR, or its default. */
   readonly cacheDir: string;
   /** MODELS_DIR, or its default. */
@@ -188,6 +206,21 @@ function parseEnvironment<const S extends TObject>(schema: S, environment: NodeJ
   return candidate as Static<S>;
 }
 
+function allowedHostsOf(text: string | undefined, isLoopback: boolean): readonly string[] | undefined {
+  if (text === undefined) return isLoopback ? [] : undefined;
+  const hosts = text.toLowerCase().split(',');
+  return hosts.includes('*') ? undefined : hosts;
+}
+
+function originOf(text: string): string {
+  try {
+    return new URL(text).origin;
+  } catch (error) {
+    const message = `CORS_ORIGINS=${JSON.stringify(text)} is not an origin such as https://app.example.com`;
+    throw new AppError('INVALID_CONFIGURATION', message, {}, { cause: error });
+  }
+}
+
 /**
  * Splits a list of API keys at its commas.
  *
@@ -220,7 +253,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
       }
     }
   }
-  const { API_KEYS, ...rest } = parsed;
+  const { API_KEYS, ALLOWED_HOSTS, CORS_ORIGINS, ...rest } = parsed;
+  const isLoopback = isLoopbackName(parsed.HOST);
   const listed = parsed.MODELS?.split(',') ?? [];
   const isNamed = environment.MODEL !== undefined && environment.MODEL !== '';
   const MODEL = isNamed ? parsed.MODEL : (listed[0] ?? parsed.MODEL);
@@ -228,6 +262,9 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     ...rest,
     MODEL,
     models: [...new Set([...(isNamed ? [MODEL] : []), ...listed])],
+    isLoopback,
+    allowedHosts: allowedHostsOf(ALLOWED_HOSTS, isLoopback),
+    corsOrigins: CORS_ORIGINS?.split(',').map(originOf) ?? [],
     API_KEYS: API_KEYS === undefined ? [] : parseKeys(API_KEYS, 'API_KEYS'),
     cacheDir: parsed.CACHE_DIR ?? defaultCacheDir(environment.XDG_CACHE_HOME),
     modelsDir: parsed.MODELS_DIR ?? defaultModelsDir(),
@@ -245,6 +282,11 @@ const serveSchema = Type.Object({
 export function loadServeConfig(environment: NodeJS.ProcessEnv = process.env): Config {
   const { SAGEMAKER_BIND_TO_PORT } = parseEnvironment(serveSchema, environment);
   return loadConfig({ HOST: '0.0.0.0', PORT: String(SAGEMAKER_BIND_TO_PORT), ...environment });
+}
+
+/** As loadConfig for AWS Lambda: no port is open, and API Gateway decides which host names lead here. */
+export function loadLambdaConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+  return loadConfig({ ...environment, ALLOWED_HOSTS: environment.ALLOWED_HOSTS || '*' });
 }
 
 const workerSchema = Type.Object({

@@ -12,9 +12,11 @@ import { authPlugin } from './plugins/auth.ts';
 import { bodyTimePlugin } from './plugins/body-time.ts';
 import { bodyTypesPlugin } from './plugins/body-types.ts';
 import { documentPlugin } from './plugins/document.ts';
+import { hostsPlugin } from './plugins/hosts.ts';
 import { lifecyclePlugin } from './plugins/lifecycle.ts';
 import { metricsPlugin } from './plugins/metrics.ts';
 import { notFoundPlugin } from './plugins/not-found.ts';
+import { originsPlugin } from './plugins/origins.ts';
 import { securityPlugin } from './plugins/security.ts';
 import { tracingPlugin } from './plugins/tracing.ts';
 import { requestIdOf } from './request-id.ts';
@@ -94,7 +96,11 @@ export async function buildApp(services: Services): Promise<App> {
   await app.register(metricsPlugin, { metrics });
   await app.register(tracingPlugin, { tracing });
   await app.register(securityPlugin);
-  await app.register(authPlugin, { keys: services.config.API_KEYS });
+  const { API_KEYS: keys, allowedHosts, corsOrigins } = services.config;
+  await app.register(hostsPlugin, { allowed: allowedHosts });
+  // Before the keys: a preflight has none.
+  await app.register(originsPlugin, { origins: corsOrigins, needsKey: keys.length > 0 });
+  await app.register(authPlugin, { keys });
   const { REQUEST_TIMEOUT_MS: requestMs, UPLOAD_TIMEOUT_MS: uploadMs } = services.config;
   await app.register(bodyTimePlugin, {
     requestMs,

@@ -48,7 +48,7 @@ export function openInferenceRoutes(app: App, services: Services): void {
     app.get(
       url,
       {
-        config: { openInference: true, public: isPublic, quiet: isPublic },
+        config: { openInference: true, public: isPublic, quiet: isPublic, anyHost: isPublic },
         schema: {
           operationId,
           summary,
