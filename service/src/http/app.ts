@@ -42,6 +42,8 @@ const LIMITS = {
   /** Beyond what plugins/body-time.ts allows an upload: Node's own bound, for what it should miss. */
   requestTimeoutMargin: 60_000,
   headersTimeout: 15_000,
+  /** How often Node looks for headers that are late; its default of 30 s would triple the time that they may take. */
+  connectionsCheckingInterval: 5_000,
   /** Longer than the 60 s after which AWS load balancers drop an idle connection, so that they do it first. */
   keepAliveTimeout: 65_000,
   maxHeaderSize: 16 * 1024,
@@ -60,7 +62,11 @@ export async function buildApp(services: Services): Promise<App> {
     loggerInstance: services.logger as FastifyBaseLogger,
     logController: new RequestLog(),
     genReqId: requestIdOf,
-    http: { maxHeaderSize: LIMITS.maxHeaderSize, headersTimeout: LIMITS.headersTimeout },
+    http: {
+      maxHeaderSize: LIMITS.maxHeaderSize,
+      headersTimeout: LIMITS.headersTimeout,
+      connectionsCheckingInterval: LIMITS.connectionsCheckingInterval,
+    },
     requestTimeout: services.config.UPLOAD_TIMEOUT_MS + LIMITS.requestTimeoutMargin,
     keepAliveTimeout: LIMITS.keepAliveTimeout,
     bodyLimit: LIMITS.bodyLimit,
