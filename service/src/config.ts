@@ -3,6 +3,7 @@ import { type Static, type TObject, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { defaultCacheDir, defaultModelsDir } from '../../models/folders.ts';
 import { AppError } from './domain/errors.ts';
+import { isLoopbackName } from './domain/host-names.ts';
 
 const integer = (minimum: number, maximum: number, fallback: number, description: string) =>
   Type.Integer({ minimum, maximum, default: fallback, description });
@@ -12,6 +13,9 @@ const optionalString = (description: string, pattern?: string) =>
 
 const oneOf = <const T extends readonly string[]>(values: T, fallback: T[number], description: string) =>
   Type.Unsafe<T[number]>({ type: 'string', enum: [...values], default: fallback, description });
+
+const HOST_NAME = '(\\*|[A-Za-z0-9][A-Za-z0-9._-]{0,252}|\\[[0-9A-Fa-f:.]{2,45}\\])';
+const ORIGIN = 'https?://([A-Za-z0-9][A-Za-z0-9._-]{0,252}|\\[[0-9A-Fa-f:.]{2,45}\\])(:[0-9]{1,5})?';
 
 /** Every setting, its bounds, its default and what it is for. README's table is checked against this schema. */
 export const configSchema = Type.Object({
@@ -142,6 +146,14 @@ export const configSchema = Type.Object({
     'comma-separated keys; when set, requests need one in x-api-key or as a bearer token',
   ),
   API_KEYS_SECRET_ARN: optionalString('secret of AWS Secrets Manager that holds API_KEYS'),
+  ALLOWED_HOSTS: optionalString(
+    'comma-separated host names, without port, that requests may be sent to, besides loopback names; *: any; default: none where HOST is a loopback address, else any',
+    `^${HOST_NAME}(,${HOST_NAME}){0,63}$`,
+  ),
+  CORS_ORIGINS: optionalString(
+    'comma-separated origins, such as https://app.example.com, whose pages may call the API from a browser; default: none',
+    `^${ORIGIN}(,${ORIGIN}){0,63}$`,
+  ),
   OTEL_EXPORTER_OTLP_ENDPOINT: optionalString(
     'collector that OpenTelemetry traces are sent to as OTLP/HTTP with JSON; tracing is off without it',
     '^https?://[^?#\\s]+$',
@@ -167,8 +179,14 @@ const MAX_FORM_BYTES = 2 * 1024 ** 3;
 type Parsed = Static<typeof configSchema>;
 
 /** The parsed, checked environment. */
-export interface Config extends Readonly<Omit<Parsed, 'API_KEYS'>> {
+export interface Config extends Readonly<Omit<Parsed, 'API_KEYS' | 'ALLOWED_HOSTS' | 'CORS_ORIGINS'>> {
   readonly API_KEYS: readonly string[];
+  /** Host names in lower case that requests may be sent to, besides loopback names; undefined: any. */
+  readonly allowedHosts: readonly string[] | undefined;
+  /** Origins as browsers write them: lower case, without default ports. */
+  readonly corsOrigins: readonly string[];
+  /** True if only this machine can reach the server. */
+  readonly isLoopback: boolean;
   /** CACHE_DIR, or its default. */
   readonly cacheDir: string;
   /** MODELS_DIR, or its default. */
@@ -213,6 +231,39 @@ function parseEnvironment<const S extends TObject>(schema: S, environment: NodeJ
   return candidate as Static<S>;
 }
 
+function allowedHostsOf(text: string | undefined, isLoopback: boolean): readonly string[] | undefined {
+  if (text === undefined) return isLoopback ? [] : undefined;
+  const hosts = text.toLowerCase().split(',');
+  return hosts.includes('*') ? undefined : hosts;
+}
+
+function originOf(text: string): string {
+  try {
+    return new URL(text).origin;
+  } catch (error) {
+    const message = `CORS_ORIGINS=${JSON.stringify(text)} is not an origin such as https://app.example.com`;
+    throw new AppError('INVALID_CONFIGURATION', message, {}, { cause: error });
+  }
+}
+
+/**
+ * Splits a list of API keys at its commas.
+ *
+ * @param source what the list comes from, for the message; its value is a secret
+ * @throws AppError INVALID_CONFIGURATION without any key: an empty list would let everybody in
+ */
+export function parseKeys(text: string, source: string): readonly string[] {
+  const keys = text.split(',').map((key) => key.trim());
+  const found = keys.filter((key) => key !== '');
+  if (found.length === 0) {
+    throw new AppError(
+      'INVALID_CONFIGURATION',
+      `${source} is set but holds no key; put at least one key into it, or unset it to serve without keys`,
+    );
+  }
+  return found;
+}
+
 /**
  * Parses and checks the environment; the only reader of process.env.
  *
@@ -227,7 +278,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
       }
     }
   }
-  const { API_KEYS, ...rest } = parsed;
+  const { API_KEYS, ALLOWED_HOSTS, CORS_ORIGINS, ...rest } = parsed;
+  const isLoopback = isLoopbackName(parsed.HOST);
   const listed = parsed.MODELS?.split(',') ?? [];
   const isNamed = environment.MODEL !== undefined && environment.MODEL !== '';
   const MODEL = isNamed ? parsed.MODEL : (listed[0] ?? parsed.MODEL);
@@ -235,10 +287,10 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     ...rest,
     MODEL,
     models: [...new Set([...(isNamed ? [MODEL] : []), ...listed])],
-    API_KEYS:
-      API_KEYS?.split(',')
-        .map((key) => key.trim())
-        .filter(Boolean) ?? [],
+    isLoopback,
+    allowedHosts: allowedHostsOf(ALLOWED_HOSTS, isLoopback),
+    corsOrigins: CORS_ORIGINS?.split(',').map(originOf) ?? [],
+    API_KEYS: API_KEYS === undefined ? [] : parseKeys(API_KEYS, 'API_KEYS'),
     cacheDir: parsed.CACHE_DIR ?? defaultCacheDir(environment.XDG_CACHE_HOME),
     modelsDir: parsed.MODELS_DIR ?? defaultModelsDir(),
     maxUploadBytes: parsed.MAX_IMAGE_BYTES,
@@ -258,6 +310,11 @@ export function loadServeConfig(environment: NodeJS.ProcessEnv = process.env): C
 }
 
 const NUMBERS = '^\\d+(,\\d+)*$';
+
+/** As loadConfig for AWS Lambda: no port is open, and API Gateway decides which host names lead here. */
+export function loadLambdaConfig(environment: NodeJS.ProcessEnv = process.env): Config {
+  return loadConfig({ ...environment, ALLOWED_HOSTS: environment.ALLOWED_HOSTS || '*' });
+}
 
 const workerSchema = Type.Object({
   JOB_URI: Type.String({

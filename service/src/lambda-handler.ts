@@ -1,5 +1,5 @@
 import awsLambdaFastify, { type LambdaResponse } from '@fastify/aws-lambda';
-import { loadConfig } from './config.ts';
+import { loadLambdaConfig } from './config.ts';
 import { buildApp } from './http/app.ts';
 import { createServices } from './services.ts';
 import { meterInvocations } from './telemetry/meter-invocations.ts';
@@ -17,7 +17,7 @@ const MAX_UPLOAD_BYTES = 4_400_000;
 /** What is not text travels as base64: API Gateway decodes it again. */
 const TEXT = /^(text\/|application\/(.+\+)?(json|yaml|javascript|x-ndjson)|image\/svg)/i;
 
-const config = loadConfig();
+const config = loadLambdaConfig();
 const services = await createServices({
   ...config,
   maxUploadBytes: Math.min(config.maxUploadBytes, MAX_UPLOAD_BYTES),

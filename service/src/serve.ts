@@ -7,10 +7,16 @@ import { dropWarmThread } from './inference/engines/start-thread.ts';
 import { createServices } from './services.ts';
 import { onShutdown } from './shutdown.ts';
 
-/** Listens on HOST and PORT until SIGTERM or SIGINT; says what to try once the model is ready. */
-async function serve(config: Config): Promise<void> {
+/**
+ * Listens on HOST and PORT until SIGTERM or SIGINT; says what to try once the model is ready.
+ *
+ * @param isPlatform true if a platform (SageMaker) decides who reaches the port
+ */
+async function serve(config: Config, { isPlatform = false } = {}): Promise<void> {
   const services = await createServices(config);
   const { logger, models } = services;
+  if (!isPlatform && !config.isLoopback && services.config.API_KEYS.length === 0)
+    logger.warn(openDoor(config));
   const app = await buildApp(services);
   onShutdown(logger, async () => {
     await app.close();
@@ -37,6 +43,9 @@ async function serve(config: Config): Promise<void> {
   }
 }
 
+const openDoor = ({ HOST }: Config) =>
+  `listening on ${HOST} without API keys: everyone who can reach this port can use the service; set API_KEYS`;
+
 function listenFailure({ code, message }: NodeJS.ErrnoException, { HOST, PORT }: Config): string {
   if (code === 'EADDRINUSE') return `port ${PORT} is in use; stop what uses it, or start with another PORT`;
   if (code === 'EACCES') return `port ${PORT} needs rights this user has not; start with a PORT above 1023`;
@@ -53,7 +62,7 @@ const [argument] = process.argv.slice(2);
 try {
   if (argument === '--help' || argument === '-h') process.stdout.write(helpText());
   // How SageMaker starts a container.
-  else if (argument === 'serve') await serve(loadServeConfig());
+  else if (argument === 'serve') await serve(loadServeConfig(), { isPlatform: true });
   else if (argument !== undefined) await fail(`unknown option ${argument}; --help names those there are`);
   else await serve(loadConfig());
 } catch (error) {

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { type Batch, createBatch } from './batch/batch.ts';
 import { createDrop } from './batch/drop.ts';
 import { createRetention } from './batch/retention.ts';
-import { type Config, workerEnvironment } from './config.ts';
+import { type Config, parseKeys, workerEnvironment } from './config.ts';
 import type { Models } from './domain/classifier.ts';
 import { createJobPrecision } from './inference/job-precision.ts';
 import { createModels } from './inference/models.ts';
@@ -131,9 +131,10 @@ const forWorker = (config: Config): Config => ({
 /** Where models whose files lie in a bucket are fetched from: the same kind of store as STORE. */
 const bucketOpener = (config: Config) => (uri: string) => openStore(uri, config.S3_ENDPOINT);
 
-/** Keys may lie in a secret instead of in the environment, where more people can read them. */
+/** Keys can be in a secret instead of in the environment, which more people can read. @throws AppError INVALID_CONFIGURATION */
 async function withSecrets(config: Config): Promise<Config> {
-  if (config.API_KEYS_SECRET_ARN === undefined) return config;
-  const keys = (await readSecret(config.API_KEYS_SECRET_ARN)).split(',').map((key) => key.trim());
-  return { ...config, API_KEYS: [...config.API_KEYS, ...keys.filter(Boolean)] };
+  const { API_KEYS_SECRET_ARN: arn } = config;
+  if (arn === undefined) return config;
+  const keys = parseKeys(await readSecret(arn), `the secret ${arn}`);
+  return { ...config, API_KEYS: [...config.API_KEYS, ...keys] };
 }

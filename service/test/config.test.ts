@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { loadConfig } from '../src/config.ts';
+import { loadConfig, loadLambdaConfig } from '../src/config.ts';
 
 describe('the configuration', () => {
   it('has a default for everything', () => {
@@ -34,6 +34,8 @@ describe('the configuration', () => {
     MODEL: '../secret',
     LOG_LEVEL: 'loud',
     S3_ENDPOINT: 'localhost:7070',
+    ALLOWED_HOSTS: 'http://example.com',
+    CORS_ORIGINS: 'https://example.com/path',
   };
   for (const [name, value] of Object.entries(wrong)) {
     it(`refuses ${name}=${value} with one line that names it`, () => {
@@ -48,6 +50,28 @@ describe('the configuration', () => {
       );
     });
   }
+
+  it('refuses API_KEYS that are set but hold no key, without printing them', () => {
+    for (const API_KEYS of [',', ' ', ' , ', ',,,', '\n', '\t,']) {
+      assert.throws(() => loadConfig({ API_KEYS }), {
+        code: 'INVALID_CONFIGURATION',
+        message: /^API_KEYS is set but holds no key; [^\n]+$/,
+      });
+    }
+    assert.deepEqual(loadConfig({ API_KEYS: ',one' }).API_KEYS, ['one']);
+  });
+
+  it('allows loopback names alone on loopback, any elsewhere and on Lambda', () => {
+    for (const HOST of ['127.0.0.1', 'localhost', '::1', '127.0.0.2']) {
+      assert.deepEqual(loadConfig({ HOST }).allowedHosts, [], HOST);
+    }
+    for (const HOST of ['0.0.0.0', '::', '192.168.0.7', '127.0.0.1.example.com']) {
+      assert.equal(loadConfig({ HOST }).allowedHosts, undefined, HOST);
+    }
+    assert.deepEqual(loadConfig({ HOST: '::', ALLOWED_HOSTS: 'A.example' }).allowedHosts, ['a.example']);
+    assert.equal(loadLambdaConfig({ ALLOWED_HOSTS: '' }).allowedHosts, undefined);
+    assert.deepEqual(loadLambdaConfig({ ALLOWED_HOSTS: 'a.example' }).allowedHosts, ['a.example']);
+  });
 
   it('says what JOBS=aws-batch lacks', () => {
     assert.throws(() => loadConfig({ JOBS: 'aws-batch' }), { message: /^JOB_QUEUE_ARN is not set/ });

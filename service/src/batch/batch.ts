@@ -46,6 +46,8 @@ export interface Batch {
    * @throws AppError INVALID_REQUEST without any input (nothing is left behind), CONFLICT when the id stands for another request
    */
   submit(request: BatchRequest): Promise<JobStatus>;
+  /** What a job was asked to classify. @throws AppError JOB_NOT_FOUND */
+  source(jobId: string): Promise<JobSource>;
   /** @throws AppError JOB_NOT_FOUND */
   status(jobId: string): Promise<JobStatus>;
   /** Runs what is left of a job that has FAILED; does nothing for any other. @throws AppError JOB_NOT_FOUND, STORE_UNAVAILABLE, QUEUE_UNAVAILABLE */
@@ -167,6 +169,8 @@ export function createBatch(options: BatchOptions): Batch {
       return (await findStatus(objects, queue, job)).status;
     },
 
+    source: async (jobId) => (await readJob(objects, jobId)).source,
+
     status: look,
 
     retry: async (jobId) => start(await readJob(objects, jobId)),
@@ -234,12 +238,12 @@ export function createBatch(options: BatchOptions): Batch {
 }
 
 function isSameRequest(a: Job, b: Job): boolean {
-  const essence = ({ model, topK, source }: Job) =>
-    // Etags may have moved on since; the keys are what was asked.
-    JSON.stringify([
-      model,
-      topK,
-      source.kind === 'prefix' ? source.prefix : source.objects.map(({ key }) => key),
-    ]);
+  const essence = ({ model, topK, source }: Job) => JSON.stringify([model, topK, essenceOf(source)]);
   return essence(a) === essence(b);
+}
+
+/** The files of a form, whichever folder they are in; a prefix; or keys, whose etags may have changed since. */
+function essenceOf(source: JobSource): unknown {
+  if (source.kind === 'objects') return source.objects.map(({ key }) => key);
+  return source.digest === undefined ? source.prefix : { digest: source.digest };
 }

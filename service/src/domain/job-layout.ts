@@ -18,7 +18,8 @@ export function jobLayout(jobId: string) {
     submitted: `${root}submitted.json`,
     cancelled: `${root}cancelled.json`,
     summary: `${root}summary.json`,
-    uploads: `${root}uploads/`,
+    /** Folder of the files of one request; `request` is 16 hexadecimal digits. */
+    upload: (request: string) => `${root}uploads/${request}/`,
     results: `${root}results/`,
     shardMarkers: `${root}done/`,
     chunkMarkers: `${root}chunks/`,

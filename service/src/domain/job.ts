@@ -24,7 +24,12 @@ const jobId = Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$' });
 
 /** Where a job's inputs come from. */
 export const jobSourceSchema = Type.Union([
-  Type.Object({ kind: Type.Literal('prefix'), prefix: Type.String() }),
+  Type.Object({
+    kind: Type.Literal('prefix'),
+    prefix: Type.String(),
+    /** SHA-256 of the files of a form, names included: what a request that is sent again is compared by. */
+    digest: Type.Optional(Type.String()),
+  }),
   Type.Object({
     kind: Type.Literal('objects'),
     /** Sorted by key, each key once. `etag` and `size` where the event told them. */

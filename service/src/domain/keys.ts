@@ -5,8 +5,8 @@ export const INPUT_PREFIX = 'input/';
 export const OUTPUT_PREFIX = 'output/';
 /** S3's limit for a key, in bytes of UTF-8. */
 export const MAX_KEY_BYTES = 1024;
-/** Where a multipart submission keeps its files: `jobs/<jobId>/uploads/<name>`, out of sight of the drop. */
-const UPLOAD = /^jobs\/([A-Za-z0-9_-]{1,128})\/uploads\/(.+)$/s;
+/** Where a form keeps its files: `jobs/<jobId>/uploads/<request>/<name>`, out of sight of the drop. */
+const UPLOAD = /^jobs\/([A-Za-z0-9_-]{1,128})\/uploads\/[0-9a-f]{16}\/(.+)$/s;
 
 /**
  * Compares keys as S3 orders them: by the bytes of their UTF-8. (JavaScript's `<` compares UTF-16 units, which puts
@@ -72,7 +72,7 @@ function shorten(text: string): string {
 
 /**
  * Where the result of one input goes: `input/a/b.jpg` -> `output/a/b.jpg.json`; an uploaded file's result stays
- * with its job (`jobs/<id>/uploads/b.jpg` -> `jobs/<id>/outputs/b.jpg.json`). Undefined for any other key, and when
+ * with its job (`jobs/<id>/uploads/<request>/b.jpg` -> `jobs/<id>/outputs/b.jpg.json`). Undefined for any other key, and when
  * the result's key would be longer than a key can be (the row in the job's results is then the only place).
  */
 export function outputKey(inputKey: string): string | undefined {

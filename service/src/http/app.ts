@@ -13,9 +13,11 @@ import { bodyMemoryPlugin } from './plugins/body-memory.ts';
 import { bodyTimePlugin } from './plugins/body-time.ts';
 import { bodyTypesPlugin } from './plugins/body-types.ts';
 import { documentPlugin } from './plugins/document.ts';
+import { hostsPlugin } from './plugins/hosts.ts';
 import { lifecyclePlugin } from './plugins/lifecycle.ts';
 import { metricsPlugin } from './plugins/metrics.ts';
 import { notFoundPlugin } from './plugins/not-found.ts';
+import { originsPlugin } from './plugins/origins.ts';
 import { securityPlugin } from './plugins/security.ts';
 import { tracingPlugin } from './plugins/tracing.ts';
 import { requestIdOf } from './request-id.ts';
@@ -41,6 +43,8 @@ const LIMITS = {
   /** Beyond what plugins/body-time.ts allows an upload: Node's own bound, for what it should miss. */
   requestTimeoutMargin: 60_000,
   headersTimeout: 15_000,
+  /** How often Node looks for headers that are late; its default of 30 s would triple the time that they may take. */
+  connectionsCheckingInterval: 5_000,
   /** Longer than the 60 s after which AWS load balancers drop an idle connection, so that they do it first. */
   keepAliveTimeout: 65_000,
   maxHeaderSize: 16 * 1024,
@@ -59,7 +63,11 @@ export async function buildApp(services: Services): Promise<App> {
     loggerInstance: services.logger as FastifyBaseLogger,
     logController: new RequestLog(),
     genReqId: requestIdOf,
-    http: { maxHeaderSize: LIMITS.maxHeaderSize, headersTimeout: LIMITS.headersTimeout },
+    http: {
+      maxHeaderSize: LIMITS.maxHeaderSize,
+      headersTimeout: LIMITS.headersTimeout,
+      connectionsCheckingInterval: LIMITS.connectionsCheckingInterval,
+    },
     requestTimeout: services.config.UPLOAD_TIMEOUT_MS + LIMITS.requestTimeoutMargin,
     keepAliveTimeout: LIMITS.keepAliveTimeout,
     bodyLimit: LIMITS.bodyLimit,
@@ -95,7 +103,11 @@ export async function buildApp(services: Services): Promise<App> {
   await app.register(metricsPlugin, { metrics });
   await app.register(tracingPlugin, { tracing });
   await app.register(securityPlugin);
-  await app.register(authPlugin, { keys: services.config.API_KEYS });
+  const { API_KEYS: keys, allowedHosts, corsOrigins } = services.config;
+  await app.register(hostsPlugin, { allowed: allowedHosts });
+  // Before the keys: a preflight has none.
+  await app.register(originsPlugin, { origins: corsOrigins, needsKey: keys.length > 0 });
+  await app.register(authPlugin, { keys });
   const { REQUEST_TIMEOUT_MS: requestMs, UPLOAD_TIMEOUT_MS: uploadMs } = services.config;
   await app.register(bodyTimePlugin, {
     requestMs,

@@ -1,10 +1,11 @@
+import { createHash, randomBytes } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import { Value } from 'typebox/value';
 import { jobIdFor } from '../batch/batch.ts';
 import type { Config } from '../config.ts';
-import { AppError, isAppError } from '../domain/errors.ts';
+import { AppError } from '../domain/errors.ts';
 import { jobLayout } from '../domain/job-layout.ts';
-import { checkKey } from '../domain/keys.ts';
+import { checkKey, compareKeys } from '../domain/keys.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { BatchFormFields } from './batch-schemas.ts';
 
@@ -12,15 +13,18 @@ export const MAX_FILES = 1_000;
 
 export interface UploadedBatch extends BatchFormFields {
   readonly jobId: string;
-  /** Where the files lie now. */
+  /** Where the files are: a folder of this request alone. */
   readonly prefix: string;
-  /** Removes the files: for a job that could not be made. */
+  /** SHA-256 of the names and the content of the files; the same for a form that is sent again. */
+  readonly digest: string;
+  /** Removes the files of this request, and those of no other: for a job that does not use them. */
   discard(): Promise<void>;
 }
 
 /**
  * Stores the files of a form one by one, outside `input/` so that the drop does not see them a second time.
- * A form that cannot be taken leaves nothing behind.
+ * Each request has a folder of its own: a retry with the same idempotencyKey must not depend on files that the first
+ * attempt, which may still be running, deletes when it fails. A form that is refused leaves nothing behind.
  *
  * @param check the options, before the first file is stored
  * @throws AppError INVALID_REQUEST, IMAGE_TOO_LARGE, PAYLOAD_TOO_LARGE, STORE_UNAVAILABLE
@@ -32,13 +36,12 @@ export async function storeBatchForm(
   check: (fields: BatchFormFields) => void,
 ): Promise<UploadedBatch> {
   const texts: Record<string, string> = {};
-  const taken = new Set<string>();
-  /** What this request wrote, and not an earlier one under the same idempotency key. */
-  const stored = new Set<string>();
+  /** SHA-256 of each stored file, by its key. */
+  const stored = new Map<string, Buffer>();
   let job: { fields: BatchFormFields; jobId: string; prefix: string } | undefined;
   let bytes = 0;
   const discard = async () => {
-    for (const key of stored) await objects.delete(key);
+    for (const key of stored.keys()) await objects.delete(key);
   };
   try {
     const limits = {
@@ -65,9 +68,10 @@ export async function storeBatchForm(
           `the form has more than ${maxFormBytes} bytes of images; send fewer at a time, or put the files into the store and name a prefix`,
         );
       }
-      const key = freeKey(job.prefix, part.filename, taken);
-      taken.add(key);
-      if (await putIfAbsent(objects, key, body)) stored.add(key);
+      const key = freeKey(job.prefix, part.filename, stored);
+      // Before the write, so that a write whose answer is lost is discarded as well.
+      stored.set(key, createHash('sha256').update(body).digest());
+      await objects.put(key, body);
     }
   } catch (error) {
     await discard();
@@ -78,18 +82,21 @@ export async function storeBatchForm(
     throw new AppError('INVALID_REQUEST', 'The multipart form is cut off or malformed', {}, { cause: error });
   }
   if (!job) throw invalid('the form has no file part; send at least one image');
-  return { ...job.fields, jobId: job.jobId, prefix: job.prefix, discard };
+  const { fields, jobId, prefix } = job;
+  return { ...fields, jobId, prefix, digest: digestOf(prefix, stored), discard };
 }
 
-/** False when it is there: the same form was sent before, under the same idempotency key. */
-async function putIfAbsent(objects: ObjectStore, key: string, body: Buffer): Promise<boolean> {
-  try {
-    await objects.put(key, body, { ifAbsent: true });
-    return true;
-  } catch (error) {
-    if (isAppError(error, 'CONFLICT')) return false;
-    throw error;
+function digestOf(prefix: string, stored: ReadonlyMap<string, Buffer>): string {
+  const hash = createHash('sha256');
+  for (const [key, content] of [...stored].sort(([a], [b]) => compareKeys(a, b))) {
+    // The length separates the name from what follows it.
+    const name = key.slice(prefix.length);
+    hash
+      .update(`${Buffer.byteLength(name)}:`)
+      .update(name)
+      .update(content);
   }
+  return hash.digest('hex');
 }
 
 function openJob(texts: Readonly<Record<string, string>>, check: (fields: BatchFormFields) => void) {
@@ -103,11 +110,11 @@ function openJob(texts: Readonly<Record<string, string>>, check: (fields: BatchF
   const checked = fields as BatchFormFields;
   check(checked);
   const jobId = jobIdFor(checked.idempotencyKey);
-  return { fields: checked, jobId, prefix: jobLayout(jobId).uploads };
+  return { fields: checked, jobId, prefix: jobLayout(jobId).upload(randomBytes(8).toString('hex')) };
 }
 
 /** Files of one path are told apart by a number before the name: `cats/a.jpg`, `cats/2-a.jpg`. */
-function freeKey(prefix: string, filename: string | undefined, taken: ReadonlySet<string>): string {
+function freeKey(prefix: string, filename: string | undefined, taken: ReadonlyMap<string, unknown>): string {
   const path = pathOf(filename ?? '');
   const at = path.lastIndexOf('/') + 1;
   for (let n = 1; ; n++) {

@@ -19,7 +19,8 @@ const options = {
     Type.String({
       minLength: 1,
       maxLength: 256,
-      description: 'The same key stands for the same job: a request that is sent again makes no second one',
+      description:
+        'A request that is sent again with the same key makes no second job; another request, or other files, with that key get 409',
     }),
   ),
 };

@@ -149,10 +149,17 @@ export const MODEL_PROBLEMS = [
   'STORE_UNAVAILABLE',
 ] as const;
 
+const PROBLEMS_OF_EVERY_ROUTE = [
+  'INVALID_REQUEST',
+  'HOST_NOT_ALLOWED',
+  'ORIGIN_NOT_ALLOWED',
+  'INTERNAL',
+] as const;
+
 /** Response schemas, by status, of the problems a route can answer with, besides those that any route can. */
 export function problems(...codes: readonly (typeof ERROR_CODES)[number][]): Record<number, ProblemResponse> {
   const byStatus = new Map<number, string[]>();
-  for (const code of new Set([...codes, 'INVALID_REQUEST' as const, 'INTERNAL' as const])) {
+  for (const code of new Set([...codes, ...PROBLEMS_OF_EVERY_ROUTE])) {
     byStatus.set(STATUS_OF[code], [...(byStatus.get(STATUS_OF[code]) ?? []), code]);
   }
   return Object.fromEntries(

@@ -4,6 +4,8 @@ import type { ErrorCode } from '../domain/errors.ts';
 export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   INVALID_REQUEST: 400,
   UNAUTHORIZED: 401,
+  HOST_NOT_ALLOWED: 403,
+  ORIGIN_NOT_ALLOWED: 403,
   NOT_FOUND: 404,
   MODEL_NOT_FOUND: 404,
   JOB_NOT_FOUND: 404,

@@ -23,8 +23,8 @@ export async function* rowsOf(jobs, signal) {
   }
 }
 
-/** "jobs/<id>/uploads/cat.jpg" and "input/cat.jpg" are both "cat.jpg" to whoever sent it. */
-export const fileOf = (key) => key.replace(/^jobs\/[^/]+\/uploads\/|^input\//, '');
+/** "jobs/<id>/uploads/<request>/cat.jpg" and "input/cat.jpg" are both "cat.jpg" to whoever sent it. */
+export const fileOf = (key) => key.replace(/^jobs\/[^/]+\/uploads\/[0-9a-f]{16}\/|^input\//, '');
 
 /** All rows as a file. @param {'csv' | 'jsonl'} kind */
 export async function download(jobs, kind, signal) {

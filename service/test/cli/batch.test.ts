@@ -60,7 +60,9 @@ describe('batch, against a real server with real workers', () => {
     assert.equal(run.status, 0, run.stderr);
     const jobId = jsonLines(run.stdout).at(-1)?.jobId as unknown as string;
     const rows = jsonLines((await runCli(['batch', 'results', jobId], { env })).stdout);
-    const keys = rows.map(({ key }) => (key as unknown as string).replace(/^jobs\/[^/]+\/uploads\//, ''));
+    const keys = rows.map(({ key }) =>
+      (key as unknown as string).replace(/^jobs\/[^/]+\/uploads\/[0-9a-f]{16}\//, ''),
+    );
     assert.deepEqual(keys.sort(), ['one/same.png', 'same.png', 'twins/one/same.png', 'twins/two/same.png']);
   });
 

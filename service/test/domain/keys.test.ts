@@ -56,7 +56,7 @@ test('an input and its output name each other, except where the name would be to
   for (const key of ['input/a.jpg', 'input/a/b c\n+%.png', 'input/../x', 'input/a.json']) {
     assert.equal(inputOfOutput(outputKey(key) ?? ''), key);
   }
-  assert.equal(outputKey('jobs/r-1/uploads/a/b.jpg'), 'jobs/r-1/outputs/a/b.jpg.json');
+  assert.equal(outputKey('jobs/r-1/uploads/0123456789abcdef/a/b.jpg'), 'jobs/r-1/outputs/a/b.jpg.json');
   assert.equal(outputKey('jobs/r-1/job.json'), undefined);
   assert.equal(outputKey(`input/${'x'.repeat(1018)}`), undefined);
 });

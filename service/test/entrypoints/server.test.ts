@@ -52,6 +52,19 @@ describe('the server as a process', () => {
     assert.match(server.stderr(), /^ml-serverless: unknown option --port[^\n]+\n$/);
   });
 
+  test('a server that others can reach warns at the start if it has no keys', {
+    skip: real.missing,
+  }, async () => {
+    const open = start({ HOST: '0.0.0.0' });
+    await open.url;
+    assert.match(open.stdout(), /"level":"warn"[^\n]*without API keys/);
+    for (const env of [{ HOST: '0.0.0.0', API_KEYS: 'key' }, {}]) {
+      const server = start(env);
+      await server.url;
+      assert.doesNotMatch(server.stdout(), /without API keys/);
+    }
+  });
+
   test('a model that is not there stops the start with one line', async () => {
     const server = start({ MODEL: 'no-such-model' });
     assert.equal((await server.exit).code, 1);

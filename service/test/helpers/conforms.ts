@@ -12,7 +12,7 @@ interface Operation {
 }
 
 /** Statuses that any path can answer with before a route is found. */
-const ROUTELESS = [400, 404, 405];
+const ROUTELESS = [400, 403, 404, 405];
 
 /**
  * Checks that an answer is one the OpenAPI document promises: its status, its content type, its shape (and not a

@@ -71,7 +71,7 @@ describe('a busy, broken or absent model', () => {
       await until(() => patient.inferred + patient.queueDepth === 4);
       const gone = once(other.app.server, 'connection').then(([socket]) => once(socket as Socket, 'close'));
       const socket = connect(other.port, '127.0.0.1');
-      const head = `POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: image/jpeg\r\nContent-Length: ${image.length}\r\n\r\n`;
+      const head = `POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nContent-Length: ${image.length}\r\n\r\n`;
       socket.write(Buffer.concat([Buffer.from(head), image]));
       await until(() => patient.inferred + patient.queueDepth === 5);
       assert.ok(patient.inferred < 4, 'the engine takes all at once: nothing waits');

@@ -186,7 +186,7 @@ describe('POST /predict refuses what is not one readable image, with a 4xx probl
     await assert.rejects(
       new Promise((_resolve, reject) => {
         const head =
-          'POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 5000\r\n\r\n';
+          'POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 5000\r\n\r\n';
         import('node:net').then(({ connect }) => {
           const socket = connect(server.port, '127.0.0.1', () => {
             socket.write(
@@ -208,7 +208,7 @@ describe('POST /predict refuses what is not one readable image, with a 4xx probl
   test('a Content-Length that is not true is answered, and the connection ends', async () => {
     const answer = await rawRequest(
       server.port,
-      'POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: image/png\r\nContent-Length: x\r\n\r\n',
+      'POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: x\r\n\r\n',
     );
     assert.equal(answer.status, 400);
     assert.equal(JSON.parse(answer.body).code, 'INVALID_REQUEST');

@@ -72,7 +72,7 @@ describe('bodies that arrive slowly', () => {
       }),
     );
     socket.write(
-      `POST ${path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}\r\n\r\n`,
+      `POST ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}\r\n\r\n`,
     );
     for (let at = 0; at < until && !isClosed && (deaf || text === ''); at += pace) {
       socket.write(body.subarray(at, Math.min(at + pace, until)));
@@ -173,7 +173,7 @@ describe('bodies that arrive slowly', () => {
       const socket = connect(server.port, '127.0.0.1');
       socket.on('error', () => {});
       socket.write(
-        'POST /batch HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 5000\r\n\r\n--b\r\n',
+        'POST /batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 5000\r\n\r\n--b\r\n',
       );
       return socket;
     });

@@ -22,6 +22,12 @@ const UPLOAD_BYTES = 512 * 1024 * 1024;
 const LEAST_UPLOADS = 4;
 const MOST_UPLOADS = 64;
 
+/** Bodies that may arrive at once for as long as they may take. Beyond it, the oldest ones make room for other clients. */
+const MAX_ARRIVING = 1024;
+/** How long a body may take when more than MAX_ARRIVING arrive, in milliseconds. */
+const CROWDED_MS = 5_000;
+const CROWD_CHECK_MS = 1_000;
+
 /**
  * Bounds the time that a body takes to arrive. Node has one bound for all requests; here a form of many files may take long on a
  * slow line, as long as it gets on, and everything else must be there soon.
@@ -31,6 +37,8 @@ export const bodyTimePlugin = fp<BodyTimes>(
     const room = Math.floor(UPLOAD_BYTES / maxFileBytes);
     const maxUploads = Math.min(MOST_UPLOADS, Math.max(LEAST_UPLOADS, room));
     let uploads = 0;
+    /** Oldest first. */
+    const arriving = new Set<Arrival>();
     const expired = new WeakSet<FastifyRequest>();
 
     /** Answers 408 and ends the connection; what still comes is thrown away. */
@@ -55,10 +63,20 @@ export const bodyTimePlugin = fp<BodyTimes>(
       raw.resume();
     }
 
+    // Connections are bounded: without this, that many stalled bodies would keep everybody else out for `requestMs`.
+    const crowdTimer = setInterval(() => {
+      for (const arrival of overdue(arriving, Date.now())) arrival.expire();
+    }, CROWD_CHECK_MS).unref();
+    app.addHook('onClose', async () => clearInterval(crowdTimer));
+
     app.addHook('onRequest', async (request, reply) => {
       const { raw } = request;
       // Injected requests (AWS Lambda) are there as a whole, and so are those without a body.
       if (raw.complete !== false || !hasBody(request)) return;
+      const arrival = { since: Date.now(), expire: () => expire(request, reply) };
+      arriving.add(arrival);
+      // 'close' comes once the answer is sent; a body that is complete no longer counts.
+      for (const event of ['end', 'close']) raw.once(event, () => arriving.delete(arrival));
       if (!isUpload(request)) {
         const timer = later(requestMs, () => expire(request, reply));
         raw.once('close', () => clearTimeout(timer));
@@ -84,6 +102,18 @@ export const bodyTimePlugin = fp<BodyTimes>(
   },
   { name: 'body-time' },
 );
+
+interface Arrival {
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  readonly expire: () => void;
+}
+
+/** The oldest of the arrivals beyond MAX_ARRIVING, as far as they have had CROWDED_MS. */
+function overdue(arriving: ReadonlySet<Arrival>, now: number): readonly Arrival[] {
+  const excess = Math.max(0, arriving.size - MAX_ARRIVING);
+  return [...arriving].slice(0, excess).filter(({ since }) => now - since > CROWDED_MS);
+}
 
 /** True when a body follows the headers. */
 export const hasBody = ({ headers }: FastifyRequest) =>

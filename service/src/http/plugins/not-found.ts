@@ -19,6 +19,8 @@ export const notFoundPlugin = fp(
   async (app) => {
     const routes = new Map<string, { readonly pattern: RegExp; readonly methods: Set<string> }>();
     app.addHook('onRoute', ({ url, method }) => {
+      // The route for every preflight (@fastify/cors) makes no path known.
+      if (url === '*' || url === '/*') return;
       const route = routes.get(url) ?? { pattern: patternOf(url), methods: new Set<string>() };
       for (const name of [method].flat()) route.methods.add(name);
       routes.set(url, route);

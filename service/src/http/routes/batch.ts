@@ -162,13 +162,17 @@ async function submit(request: FastifyRequest, services: Services): Promise<JobS
   const ask = { origin: 'request' } as const;
   if (request.isMultipart()) {
     const form = await storeBatchForm(request, objects, config, ({ model }) => checkModel(models, model));
-    const { jobId, prefix, topK = DEFAULT_TOP_K, model = models.defaultName } = form;
+    const { jobId, prefix, digest, topK = DEFAULT_TOP_K, model = models.defaultName } = form;
+    const source = { kind: 'prefix', prefix, digest } as const;
+    let status: JobStatus;
     try {
-      return await batch.submit({ ...ask, jobId, source: { kind: 'prefix', prefix }, topK, model });
+      status = await batch.submit({ ...ask, jobId, source, topK, model });
     } catch (error) {
       if (isAppError(error, 'INVALID_REQUEST', 'CONFLICT')) await form.discard();
       throw error;
     }
+    if (form.idempotencyKey !== undefined && !(await usesFiles(batch, jobId, prefix))) await form.discard();
+    return status;
   }
   const body = request.body as BatchRequestBody | Buffer | undefined | null;
   if (Buffer.isBuffer(body)) {
@@ -179,6 +183,12 @@ async function submit(request: FastifyRequest, services: Services): Promise<JobS
   const { topK = DEFAULT_TOP_K, model = models.defaultName, idempotencyKey } = body;
   const source = sourceOf(body, objects.uri);
   return batch.submit({ ...ask, jobId: jobIdFor(idempotencyKey), source, topK, model });
+}
+
+/** False if an earlier request with the same idempotencyKey made the job, of the same files in another folder. */
+async function usesFiles(batch: Batch, jobId: string, prefix: string): Promise<boolean> {
+  const source = await batch.source(jobId);
+  return source.kind === 'prefix' && source.prefix === prefix;
 }
 
 function sourceOf({ prefix, objects }: BatchRequestBody, storeUri: string): JobSource {

@@ -27,7 +27,7 @@ const readiness = {
 
 /** Probes for load balancers and containers; they need no key and are logged at debug level only. */
 export function healthRoutes(app: App, { models }: Services): void {
-  const config = { public: true, quiet: true };
+  const config = { public: true, quiet: true, anyHost: true };
   app.get(
     '/health/live',
     {

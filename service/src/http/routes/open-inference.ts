@@ -50,7 +50,7 @@ export function openInferenceRoutes(app: App, services: Services): void {
     app.get(
       url,
       {
-        config: { openInference: true, public: isPublic, quiet: isPublic },
+        config: { openInference: true, public: isPublic, quiet: isPublic, anyHost: isPublic },
         schema: {
           operationId,
           summary,

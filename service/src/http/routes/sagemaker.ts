@@ -30,7 +30,7 @@ export function sagemakerRoutes(app: App, services: Services): void {
   app.get(
     '/ping',
     {
-      config: { public: true, quiet: true },
+      config: { public: true, quiet: true, anyHost: true },
       schema: {
         operationId: 'ping',
         summary: 'Can it answer? (SageMaker)',
