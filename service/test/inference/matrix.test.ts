@@ -10,6 +10,7 @@ import { describeCpu, ISA_LEVELS, type Isa, readCpu, variantsOf } from '../../..
 import { modelFolders } from '../../../models/folders.ts';
 import { readManifest } from '../../../models/manifest.ts';
 import { loadConfig } from '../../src/config.ts';
+import type { RuntimeSpec } from '../../src/inference/engines/runtime.ts';
 import { loadAddon } from '../../src/inference/engines/tensorflow-compiled.ts';
 import { findNodeVersions, NODE_MISSING } from '../helpers/node-versions.ts';
 
@@ -43,23 +44,40 @@ function variantsAt({ env }: Level): Variant[] {
   return PRECISIONS.flatMap((precision) => variantsOf(cpu, precision));
 }
 
-const folders = modelFolders(loadConfig().cacheDir, await readManifest(MODEL));
+const manifest = await readManifest(MODEL);
+const folders = modelFolders(loadConfig().cacheDir, manifest);
 
-/** Runs one variant in its own process. @returns undefined, or what is wrong in one line */
-function run(node: string, { env }: Level, variant: Variant): Promise<string | undefined> {
+/** Runs `args` in a process of its own. @returns undefined, or what is wrong in one line */
+function run(node: string, args: readonly string[], env: Level['env'] = {}): Promise<string | undefined> {
   return new Promise((done) => {
-    execFile(
-      node,
-      [PROGRAM, folders.compiled(variant), MODEL],
-      { env: { ...clean, TF_CPP_MIN_LOG_LEVEL: '2', ...env }, timeout: TIMEOUT_MS },
-      (error, _stdout, stderr) => {
-        if (!error) return done(undefined);
-        const end = error.signal ? `signal ${error.signal}` : `exit status ${error.code}`;
-        done(`${variant}: ${end}: ${stderr.trim().split('\n').at(-1)}`);
-      },
-    );
+    const options = { env: { ...clean, TF_CPP_MIN_LOG_LEVEL: '2', ...env }, timeout: TIMEOUT_MS };
+    execFile(node, args, options, (error, _stdout, stderr) => {
+      if (!error) return done(undefined);
+      const end = error.signal ? `signal ${error.signal}` : `exit status ${error.code}`;
+      const lines = stderr.trim().split('\n');
+      done(`${end}: ${lines.find((line) => /^(error|\w*Error):/.test(line)) ?? lines.at(-1)}`);
+    });
   });
 }
+
+/** Opens the model as it was published, with all of tfjs-node, which calls functions that Node 23 removed. */
+const LAYERS_MODEL = `
+  const { openTensorFlow } = await import(process.argv[1]);
+  const { infer } = await openTensorFlow(JSON.parse(process.argv[2]));
+  const shares = await infer(new Uint8Array(224 * 224 * 3).fill(100), 1);
+  const sum = shares.reduce((total, share) => total + share, 0);
+  if (shares.length !== 1000 || Math.abs(sum - 1) > 1e-3) throw new Error('the shares sum to ' + sum);
+  process.exit();
+`;
+const layersModel: RuntimeSpec = {
+  engine: 'tensorflow',
+  format: 'tfjs-layers',
+  path: join(folders.source, manifest.entry),
+  inputShape: [224, 224, 3],
+  classes: 1000,
+  warmUp: [1],
+  ...(manifest.task === 'image-classification' ? { image: manifest.input } : {}),
+};
 
 function findMissing(): string | false {
   try {
@@ -79,13 +97,19 @@ for (const { major, program, isRunning } of findNodeVersions()) {
       const variants = variantsAt(level);
       it(`runs ${variants.join(', ')} at ${level.name}`, { skip }, async () => {
         assert.ok(variants.length > 0, `${level.name} has a variant`);
-        const faults: (string | undefined)[] = [];
-        for (const variant of variants) faults.push(await run(program as string, level, variant));
-        assert.deepEqual(
-          faults.filter((fault) => fault !== undefined),
-          [],
-        );
+        const faults: string[] = [];
+        for (const variant of variants) {
+          const fault = await run(program as string, [PROGRAM, folders.compiled(variant), MODEL], level.env);
+          if (fault !== undefined) faults.push(`${variant}: ${fault}`);
+        }
+        assert.deepEqual(faults, []);
       });
     }
+
+    it('opens the published layers model', { skip }, async () => {
+      const source = new URL('../../src/inference/engines/tensorflow.js', import.meta.url).href;
+      const script = ['--input-type=module', '-e', LAYERS_MODEL, source, JSON.stringify(layersModel)];
+      assert.equal(await run(program as string, script), undefined);
+    });
   });
 }
