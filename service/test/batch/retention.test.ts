@@ -33,7 +33,7 @@ const ask = { origin: 'request', model: 'tiny', topK: 2 } as const;
 
 /** A job of one file that a form brought. */
 async function submitUpload(batch: Batch, objects: Awaited<ReturnType<typeof tempStore>>, jobId: string) {
-  const { uploads } = jobLayout(jobId);
+  const uploads = jobLayout(jobId).upload('form');
   await objects.put(`${uploads}a.png`, await picture(1));
   await batch.submit({ ...ask, jobId, source: { kind: 'prefix', prefix: uploads } });
 }
@@ -93,12 +93,15 @@ test('files of a form that no job took are removed after two days, those of jobs
   try {
     const batch = tempBatch(objects, idleQueue());
     await submitUpload(batch, objects, 'b-job');
-    for (const jobId of ['a-cut', 'c-cut']) await objects.put(`${jobLayout(jobId).uploads}cats/x.png`, 'x');
+    for (const jobId of ['a-cut', 'c-cut'])
+      await objects.put(`${jobLayout(jobId).upload('form')}cats/x.png`, 'x');
     const retention = createRetention({ objects, batch, logger, days: 0 });
     assert.deepEqual(await retention.sweep(inDays(1.9)), { jobs: 0, uploads: 0 });
     assert.deepEqual(await retention.sweep(inDays(2.1)), { jobs: 0, uploads: 2 });
     assert.deepEqual(await foldersOf(objects.folder), ['b-job']);
-    assert.ok((await contentOf(objects, jobLayout('b-job').uploads)).has('jobs/b-job/uploads/a.png'));
+    assert.ok(
+      (await contentOf(objects, jobLayout('b-job').upload('form'))).has('jobs/b-job/uploads/form/a.png'),
+    );
   } finally {
     await objects.close();
   }
