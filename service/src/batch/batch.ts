@@ -1,6 +1,13 @@
 import pLimit from 'p-limit';
 import { AppError, isAppError } from '../domain/errors.ts';
-import { cancelledSchema, type Job, type JobSource, submittedSchema, summarySchema } from '../domain/job.ts';
+import {
+  cancelledSchema,
+  type Job,
+  type JobSource,
+  planSchema,
+  submittedSchema,
+  summarySchema,
+} from '../domain/job.ts';
 import { derivedJobId, freshJobId } from '../domain/job-id.ts';
 import { jobLayout } from '../domain/job-layout.ts';
 import type { JobQueue } from '../jobs/job-queue.ts';
@@ -114,18 +121,23 @@ export function createBatch(options: BatchOptions): Batch {
     const job = await readJob(objects, jobId);
     const layout = jobLayout(jobId);
     const before = (await findStatus(objects, queue, job)).status;
-    if (before.finishedAt !== undefined) return before;
+    const hasEnded = before.finishedAt !== undefined;
+    if (hasEnded && before.next === undefined) return before;
+    // Before the look for the next part, which may be recorded at this moment: see `recordNextPart`.
     const cancelledAt = new Date().toISOString();
     await writeOnce(objects, layout.cancelled, cancelledSchema, { reason, cancelledAt });
-    const submitted = await readDocument(objects, layout.submitted, submittedSchema);
-    if (submitted) await queue.cancel(submitted.reference, reason);
-    if (before.next !== undefined) {
-      // The parts are one request: whoever cancels it means all of it. The next one may not be recorded yet.
-      await cancel(before.next, reason).catch((error: unknown) => {
+    if (!hasEnded) {
+      const submitted = await readDocument(objects, layout.submitted, submittedSchema);
+      if (submitted) await queue.cancel(submitted.reference, reason);
+    }
+    // The parts are one request, so all of them are cancelled.
+    const next = (await readDocument(objects, layout.plan, planSchema))?.next;
+    if (next !== undefined) {
+      await cancel(next, reason).catch((error: unknown) => {
         if (!isAppError(error, 'JOB_NOT_FOUND')) throw error;
       });
     }
-    return (await findStatus(objects, queue, job)).status;
+    return hasEnded ? before : (await findStatus(objects, queue, job)).status;
   }
 
   return {

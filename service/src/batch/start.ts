@@ -48,17 +48,33 @@ export async function startJob(first: Job, options: StartOptions): Promise<void>
       throw new AppError('INVALID_REQUEST', 'the job has no inputs: nothing is there under that prefix');
     }
     await submit(job, plan, options);
-    const next: Job | undefined = await nextPart(objects, job, plan);
-    job = next && (await recordJob(objects, next));
+    job = await recordNextPart(job, plan, objects);
   }
+}
+
+/**
+ * Records the next part, then looks for a cancellation of this one. `cancel` writes its document first and looks for
+ * the next part second, so at least one of the two sees the other.
+ */
+async function recordNextPart(job: Job, plan: Plan, objects: ObjectStore): Promise<Job | undefined> {
+  const next = await nextPart(objects, job, plan);
+  if (!next) return undefined;
+  const recorded = await recordJob(objects, next);
+  const cancelled = await readDocument(objects, jobLayout(job.jobId).cancelled, cancelledSchema);
+  if (!cancelled) return recorded;
+  await writeOnce(objects, jobLayout(next.jobId).cancelled, cancelledSchema, cancelled);
+  return undefined;
 }
 
 async function submit(job: Job, plan: Plan, { objects, queue }: StartOptions): Promise<void> {
   const layout = jobLayout(job.jobId);
-  const [summary, submitted] = await Promise.all([
+  const [summary, submitted, cancelledBefore] = await Promise.all([
     readDocument(objects, layout.summary, summarySchema),
     readDocument(objects, layout.submitted, submittedSchema),
+    // Planning takes a while: the cancellation may have come meanwhile.
+    readDocument(objects, layout.cancelled, cancelledSchema),
   ]);
+  if (cancelledBefore) return;
   if (summary && (summary.state !== 'FAILED' || summary.counts.pending === 0)) return;
   if (submitted) {
     const known = await queue.status(submitted.reference);
