@@ -62,8 +62,8 @@ export interface Batch {
   results(jobId: string, signal?: AbortSignal): AsyncGenerator<Buffer>;
   /** No error when it has ended already. @throws AppError JOB_NOT_FOUND */
   cancel(jobId: string, reason: string): Promise<JobStatus>;
-  /** Starts again what a crash or a restart has left; looks at the newest `limit` jobs. @returns the ids of those that go on */
-  resume(limit?: number): Promise<readonly string[]>;
+  /** Starts again what a crash or a restart has left, oldest first. @returns the ids of those that go on */
+  resume(): Promise<readonly string[]>;
   /** Waits for what goes on behind `submit`. */
   close(): Promise<void>;
 }
@@ -193,8 +193,8 @@ export function createBatch(options: BatchOptions): Batch {
 
     cancel,
 
-    async resume(limit = 1000) {
-      const { jobIds } = await listJobIds(objects, limit);
+    async resume() {
+      const { jobIds } = await listJobIds(objects, Number.POSITIVE_INFINITY);
       const limited = pLimit(RESUMED_AT_ONCE);
       const resumed = await Promise.all(
         jobIds.toReversed().map((jobId) =>

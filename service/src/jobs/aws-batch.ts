@@ -7,6 +7,7 @@ import {
   TerminateJobCommand,
 } from '@aws-sdk/client-batch';
 import { AppError } from '../domain/errors.ts';
+import { withoutIdentifiers } from '../domain/redact.ts';
 import type { JobQueue, QueueState, QueueStatus } from './job-queue.ts';
 
 export interface AwsBatchOptions {
@@ -90,7 +91,8 @@ function toStatus(job: JobDetail): QueueStatus {
   const succeeded = summary.SUCCEEDED ?? 0;
   const failed = summary.FAILED ?? 0;
   const shards = { pending: size - running - succeeded - failed, running, succeeded, failed };
-  return { state: toState(job, shards), shards, ...(job.statusReason ? { reason: job.statusReason } : {}) };
+  const reason = job.statusReason && withoutIdentifiers(job.statusReason);
+  return { state: toState(job, shards), shards, ...(reason ? { reason } : {}) };
 }
 
 function toState(job: JobDetail, shards: QueueStatus['shards']): QueueState {
@@ -100,17 +102,14 @@ function toState(job: JobDetail, shards: QueueStatus['shards']): QueueState {
   return isWaiting && shards.running + shards.succeeded + shards.failed === 0 ? 'SUBMITTED' : 'RUNNING';
 }
 
+/** The message goes to clients and names the kind of error only; AWS's own text may hold a role's ARN: it is the cause, for the log. */
 async function reached<T>(action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {
     if (error instanceof AppError) throw error;
-    const { name, message } = error as Error;
-    throw new AppError(
-      'QUEUE_UNAVAILABLE',
-      `AWS Batch cannot be used: ${name}: ${(message || 'no reason given').split('\n', 1)[0]}`,
-      {},
-      { cause: error },
-    );
+    const { name, code } = error as Error & { readonly code?: unknown };
+    const kind = typeof code === 'string' ? code : name;
+    throw new AppError('QUEUE_UNAVAILABLE', `AWS Batch cannot be used (${kind})`, {}, { cause: error });
   }
 }
