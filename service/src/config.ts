@@ -87,6 +87,30 @@ export const configSchema = Type.Object({
   JOBS: oneOf(['local', 'aws-batch'], 'local', 'what runs batch jobs'),
   JOB_QUEUE_ARN: optionalString('AWS Batch job queue (JOBS=aws-batch)'),
   JOB_DEFINITION_ARN: optionalString('AWS Batch job definition (JOBS=aws-batch)'),
+  START_QUEUE_URL: optionalString(
+    'SQS queue that takes recorded jobs to be planned and submitted (JOBS=aws-batch); default: the process that takes the request does it',
+    '^https?://',
+  ),
+  BATCH_REQUESTS: oneOf(
+    ['on', 'off'],
+    'on',
+    'off: POST /batch and DELETE /batch/{jobId} answer 405; jobs come from the drop alone',
+  ),
+  MAX_JOB_INPUTS: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000_000,
+      description: 'most inputs of one job; a job with more ends as FAILED; default: no limit',
+    }),
+  ),
+  MAX_JOBS_PER_DAY: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 100_000,
+      description:
+        'most jobs that requests make in 24 hours; one more gets 429 RATE_LIMITED; default: no limit',
+    }),
+  ),
   BATCH_ENDPOINT: optionalString('address of an AWS Batch compatible API, for tests', '^https?://'),
   LOCAL_WORKERS: integer(
     1,

@@ -9,6 +9,7 @@ import {
 import { AppError } from '../domain/errors.ts';
 import { withoutIdentifiers } from '../domain/redact.ts';
 import type { JobQueue, QueueState, QueueStatus } from './job-queue.ts';
+import { toQueueError } from './queue-error.ts';
 
 export interface AwsBatchOptions {
   readonly jobQueue: string;
@@ -102,14 +103,10 @@ function toState(job: JobDetail, shards: QueueStatus['shards']): QueueState {
   return isWaiting && shards.running + shards.succeeded + shards.failed === 0 ? 'SUBMITTED' : 'RUNNING';
 }
 
-/** The message goes to clients and names the kind of error only; AWS's own text may hold a role's ARN: it is the cause, for the log. */
 async function reached<T>(action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {
-    if (error instanceof AppError) throw error;
-    const { name, code } = error as Error & { readonly code?: unknown };
-    const kind = typeof code === 'string' ? code : name;
-    throw new AppError('QUEUE_UNAVAILABLE', `AWS Batch cannot be used (${kind})`, {}, { cause: error });
+    throw toQueueError(error, 'AWS Batch');
   }
 }
