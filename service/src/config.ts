@@ -263,6 +263,14 @@ const workerSchema = Type.Object({
   }),
   AWS_BATCH_JOB_ARRAY_INDEX: integer(0, 9_999, 0, 'which shard to work; not set in a job of one shard'),
   AWS_BATCH_JOB_ATTEMPT: integer(1, 1_000, 1, 'which attempt this is, from 1'),
+  WORKER_STOP_AFTER_MS: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 2_147_483_647,
+      description:
+        'when the worker stops at the end of a chunk and exits with 75, in milliseconds since its start; default: never',
+    }),
+  ),
   // No pattern: W3C Trace Context has a receiver begin a new trace when it cannot read this one.
   TRACEPARENT: optionalString('the trace that the job is part of (W3C Trace Context)'),
 });

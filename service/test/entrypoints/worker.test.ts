@@ -94,3 +94,15 @@ test('SIGTERM ends it at the edge of a chunk with status 143, and the next attem
   assert.equal(all.size, 100);
   for (const [key, text] of half) assert.equal(all.get(key), text);
 });
+
+test('out of time, it ends at the edge of a chunk with status 75, and the next attempt finishes', async () => {
+  const JOB_URI = await plan('slow', 300);
+  // Shorter than the start of any worker, so that this one has no time left when it begins.
+  const short = await start({ JOB_URI, WORKER_STOP_AFTER_MS: '1' }).ended;
+  assert.equal(short.code, 75, short.stderr);
+  const chunks = async () => (await contentOf(objects, 'jobs/slow/results/')).size;
+  assert.ok((await chunks()) < 100, 'something is left');
+  const hour = await start({ JOB_URI, AWS_BATCH_JOB_ATTEMPT: '2', WORKER_STOP_AFTER_MS: '3600000' }).ended;
+  assert.equal(hour.code, 0, hour.stderr);
+  assert.equal(await chunks(), 100);
+});
