@@ -141,9 +141,7 @@ export class BatchWorkers extends Construct {
 
   /** DescribeJobs: AWS Batch has no resource to limit it to. */
   grantWatch(role: iam.IRole): void {
-    role.addToPrincipalPolicy(
-      new iam.PolicyStatement({ actions: ['batch:DescribeJobs'], resources: ['*'] }),
-    );
+    role.addToPrincipalPolicy(new iam.PolicyStatement({ actions: ['batch:DescribeJobs'], resources: ['*'] }));
     Validations.of(role).acknowledge({
       id: 'AwsSolutions-IAM5[Resource::*]',
       reason: 'batch:DescribeJobs and batch:ListJobs support no resource-level permission.',
