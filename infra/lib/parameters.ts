@@ -17,7 +17,7 @@ export const parameterSchema = Type.Object(
     auth: oneOf(
       ['key', 'iam', 'none'],
       'key',
-      'who may call the API: key: x-api-key, generated; iam: signed requests; none: anybody',
+      'who may call the API: key: x-api-key, generated; iam: signed requests; none: anybody, without jobs',
     ),
     network: oneOf(
       ['public', 'private'],
