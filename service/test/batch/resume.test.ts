@@ -40,3 +40,29 @@ test('a restart resumes a job however many newer ones there are', async () => {
     ['oldest'],
   );
 });
+
+test('a recorded job whose message was never sent is sent by a later look, once', async () => {
+  const sent: string[] = [];
+  const startQueue = {
+    send: async ({ jobId }: { readonly jobId: string }) => void sent.push(jobId),
+    close: async () => {},
+  };
+  const queue = idleQueue();
+  const batch = tempBatch(objects, queue, { startQueue });
+  await recordJob(objects, jobOf('unsent', Date.now() - 20 * 60_000));
+  await recordJob(objects, jobOf('just-sent', Date.now()));
+  for (let look = 0; look < 3; look++) {
+    assert.equal((await batch.status('unsent')).status, 'SUBMITTED');
+    await batch.status('just-sent');
+  }
+  assert.deepEqual(sent, ['unsent']);
+  const ask = {
+    origin: 'request',
+    source: { kind: 'prefix', prefix: 'input/' },
+    model: 'tiny',
+    topK: 5,
+  } as const;
+  await batch.submit({ ...ask, jobId: 'new' });
+  assert.deepEqual(sent, ['unsent', 'new']);
+  assert.deepEqual(queue.submissions, [], 'nothing is planned by the process that sends');
+});
