@@ -50,7 +50,7 @@ export function readCpu({
   cpuinfo = readCpuinfo(),
   arch = process.arch,
 }: CpuSources = {}): Cpu {
-  const model = /^model name\s*:\s*(.*)$/m.exec(cpuinfo)?.[1]?.trim() ?? `unknown ${arch} CPU`;
+  const model = /^model name[\t ]*:(.*)$/m.exec(cpuinfo)?.[1]?.trim() ?? `unknown ${arch} CPU`;
   const native = isaLevels(cpuinfo).at(-1) ?? 'NONE';
   const cap = ISA_LEVELS.indexOf((environment.ONEDNN_MAX_CPU_ISA ?? '').toUpperCase() as Isa);
   const isa = cap < 0 ? native : (ISA_LEVELS[Math.min(cap, ISA_LEVELS.indexOf(native))] ?? native);
@@ -114,4 +114,13 @@ export function fastestPrecisions(cpu: Cpu, int8: boolean): Precision[] {
     'float32',
   ];
   return order.filter((precision) => variantsOf(cpu, precision).length > 0);
+}
+
+/**
+ * Switches TensorFlow's oneDNN kernels on. TensorFlow does that itself only on CPUs with AVX-512 VNNI; on others they
+ * are faster too, and compiled models need them. Must run in the main thread before any thread loads the addon: changes
+ * of `process.env` in a worker thread do not reach the process environment. A user's own setting wins.
+ */
+export function enableOneDnn(environment: NodeJS.ProcessEnv = process.env): void {
+  environment.TF_ENABLE_ONEDNN_OPTS ??= '1';
 }

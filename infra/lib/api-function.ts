@@ -5,6 +5,8 @@ import type { ApiKey } from './api-key.ts';
 import type { BatchWorkers } from './batch-workers.ts';
 import { acknowledgeOutsideVpc, createFunctionRole } from './function-role.ts';
 import type { Image } from './image.ts';
+import { jobLimits } from './job-limits.ts';
+import type { JobStart } from './job-start.ts';
 import { createLogGroup } from './log-group.ts';
 import type { Network } from './network.ts';
 import type { Parameters } from './parameters.ts';
@@ -17,6 +19,7 @@ export interface ApiFunctionProps {
   readonly network: Network;
   readonly store: Store;
   readonly workers: BatchWorkers;
+  readonly starts: JobStart;
   /** Absent: the app asks for no key. */
   readonly apiKey: ApiKey | undefined;
 }
@@ -27,17 +30,21 @@ export class ApiFunction extends Construct {
 
   constructor(scope: Construct, id: string, props: ApiFunctionProps) {
     super(scope, id);
-    const { parameters, image, network, store, workers, apiKey } = props;
+    const { parameters, image, network, store, workers, starts, apiKey } = props;
     const logGroup = createLogGroup(this, 'Logs', parameters);
     const role = createFunctionRole(this, 'Role', { logGroup, insideVpc: network.functionsInside });
-    // It shows what is there, takes uploads and asks for jobs; results are the workers' to write.
+    // It shows what is there, takes uploads and records jobs. The starter plans and submits them; results are the workers'.
     store.grantUse(role, {
       read: ['input/*', 'jobs/*'],
-      write: ['jobs/*'],
-      remove: ['jobs/*'],
+      write: [
+        'jobs/.index/*',
+        'jobs/*/uploads/*',
+        ...['job', 'cancelled', 'summary'].map((name) => `jobs/*/${name}.json`),
+      ],
+      remove: ['jobs/*/uploads/*'],
       abortUploads: ['jobs/*/uploads/*'],
     });
-    workers.grantSubmit(role);
+    starts.grantSend(role);
     workers.grantWatch(role);
     workers.grantCancel(role);
     apiKey?.grantRead(role);
@@ -67,6 +74,8 @@ export class ApiFunction extends Construct {
         JOBS: 'aws-batch',
         JOB_QUEUE_ARN: workers.queue.jobQueueArn,
         JOB_DEFINITION_ARN: workers.definitionArn,
+        START_QUEUE_URL: starts.queue.queueUrl,
+        ...jobLimits(parameters),
         ...(apiKey ? { API_KEYS_SECRET_ARN: apiKey.secret.secretArn } : {}),
         ...tracingEnvironment(parameters),
       },

@@ -8,7 +8,7 @@ import { MlServerlessStack, type MlServerlessStackProps } from './stack.ts';
 
 export const STACK_NAME = 'ml-serverless';
 
-export interface BuildAppOptions extends Pick<MlServerlessStackProps, 'root' | 'dispatcherCode'> {
+export interface BuildAppOptions extends Pick<MlServerlessStackProps, 'root' | 'functionCode'> {
   /** As `-c` gives them; merged over what the CDK command line passes. */
   readonly context?: Readonly<Record<string, unknown>>;
   readonly outdir?: string;

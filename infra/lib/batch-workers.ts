@@ -29,6 +29,17 @@ const INFRASTRUCTURE_FAULTS: readonly batch.Reason[] = [
   batch.Reason.custom({ onReason: 'ResourceInitializationError*' }),
 ];
 
+/**
+ * AWS Batch ends an attempt at its timeout and does not retry it. So the worker stops by itself this long before, at the
+ * end of a chunk, with an exit code that is retried: 20 s for the open chunks (GRACE_MS of work-shard.ts), and a minute
+ * and a half for its start and end.
+ */
+const STOP_BEFORE_TIMEOUT = Duration.seconds(110);
+
+function stopAfter({ taskTimeoutMinutes }: Pick<Parameters, 'taskTimeoutMinutes'>): Duration {
+  return Duration.minutes(taskTimeoutMinutes).minus(STOP_BEFORE_TIMEOUT);
+}
+
 /** AWS Batch on Fargate: a queue over Spot with on demand behind it, and the definition of the worker. */
 export class BatchWorkers extends Construct {
   readonly queue: batch.JobQueue;
@@ -67,7 +78,7 @@ export class BatchWorkers extends Construct {
         ...INFRASTRUCTURE_FAULTS.map((fault) => batch.RetryStrategy.of(batch.Action.RETRY, fault)),
         // A setting that is wrong now is wrong on the next machine too (EX_CONFIG of sysexits.h).
         batch.RetryStrategy.of(batch.Action.EXIT, batch.Reason.custom({ onExitCode: '78' })),
-        // The rest (the store was away, out of memory): finished chunks are skipped, so an attempt carries on.
+        // The rest (the store was away, out of memory, 75: out of time): finished chunks are skipped, so an attempt carries on.
         batch.RetryStrategy.of(batch.Action.RETRY, batch.Reason.custom({ onExitCode: '*' })),
       ],
       timeout: Duration.minutes(parameters.taskTimeoutMinutes),
@@ -85,6 +96,7 @@ export class BatchWorkers extends Construct {
         environment: {
           STORE: `s3://${store.bucket.bucketName}`,
           AWS_REGION: Aws.REGION,
+          WORKER_STOP_AFTER_MS: String(stopAfter(parameters).toMilliseconds()),
           ...tracingEnvironment(parameters),
         },
         user: NON_ROOT,
@@ -115,17 +127,21 @@ export class BatchWorkers extends Construct {
         resources: [this.queue.jobQueueArn, this.definitionArn, `${this.definitionArn}:*`],
       }),
     );
+    // A job of that name is looked for first. AWS Batch has no resource to limit ListJobs to.
+    role.addToPrincipalPolicy(new iam.PolicyStatement({ actions: ['batch:ListJobs'], resources: ['*'] }));
+    Validations.of(role).acknowledge({
+      id: 'AwsSolutions-IAM5[Resource::*]',
+      reason: 'batch:DescribeJobs and batch:ListJobs support no resource-level permission.',
+    });
     Validations.of(role).acknowledge({
       id: `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:batch:<AWS::Region>:<AWS::AccountId>:job-definition/<AWS::StackName>-worker:*]`,
       reason: 'Every revision of the one definition: each deployment makes a new one.',
     });
   }
 
-  /** DescribeJobs and ListJobs: AWS Batch has no resource to limit them to. */
+  /** DescribeJobs: AWS Batch has no resource to limit it to. */
   grantWatch(role: iam.IRole): void {
-    role.addToPrincipalPolicy(
-      new iam.PolicyStatement({ actions: ['batch:DescribeJobs', 'batch:ListJobs'], resources: ['*'] }),
-    );
+    role.addToPrincipalPolicy(new iam.PolicyStatement({ actions: ['batch:DescribeJobs'], resources: ['*'] }));
     Validations.of(role).acknowledge({
       id: 'AwsSolutions-IAM5[Resource::*]',
       reason: 'batch:DescribeJobs and batch:ListJobs support no resource-level permission.',

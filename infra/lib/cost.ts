@@ -42,7 +42,7 @@ export function estimateCosts(parameters: Parameters): {
 } {
   const { architecture, network, auth, sagemaker, sagemakerMode, sagemakerMemoryMb } = parameters;
   const instance = instanceOf(parameters);
-  const endpoints = network === 'private' ? (auth === 'key' ? 5 : 4) : 0;
+  const endpoints = network === 'private' ? (auth === 'key' ? 6 : 5) : 0;
   return {
     idle: idleCostPerMonth({
       hasSecret: auth === 'key',

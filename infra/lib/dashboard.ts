@@ -5,6 +5,7 @@ import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
 import { PRICES } from '../../service/src/domain/prices.ts';
 import type { DropDispatch } from './drop-dispatch.ts';
+import type { JobStart } from './job-start.ts';
 import type { Parameters } from './parameters.ts';
 
 export interface DashboardProps {
@@ -12,6 +13,7 @@ export interface DashboardProps {
   readonly stage: HttpStage;
   readonly api: lambda.IFunction;
   readonly drops: DropDispatch;
+  readonly starts: JobStart;
   readonly failedJobs: cloudwatch.IMetric;
   readonly alarms: readonly cloudwatch.IAlarm[];
 }
@@ -26,7 +28,7 @@ export class Dashboard extends Construct {
   constructor(
     scope: Construct,
     id: string,
-    { parameters, stage, api, drops, failedJobs, alarms }: DashboardProps,
+    { parameters, stage, api, drops, starts, failedJobs, alarms }: DashboardProps,
   ) {
     super(scope, id);
     const { queue, deadLetters, dispatcher } = drops;
@@ -90,6 +92,8 @@ export class Dashboard extends Construct {
           graph('Drops and jobs', [
             own(dispatcher, 'FailedMessages', 'sum', 'events to be tried again'),
             dispatcher.metricErrors({ period: PERIOD, label: 'dispatcher failed' }),
+            own(starts.starter, 'FailedMessages', 'sum', 'starts to be tried again'),
+            starts.starter.metricErrors({ period: PERIOD, label: 'starter failed' }),
             deadLetters.metricApproximateNumberOfMessagesVisible({ period: PERIOD, label: 'dead letters' }),
             failedJobs,
           ]),
@@ -99,6 +103,7 @@ export class Dashboard extends Construct {
           graph('API, $ in five minutes', [apiCost(parameters, api, requests)]),
           graph('Jobs submitted (docs/aws.md has their price)', [
             own(dispatcher, 'Jobs', 'sum', 'jobs from drops'),
+            own(starts.starter, 'Jobs', 'sum', 'jobs from requests'),
           ]),
         ],
       ],

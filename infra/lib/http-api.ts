@@ -46,7 +46,7 @@ export class PublicApi extends Construct {
       const reason =
         parameters.auth === 'key'
           ? 'The app itself asks for the key (HTTP APIs have no keys of their own), so that it is the same everywhere it runs.'
-          : 'Asked for by -c auth=none: the throttle is what bounds the use.';
+          : 'Asked for by -c auth=none: the throttle bounds the rate, and jobs by requests are off unless anonymousBatch is set.';
       Validations.of(this.api).acknowledge(
         { id: 'AwsSolutions-APIG4', reason },
         { id: 'cdk-validator-cfnguard::api_gw_v2_authorization_type_configured_check', reason },

@@ -10,6 +10,7 @@ import { Construct } from 'constructs';
 import { Dashboard } from './dashboard.ts';
 import type { DropDispatch } from './drop-dispatch.ts';
 import { countFailedJobs } from './failed-jobs.ts';
+import type { JobStart } from './job-start.ts';
 import type { Parameters } from './parameters.ts';
 
 export interface MonitoringProps {
@@ -20,18 +21,21 @@ export interface MonitoringProps {
   readonly stage: HttpStage;
   readonly api: lambda.IFunction;
   readonly drops: DropDispatch;
+  readonly starts: JobStart;
   readonly jobQueue: JobQueue;
 }
 
 const PERIOD = Duration.minutes(5);
 
-/** Four alarms and a dashboard (within CloudWatch's free ten and three). With `alarmEmail` the alarms are sent. */
+/** Five alarms and a dashboard (within CloudWatch's free ten and three). With `alarmEmail` the alarms are sent. */
 export class Monitoring extends Construct {
-  constructor(scope: Construct, id: string, { parameters, stage, api, drops, jobQueue }: MonitoringProps) {
+  constructor(scope: Construct, id: string, props: MonitoringProps) {
     super(scope, id);
+    const { parameters, stage, api, drops, starts, jobQueue } = props;
     const failedJobs = countFailedJobs(this, jobQueue, parameters, PERIOD);
     const serverErrors = stage.metricServerError({ period: PERIOD });
     const deadLetters = drops.deadLetters.metricApproximateNumberOfMessagesVisible({ period: PERIOD });
+    const oldestStart = starts.queue.metricApproximateAgeOfOldestMessage({ period: PERIOD });
     const oldestDrop = drops.queue.metricApproximateAgeOfOldestMessage({ period: PERIOD });
 
     this.alarm(
@@ -39,7 +43,7 @@ export class Monitoring extends Construct {
       deadLetters,
       1,
       parameters,
-      'Dropped objects that no job took: see docs/operations.md',
+      'Dropped objects that no job took, or jobs that were not started: see docs/operations.md',
     );
     this.alarm('FailedJobs', failedJobs, 1, parameters, 'A Batch job failed after all its attempts');
     this.alarm(
@@ -57,11 +61,20 @@ export class Monitoring extends Construct {
       'A dropped object has waited for an hour: the dispatcher does not get through',
     );
 
+    this.alarm(
+      'StartsWait',
+      oldestStart,
+      3600,
+      parameters,
+      'A job has waited for an hour to be planned: the starter does not get through',
+    );
+
     new Dashboard(this, 'Dashboard', {
       parameters,
       stage,
       api,
       drops,
+      starts,
       failedJobs: failedJobs.with({ label: 'failed jobs' }),
       alarms: this.alarms,
     });

@@ -58,7 +58,8 @@ export class Network extends Construct {
   }
 
   private addEndpoints(readsSecret: boolean): void {
-    const { ECR, ECR_DOCKER, CLOUDWATCH_LOGS, BATCH, SECRETS_MANAGER } = ec2.InterfaceVpcEndpointAwsService;
+    const { ECR, ECR_DOCKER, CLOUDWATCH_LOGS, BATCH, SQS, SECRETS_MANAGER } =
+      ec2.InterfaceVpcEndpointAwsService;
     const group = new ec2.SecurityGroup(this, 'Endpoints', {
       vpc: this.vpc,
       description: 'AWS endpoints: in from tasks and functions only',
@@ -70,6 +71,7 @@ export class Network extends Construct {
       EcrDocker: ECR_DOCKER,
       Logs: CLOUDWATCH_LOGS,
       Batch: BATCH,
+      Sqs: SQS,
       ...(readsSecret ? { Secrets: SECRETS_MANAGER } : {}),
     };
     for (const [name, service] of Object.entries(services)) {

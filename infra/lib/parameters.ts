@@ -17,7 +17,7 @@ export const parameterSchema = Type.Object(
     auth: oneOf(
       ['key', 'iam', 'none'],
       'key',
-      'who may call the API: key: x-api-key, generated; iam: signed requests; none: anybody',
+      'who may call the API: key: x-api-key, generated; iam: signed requests; none: anybody, without jobs',
     ),
     network: oneOf(
       ['public', 'private'],
@@ -48,12 +48,15 @@ export const parameterSchema = Type.Object(
           'most API environments at once (reserved concurrency, taken from what the account has); default: no limit of its own',
       }),
     ),
+    anonymousBatch: flag(false, 'with auth=none, let anybody make and cancel jobs; otherwise they get 405'),
+    maxJobInputs: integer(1, 50_000_000, 1_000_000, 'inputs of one job; a job with more ends as FAILED'),
+    maxJobsPerDay: integer(1, 100_000, 1000, 'jobs that requests make in 24 hours; one more gets 429'),
     throttleRate: integer(1, 10_000, 50, 'requests a second the API takes before it answers 429'),
     throttleBurst: integer(1, 5000, 100, 'requests the API takes at once above that rate'),
     taskVcpu: oneOf(FARGATE_VCPUS, 2, 'vCPUs of a Batch task'),
     taskMemoryMb: integer(512, 122_880, 4096, 'memory of a Batch task in MB; must be a pair Fargate knows'),
     taskStorageGib: integer(20, 200, 20, 'disk of a Batch task in GiB; 20 are free'),
-    taskTimeoutMinutes: integer(1, 1440, 60, 'longest run of one attempt of one shard'),
+    taskTimeoutMinutes: integer(5, 1440, 60, 'longest run of one attempt of one shard'),
     taskAttempts: integer(1, 10, 5, 'attempts a shard has, the first included'),
     maxVcpus: integer(1, 10_000, 64, 'vCPUs tasks may use at once on Spot, and as many again on demand'),
     spot: flag(true, 'run tasks on Fargate Spot first, on demand where Spot has no room'),
@@ -64,6 +67,14 @@ export const parameterSchema = Type.Object(
       Type.String({
         pattern: '^[^@\\s,]+@[^@\\s,.]+(\\.[^@\\s,.]+)+$',
         description: 'address that alarms are sent to (it must confirm once)',
+      }),
+    ),
+    monthlyBudgetUsd: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 1_000_000,
+        description:
+          'budget of the account in USD a month, of which alarmEmail hears at 80 % spent and 100 % expected; default: none',
       }),
     ),
     otlpEndpoint: Type.Optional(
@@ -122,6 +133,12 @@ export function parseParameters(given: Readonly<Record<string, unknown>>): Param
   if (otlpFault) throw invalid(`-c otlpEndpoint=${parameters.otlpEndpoint}: ${otlpFault}`);
   const misfit = sagemakerFault(parameters);
   if (misfit) throw invalid(`-c ${misfit}`);
+  if (parameters.monthlyBudgetUsd !== undefined && parameters.alarmEmail === undefined) {
+    throw invalid(`-c monthlyBudgetUsd=${parameters.monthlyBudgetUsd}: set -c alarmEmail=…, too`);
+  }
+  if (parameters.anonymousBatch && parameters.auth !== 'none') {
+    throw invalid(`-c anonymousBatch=true: only with -c auth=none (auth=${parameters.auth})`);
+  }
   if (parameters.maxVcpus < parameters.taskVcpu) {
     throw invalid(
       `-c maxVcpus=${parameters.maxVcpus}: less than one task needs (taskVcpu=${parameters.taskVcpu})`,

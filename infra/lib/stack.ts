@@ -5,10 +5,12 @@ import type { Construct } from 'constructs';
 import { ApiFunction } from './api-function.ts';
 import { ApiKey } from './api-key.ts';
 import { BatchWorkers } from './batch-workers.ts';
+import { addBudget } from './budget.ts';
 import { bundleFunction } from './bundle.ts';
 import { DropDispatch } from './drop-dispatch.ts';
 import { PublicApi } from './http-api.ts';
 import { Image } from './image.ts';
+import { JobStart } from './job-start.ts';
 import { Monitoring } from './monitoring.ts';
 import { Network } from './network.ts';
 import type { Parameters } from './parameters.ts';
@@ -20,8 +22,8 @@ export interface MlServerlessStackProps extends StackProps {
   readonly parameters: Parameters;
   /** Where docker/ and service/ are; default: this repository. */
   readonly root?: string;
-  /** The dispatcher's code; default: service/src/dispatcher.ts, bundled now. */
-  readonly dispatcherCode?: lambda.Code;
+  /** The code of dispatcher and starter; default: service/src/dispatcher.ts and starter.ts, bundled now. */
+  readonly functionCode?: lambda.Code;
 }
 
 /** The whole of it: two straight lines, HTTP -> function, and bucket -> queue -> dispatcher -> workers -> bucket. */
@@ -39,21 +41,39 @@ export class MlServerlessStack extends Stack {
     const workers = new BatchWorkers(this, 'Workers', { parameters, image, network, store });
     const drops = new DropDispatch(this, 'Drop', {
       parameters,
-      code: props.dispatcherCode ?? bundledDispatcher(root),
+      code: props.functionCode ?? bundled(root, 'dispatcher'),
       network,
       store,
       workers,
     });
+    const starts = new JobStart(this, 'Start', {
+      parameters,
+      code: props.functionCode ?? bundled(root, 'starter'),
+      network,
+      store,
+      workers,
+      deadLetters: drops.deadLetters,
+    });
     const apiKey = parameters.auth === 'key' ? new ApiKey(this, 'ApiKey') : undefined;
-    const app = new ApiFunction(this, 'App', { parameters, image, network, store, workers, apiKey });
+    const app = new ApiFunction(this, 'App', {
+      parameters,
+      image,
+      network,
+      store,
+      workers,
+      starts,
+      apiKey,
+    });
     const http = new PublicApi(this, 'Http', { parameters, handler: app.handler });
     new Monitoring(this, 'Monitoring', {
       parameters,
       stage: http.stage,
       api: app.handler,
       drops,
+      starts,
       jobQueue: workers.queue,
     });
+    addBudget(this, parameters);
     if (parameters.sagemaker !== 'off') new SageMaker(this, 'SageMaker', { parameters, image, store });
 
     // Without the slash at its end, so that "$httpAPIUrl/predict" is the address.
@@ -79,8 +99,8 @@ export class MlServerlessStack extends Stack {
 }
 
 /** Bundled by esbuild straight into cdk.out, under the hash of what came out. */
-function bundledDispatcher(root: string): lambda.Code {
-  const entry = join(root, 'service', 'src', 'dispatcher.ts');
+function bundled(root: string, name: 'dispatcher' | 'starter'): lambda.Code {
+  const entry = join(root, 'service', 'src', `${name}.ts`);
   return lambda.Code.fromAsset(join(root, 'service', 'src'), {
     assetHashType: AssetHashType.OUTPUT,
     bundling: {

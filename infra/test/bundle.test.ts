@@ -17,10 +17,12 @@ const environment = {
   JOBS: 'aws-batch',
   JOB_QUEUE_ARN: 'arn:aws:batch:us-east-1:111122223333:job-queue/q',
   JOB_DEFINITION_ARN: 'arn:aws:batch:us-east-1:111122223333:job-definition/d',
+  START_QUEUE_URL: 'https://sqs.us-east-1.amazonaws.com/111122223333/starts',
 };
 
-describe("the dispatcher's bundle", () => {
-  const entry = join(repositoryRoot(), 'service', 'src', 'dispatcher.ts');
+describe('the bundles of dispatcher and starter', () => {
+  const entryOf = (name: string) => join(repositoryRoot(), 'service', 'src', `${name}.ts`);
+  const entry = entryOf('dispatcher');
   const skip = existsSync(entry) ? false : 'needs service/src/dispatcher.ts';
   let folder = '';
   before(() => {
@@ -28,24 +30,26 @@ describe("the dispatcher's bundle", () => {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('is one small file without a model runtime', { skip }, () => {
-    const bytes = bundleFunction({ entry, folder });
-    assert.deepEqual(readdirSync(folder), ['index.mjs']);
-    assert.equal(statSync(join(folder, 'index.mjs')).size, bytes);
-    assert.ok(bytes < 4_000_000, `${bytes} bytes: something large was pulled in`);
-  });
-
-  it('starts by itself, outside the repository, and exports a handler', { skip }, () => {
-    const file = join(folder, 'index.mjs');
-    bundleFunction({ entry, folder });
-    const script = `import(${JSON.stringify(pathToFileURL(file).href)}).then((m) => console.log(typeof m.handler))`;
-    const output = execFileSync(process.execPath, ['-e', script], {
-      cwd: folder,
-      env: environment,
-      encoding: 'utf8',
+  for (const name of ['dispatcher', 'starter']) {
+    it(`${name}: is one small file without a model runtime`, { skip }, () => {
+      const bytes = bundleFunction({ entry: entryOf(name), folder });
+      assert.deepEqual(readdirSync(folder), ['index.mjs']);
+      assert.equal(statSync(join(folder, 'index.mjs')).size, bytes);
+      assert.ok(bytes < 4_000_000, `${bytes} bytes: something large was pulled in`);
     });
-    assert.equal(output.trim(), 'function');
-  });
+
+    it(`${name}: starts by itself, outside the repository, and exports a handler`, { skip }, () => {
+      const file = join(folder, 'index.mjs');
+      bundleFunction({ entry: entryOf(name), folder });
+      const script = `import(${JSON.stringify(pathToFileURL(file).href)}).then((m) => console.log(typeof m.handler))`;
+      const output = execFileSync(process.execPath, ['-e', script], {
+        cwd: folder,
+        env: environment,
+        encoding: 'utf8',
+      });
+      assert.equal(output.trim(), 'function');
+    });
+  }
 
   it('sends its traces to a collector, with all that it takes inside the bundle', { skip }, async () => {
     bundleFunction({ entry, folder });

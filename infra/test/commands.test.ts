@@ -74,7 +74,7 @@ describe('npm run infra, deploy and destroy', () => {
   it('say what a set of parameters costs', () => {
     const { status, stdout } = run('infra', ['-c', 'network=private']);
     assert.equal(status, 0);
-    assert.match(stdout, /idle, a month .*VPC endpoints 73\.00/);
+    assert.match(stdout, /idle, a month .*VPC endpoints 87\.60/);
   });
 
   it('stop at missing credentials with one line', { skip: has('aws') ? false : 'needs the AWS CLI' }, () => {

@@ -53,8 +53,10 @@ describe('from a dropped object to its result, the AWS way', { skip }, () => {
   let s3: S3Server;
   let moto: Moto;
   let queueUrl = '';
+  let startUrl = '';
   let aws: AwsBatchServer;
   let dispatcher: LambdaEnvironment;
+  let starter: LambdaEnvironment;
   let objects: ObjectStore;
   const cache = { CACHE_DIR: loadConfig().cacheDir, TF_CPP_MIN_LOG_LEVEL: '2' };
 
@@ -69,6 +71,7 @@ describe('from a dropped object to its result, the AWS way', { skip }, () => {
     moto = await startMoto();
     closers.push(() => moto.close());
     queueUrl = String((await moto.call('AmazonSQS.CreateQueue', { QueueName: 'drop' })).QueueUrl);
+    startUrl = String((await moto.call('AmazonSQS.CreateQueue', { QueueName: 'start' })).QueueUrl);
     const events = await startEventBridge(moto, queueUrl);
     closers.push(async () => events.close());
     const webhook = `http://127.0.0.1:${(events.address() as AddressInfo).port}`;
@@ -82,25 +85,31 @@ describe('from a dropped object to its result, the AWS way', { skip }, () => {
       concurrency: 1,
     });
     closers.push(() => aws.close());
-    dispatcher = await startLambda(lambdaPrograms, 'dispatcher.handler', {
-      STORE: `s3://${BUCKET}`,
-      S3_ENDPOINT: (await recorded('dispatcher', s3.endpoint)).endpoint,
-      BATCH_ENDPOINT: (await recorded('dispatcher', aws.endpoint)).endpoint,
-      JOBS: 'aws-batch',
-      JOB_QUEUE_ARN: aws.jobQueue,
-      JOB_DEFINITION_ARN: aws.jobDefinition,
-      SHARD_SIZE: '2',
-    });
-    closers.push(() => dispatcher.close());
+    const lambdaOf = async (component: 'dispatcher' | 'starter', more: Record<string, string> = {}) => {
+      const lambda = await startLambda(lambdaPrograms, `${component}.handler`, {
+        STORE: `s3://${BUCKET}`,
+        S3_ENDPOINT: (await recorded(component, s3.endpoint)).endpoint,
+        BATCH_ENDPOINT: (await recorded(component, aws.endpoint)).endpoint,
+        JOBS: 'aws-batch',
+        JOB_QUEUE_ARN: aws.jobQueue,
+        JOB_DEFINITION_ARN: aws.jobDefinition,
+        SHARD_SIZE: '2',
+        ...more,
+      });
+      closers.push(() => lambda.close());
+      return lambda;
+    };
+    dispatcher = await lambdaOf('dispatcher');
+    starter = await lambdaOf('starter', { START_QUEUE_URL: startUrl });
   });
   after(async () => {
     for (const close of closers.reverse()) await close();
   });
 
   /** What Lambda's event source mapping does: receives messages, invokes, and deletes those that did not fail. */
-  async function deliver(): Promise<number> {
+  async function deliver(to = dispatcher, from = queueUrl): Promise<number> {
     const { Messages = [] } = (await moto.call('AmazonSQS.ReceiveMessage', {
-      QueueUrl: queueUrl,
+      QueueUrl: from,
       MaxNumberOfMessages: 10,
     })) as {
       Messages?: { MessageId: string; ReceiptHandle: string; Body: string }[];
@@ -111,13 +120,13 @@ describe('from a dropped object to its result, the AWS way', { skip }, () => {
       eventSource: 'aws:sqs',
       body: Body,
     }));
-    const { batchItemFailures } = (await dispatcher.invoke({ Records })) as {
+    const { batchItemFailures } = (await to.invoke({ Records })) as {
       batchItemFailures: { itemIdentifier: string }[];
     };
     const failed = new Set(batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
     for (const { MessageId, ReceiptHandle } of Messages) {
       if (!failed.has(MessageId))
-        await moto.call('AmazonSQS.DeleteMessage', { QueueUrl: queueUrl, ReceiptHandle });
+        await moto.call('AmazonSQS.DeleteMessage', { QueueUrl: from, ReceiptHandle });
     }
     return Messages.length;
   }
@@ -127,7 +136,7 @@ describe('from a dropped object to its result, the AWS way', { skip }, () => {
       if (await isTrue()) return;
       await sleep(200);
     }
-    assert.fail(`${what} did not come about; the dispatcher wrote:\n${dispatcher.log()}`);
+    assert.fail(`${what} did not come about; the functions wrote:\n${dispatcher.log()}\n${starter.log()}`);
   }
 
   const samples = join(defaultModelsDir(), 'resnet50', 'samples');
@@ -160,6 +169,8 @@ describe('from a dropped object to its result, the AWS way', { skip }, () => {
       STORE: `s3://${BUCKET}`,
       S3_ENDPOINT: (await recorded('api', s3.endpoint)).endpoint,
       BATCH_ENDPOINT: (await recorded('api', aws.endpoint)).endpoint,
+      START_QUEUE_URL: (await recorded('api', moto.endpoint)).endpoint + new URL(startUrl).pathname,
+      SHARD_SIZE: '2',
       JOBS: 'aws-batch',
       JOB_QUEUE_ARN: aws.jobQueue,
       JOB_DEFINITION_ARN: aws.jobDefinition,
@@ -174,10 +185,10 @@ describe('from a dropped object to its result, the AWS way', { skip }, () => {
       const made = await ask({ prefix: 'input/' });
       assert.equal(made.statusCode, 202, made.body);
       const { jobId } = made.json();
-      await until(
-        'the end of the job',
-        async () => !/SUBMITTED|RUNNING/.test((await app.inject(`/batch/${jobId}`)).json().status),
-      );
+      await until('the end of the job', async () => {
+        await deliver(starter, startUrl);
+        return !/SUBMITTED|RUNNING/.test((await app.inject(`/batch/${jobId}`)).json().status);
+      });
       const { status, counts } = (await app.inject(`/batch/${jobId}`)).json();
       assert.deepEqual([status, counts], ['PARTIAL', { total: 4, succeeded: 3, failed: 1, pending: 0 }]);
       const rows = (await app.inject(`/batch/${jobId}/results`)).body.trim().split('\n');
@@ -190,6 +201,7 @@ describe('from a dropped object to its result, the AWS way', { skip }, () => {
       ).json();
       assert.equal(predictions[0].label, 'traffic_light');
       const other = (await ask({ objects: [object] })).json();
+      await until('the start of the job', async () => (await deliver(starter, startUrl)) > 0);
       assert.equal((await app.inject({ method: 'DELETE', url: `/batch/${other.jobId}` })).statusCode, 200);
       assert.equal((await ask({ prefix: 'input/nothing-here/' })).statusCode, 400);
     } finally {
@@ -207,7 +219,7 @@ describe('from a dropped object to its result, the AWS way', { skip }, () => {
     for (const [name, count] of [...table].sort()) t.diagnostic(`${name} ${count}`);
     assert.deepEqual(
       new Set(calls.map(({ component }) => component)),
-      new Set(['api', 'dispatcher', 'worker']),
+      new Set(['api', 'dispatcher', 'starter', 'worker']),
     );
     assert.deepEqual(refusedCalls(synthTemplate(), calls), []);
   });

@@ -71,7 +71,7 @@ describe('cfn-guard, AWS Control Tower rules', () => {
           context: { imageUri: IMAGE_URI, ...context },
           outdir,
           validate: false,
-          dispatcherCode: lambda.Code.fromInline('exports.handler = async () => {};'),
+          functionCode: lambda.Code.fromInline('exports.handler = async () => {};'),
         });
         Validations.of(app).addPlugins(new guard.CfnGuardValidator());
         // Ends with an error for a rule that is broken and not acknowledged.

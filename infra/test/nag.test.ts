@@ -28,7 +28,7 @@ const build = (outdir: string) =>
   buildApp({
     context: { imageUri: IMAGE_URI },
     outdir,
-    dispatcherCode: lambda.Code.fromInline('exports.handler = async () => {};'),
+    functionCode: lambda.Code.fromInline('exports.handler = async () => {};'),
   });
 
 describe('cdk-nag, AWS Solutions', () => {

@@ -59,6 +59,9 @@ describe('parameters', () => {
     refused({ alarmEmail: 'nobody' }, /^-c alarmEmail=nobody: an e-mail address/);
     refused({ otlpEndpoint: 'collector:4318' }, /^-c otlpEndpoint=collector:4318: https:\/\/<host>/);
     refused({ maxVcpus: '1' }, /less than one task needs/);
+    refused({ monthlyBudgetUsd: '50' }, /^-c monthlyBudgetUsd=50: set -c alarmEmail/);
+    refused({ anonymousBatch: 'true' }, /^-c anonymousBatch=true: only with -c auth=none/);
+    refused({ taskTimeoutMinutes: '4' }, /^-c taskTimeoutMinutes=4: a whole number from 5 to 1440/);
   });
 
   it('take a collector of traces without secrets in its address, and in clear only inside a private network', () => {

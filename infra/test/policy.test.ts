@@ -19,7 +19,8 @@ const callsOf = (component: Component, calls: Record<string, readonly string[]>)
   });
 
 const JOB = 'jobs/0f3a';
-const ASKED = ['job', 'plan', 'submitted', 'cancelled', 'summary'].map((name) => `${JOB}/${name}.json`);
+const documents = (...names: string[]) => names.map((name) => `${JOB}/${name}.json`);
+const ASKED = documents('job', 'planning', 'plan', 'submitted', 'cancelled', 'summary');
 const TAKEN_BACK = [
   `${JOB}/job.json`,
   `${JOB}/submitted.json`,
@@ -38,14 +39,17 @@ const TABLE: readonly Call[] = [
     ],
     's3:HeadObject': ['input/a.jpg'],
     's3:ListObjectsV2': ['input/', 'jobs/.index/', `${JOB}/results/`],
-    's3:PutObject': [...ASKED, `${JOB}/shards/00000.jsonl`, 'jobs/.index/8236-0f3a', `${JOB}/uploads/a.jpg`],
+    's3:PutObject': [
+      ...documents('job', 'cancelled', 'summary'),
+      'jobs/.index/8236-0f3a',
+      `${JOB}/uploads/a.jpg`,
+    ],
     's3:CreateMultipartUpload': [`${JOB}/uploads/a.jpg`],
     's3:UploadPart': [`${JOB}/uploads/a.jpg`],
     's3:CompleteMultipartUpload': [`${JOB}/uploads/a.jpg`],
     's3:AbortMultipartUpload': [`${JOB}/uploads/a.jpg`],
-    's3:DeleteObject': TAKEN_BACK,
-    'batch:SubmitJob': [''],
-    'batch:ListJobs': [''],
+    's3:DeleteObject': [`${JOB}/uploads/a.jpg`],
+    'sqs:SendMessage': [''],
     'batch:DescribeJobs': [''],
     'batch:TerminateJob': ['6b1c'],
     'secrets-manager:GetSecretValue': [''],
@@ -57,6 +61,18 @@ const TABLE: readonly Call[] = [
     's3:PutObject': [...ASKED, `${JOB}/shards/00000.jsonl`, 'jobs/.index/8236-0f3a'],
     's3:DeleteObject': TAKEN_BACK,
     's3:ListObjectsV2': ['jobs/.index/'],
+    'batch:SubmitJob': [''],
+    'batch:ListJobs': [''],
+    'batch:DescribeJobs': [''],
+    'batch:TerminateJob': ['6b1c'],
+  }),
+  ...callsOf('starter', {
+    's3:GetObject': [...ASKED, `${JOB}/shards/00000.jsonl`],
+    's3:HeadObject': ['input/a.jpg'],
+    's3:ListObjectsV2': ['input/'],
+    's3:PutObject': [...ASKED, `${JOB}/shards/00000.jsonl`, 'jobs/.index/8236-0f3a'],
+    's3:DeleteObject': TAKEN_BACK,
+    'sqs:SendMessage': [''],
     'batch:SubmitJob': [''],
     'batch:ListJobs': [''],
     'batch:DescribeJobs': [''],
@@ -91,7 +107,7 @@ describe('the policies', () => {
     }));
     if (component === 'api') return logs;
     if (component === 'worker') return [];
-    if (component === 'dispatcher') {
+    if (component === 'dispatcher' || component === 'starter') {
       const poll = [
         'ReceiveMessage',
         'DeleteMessage',
@@ -99,10 +115,9 @@ describe('the policies', () => {
         'GetQueueAttributes',
         'GetQueueUrl',
       ];
-      return [
-        ...logs,
-        ...poll.map((name) => ({ action: `sqs:${name}`, arn: placesOf(template).dropQueueArn })),
-      ];
+      const { dropQueueArn, startQueueArn } = placesOf(template);
+      const arn = component === 'dispatcher' ? dropQueueArn : startQueueArn;
+      return [...logs, ...poll.map((name) => ({ action: `sqs:${name}`, arn }))];
     }
     const pull = ['BatchCheckLayerAvailability', 'GetDownloadUrlForLayer', 'BatchGetImage'];
     const repository = `arn:aws:ecr:${REGION}:${ACCOUNT}:repository/ml-serverless`;
@@ -133,15 +148,18 @@ describe('the policies', () => {
     assertRefused(template, 'worker', 'secretsmanager:GetSecretValue', secretArn);
   });
 
-  it('keep the API and the dispatcher from pictures and results, which are not theirs', () => {
-    const { bucketArn, secretArn } = placesOf(template);
-    for (const component of ['api', 'dispatcher'] as const) {
+  it('keep API, dispatcher and starter from pictures and results, which are not theirs', () => {
+    const { bucketArn, jobQueueArn, secretArn } = placesOf(template);
+    // A request records a job; only what plans it submits it.
+    assertRefused(template, 'api', 'batch:SubmitJob', jobQueueArn);
+    for (const component of ['api', 'dispatcher', 'starter'] as const) {
       for (const key of ['input/a.jpg', 'output/a.jpg.json']) {
         assertRefused(template, component, 's3:PutObject', `${bucketArn}/${key}`);
         assertRefused(template, component, 's3:DeleteObject', `${bucketArn}/${key}`);
       }
     }
-    assertRefused(template, 'dispatcher', 'secretsmanager:GetSecretValue', secretArn);
+    for (const component of ['dispatcher', 'starter'] as const)
+      assertRefused(template, component, 'secretsmanager:GetSecretValue', secretArn);
   });
 
   it('let nobody touch other buckets, queues, secrets or roles', () => {
@@ -179,9 +197,14 @@ describe('the policies', () => {
 });
 
 function ownLog(template: CfnTemplate, component: Component): string {
-  const prefix = { api: 'AppLogs', dispatcher: 'DropLogs', worker: '', 'task-start': 'WorkersLogs' }[
-    component
-  ];
+  const prefixes = {
+    api: 'AppLogs',
+    dispatcher: 'DropLogs',
+    starter: 'StartLogs',
+    worker: '',
+    'task-start': 'WorkersLogs',
+  };
+  const prefix = prefixes[component];
   const id = Object.keys(template.Resources).find((name) => prefix !== '' && name.startsWith(prefix));
   return `arn:aws:logs:${REGION}:${ACCOUNT}:log-group:${id}:*`;
 }

@@ -85,7 +85,9 @@ describe('the stack', () => {
     assert.deepEqual(QueueConfigurations[0]?.Filter, {
       S3Key: { Rules: [{ Name: 'prefix', Value: 'input/' }] },
     });
-    const mapping = resourcesOf(json, 'AWS::Lambda::EventSourceMapping')[0];
+    const mapping = resourcesOf(json, 'AWS::Lambda::EventSourceMapping').find(({ id }) =>
+      id.startsWith('Drop'),
+    );
     assert.equal(
       resolve(QueueConfigurations[0]?.Queue, json),
       resolve(mapping?.Properties.EventSourceArn, json),
@@ -120,6 +122,35 @@ describe('the stack', () => {
       // Six timeouts of 120 s and the window.
       VisibilityTimeout: 740,
     });
+  });
+
+  it('starts jobs apart from the API, one at a time, for as long as Lambda allows', () => {
+    const starter = resourcesOf(json, 'AWS::Lambda::Function').find(({ id }) => id.startsWith('Start'));
+    assert.equal(starter?.Properties.Timeout, 900);
+    const mapping = resourcesOf(json, 'AWS::Lambda::EventSourceMapping').find(({ id }) =>
+      id.startsWith('Start'),
+    );
+    assert.equal(mapping?.Properties.BatchSize, 1);
+    assert.deepEqual(mapping?.Properties.FunctionResponseTypes, ['ReportBatchItemFailures']);
+    const queueId = (mapping?.Properties.EventSourceArn as { 'Fn::GetAtt': string[] })['Fn::GetAtt'][0] ?? '';
+    const { VisibilityTimeout, RedrivePolicy } = json.Resources[queueId]?.Properties as {
+      VisibilityTimeout: number;
+      RedrivePolicy: { deadLetterTargetArn: { 'Fn::GetAtt': string[] } };
+    };
+    assert.ok(VisibilityTimeout > 900, 'no message returns while it is handled');
+    const [deadLetters = ''] = RedrivePolicy.deadLetterTargetArn['Fn::GetAtt'];
+    const watched = resourcesOf(json, 'AWS::CloudWatch::Alarm').filter(({ Properties }) =>
+      JSON.stringify(Properties.Dimensions).includes(deadLetters),
+    );
+    assert.equal(watched.length, 1, 'an alarm watches its dead letters');
+    for (const { Properties, id } of resourcesOf(json, 'AWS::Lambda::Function')) {
+      if (!/^(App|Start)/.test(id)) continue;
+      const { Variables } = Properties.Environment as { Variables: Record<string, unknown> };
+      assert.deepEqual(Variables.START_QUEUE_URL, { Ref: queueId }, id);
+      assert.equal(Variables.MAX_JOB_INPUTS, '1000000', id);
+      assert.equal(Variables.MAX_JOBS_PER_DAY, '1000', id);
+      assert.equal(Variables.BATCH_REQUESTS, undefined, id);
+    }
   });
 
   it('runs API and workers from one image, by digest, each with its word', () => {
@@ -195,6 +226,25 @@ describe('the stack', () => {
     });
   });
 
+  it('has a worker stop itself before its timeout, with a code that is retried', () => {
+    for (const minutes of [5, 60]) {
+      const own = synthTemplate({ taskTimeoutMinutes: minutes });
+      const [definition] = resourcesOf(own, 'AWS::Batch::JobDefinition');
+      const { Timeout, ContainerProperties, RetryStrategy } = definition?.Properties as {
+        Timeout: { AttemptDurationSeconds: number };
+        ContainerProperties: { Environment: { Name: string; Value: string }[] };
+        RetryStrategy: { EvaluateOnExit: { Action: string; OnExitCode?: string }[] };
+      };
+      const variables = ContainerProperties.Environment;
+      const stop = Number(variables.find(({ Name }) => Name === 'WORKER_STOP_AFTER_MS')?.Value) / 1000;
+      assert.ok(stop > 60 && stop + 60 < Timeout.AttemptDurationSeconds, `${minutes} minutes: ${stop} s`);
+      const rule = RetryStrategy.EvaluateOnExit.find(
+        ({ OnExitCode }) => OnExitCode === '75' || OnExitCode === '*',
+      );
+      assert.equal(rule?.Action, 'RETRY');
+    }
+  });
+
   it('tries Spot first and on demand second', () => {
     const [queue] = resourcesOf(json, 'AWS::Batch::JobQueue');
     const order = queue?.Properties.ComputeEnvironmentOrder as {
@@ -230,12 +280,13 @@ describe('the stack', () => {
     template.hasResourceProperties('AWS::ApiGatewayV2::Integration', { PayloadFormatVersion: '2.0' });
   });
 
-  it('alarms on dead letters, failed jobs, server errors and drops that wait', () => {
+  it('alarms on dead letters, failed jobs, server errors, and drops and jobs that wait', () => {
     const metrics = resourcesOf(json, 'AWS::CloudWatch::Alarm').map(
       ({ Properties }) => Properties.MetricName,
     );
     assert.deepEqual(metrics.sort(), [
       '5xx',
+      'ApproximateAgeOfOldestMessage',
       'ApproximateAgeOfOldestMessage',
       'ApproximateNumberOfMessagesVisible',
       'TriggeredRules',

@@ -16,6 +16,36 @@ describe('parameters change the stack', () => {
     }
   });
 
+  it('auth=none refuses jobs by requests, unless anonymousBatch allows them', () => {
+    const apiVariables = (context: Record<string, unknown>) => {
+      const api = resourcesOf(synthTemplate(context), 'AWS::Lambda::Function').find(
+        ({ Properties }) => Properties.PackageType === 'Image',
+      );
+      return (api?.Properties.Environment as { Variables: Record<string, unknown> }).Variables;
+    };
+    assert.equal(apiVariables({ auth: 'none' }).BATCH_REQUESTS, 'off');
+    const allowed = apiVariables({ auth: 'none', anonymousBatch: 'true', maxJobsPerDay: '7' });
+    assert.equal(allowed.BATCH_REQUESTS, undefined);
+    assert.equal(allowed.MAX_JOBS_PER_DAY, '7');
+  });
+
+  it('monthlyBudgetUsd warns alarmEmail of what is spent and of what is expected', () => {
+    const json = synthTemplate({ monthlyBudgetUsd: '50', alarmEmail: 'ops@example.org' });
+    const template = Template.fromJSON(json as unknown as Record<string, unknown>);
+    template.hasResourceProperties('AWS::Budgets::Budget', {
+      Budget: { BudgetType: 'COST', TimeUnit: 'MONTHLY', BudgetLimit: { Amount: 50, Unit: 'USD' } },
+      NotificationsWithSubscribers: [
+        {
+          Notification: { NotificationType: 'ACTUAL', Threshold: 80 },
+          Subscribers: [{ SubscriptionType: 'EMAIL', Address: 'ops@example.org' }],
+        },
+        { Notification: { NotificationType: 'FORECASTED', Threshold: 100 } },
+      ],
+    });
+    const without = Template.fromJSON(synthTemplate() as unknown as Record<string, unknown>);
+    without.resourceCountIs('AWS::Budgets::Budget', 0);
+  });
+
   it('network=private leaves no route to the internet and puts functions and tasks inside', () => {
     const json = synthTemplate({ network: 'private' });
     const template = Template.fromJSON(json as unknown as Record<string, unknown>);
@@ -25,7 +55,7 @@ describe('parameters change the stack', () => {
     const services = resourcesOf(json, 'AWS::EC2::VPCEndpoint').map(({ Properties }) =>
       resolve(Properties.ServiceName, json).replace('com.amazonaws.us-east-1.', ''),
     );
-    assert.deepEqual(services.sort(), ['batch', 'ecr.api', 'ecr.dkr', 'logs', 's3', 'secretsmanager']);
+    assert.deepEqual(services.sort(), ['batch', 'ecr.api', 'ecr.dkr', 'logs', 's3', 'secretsmanager', 'sqs']);
     for (const { Properties, id } of resourcesOf(json, 'AWS::Lambda::Function')) {
       if (!id.startsWith('Custom')) assert(Properties.VpcConfig, `${id} is inside`);
     }
@@ -42,13 +72,13 @@ describe('parameters change the stack', () => {
     template.resourceCountIs('Custom::S3AutoDeleteObjects', 0);
   });
 
-  it('otlpEndpoint reaches both functions and the tasks, and its port is open to go out by; without it nothing is traced', () => {
+  it('otlpEndpoint reaches the functions and the tasks, and its port is open to go out by; without it nothing is traced', () => {
     const otlpEndpoint = 'https://otel.example.com:4318';
     const json = synthTemplate({ otlpEndpoint });
     const named = resourcesOf(json, 'AWS::Lambda::Function').filter(({ Properties }) =>
       JSON.stringify(Properties).includes('STORE'),
     );
-    assert.equal(named.length, 2);
+    assert.equal(named.length, 3);
     for (const { Properties, id } of named) {
       const { Variables } = Properties.Environment as { Variables: Record<string, unknown> };
       assert.equal(Variables.OTEL_EXPORTER_OTLP_ENDPOINT, otlpEndpoint, id);

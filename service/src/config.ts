@@ -104,6 +104,30 @@ export const configSchema = Type.Object({
   JOBS: oneOf(['local', 'aws-batch'], 'local', 'what runs batch jobs'),
   JOB_QUEUE_ARN: optionalString('AWS Batch job queue (JOBS=aws-batch)'),
   JOB_DEFINITION_ARN: optionalString('AWS Batch job definition (JOBS=aws-batch)'),
+  START_QUEUE_URL: optionalString(
+    'SQS queue that takes recorded jobs to be planned and submitted (JOBS=aws-batch); default: the process that takes the request does it',
+    '^https?://',
+  ),
+  BATCH_REQUESTS: oneOf(
+    ['on', 'off'],
+    'on',
+    'off: POST /batch and DELETE /batch/{jobId} answer 405; jobs come from the drop alone',
+  ),
+  MAX_JOB_INPUTS: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000_000,
+      description: 'most inputs of one job; a job with more ends as FAILED; default: no limit',
+    }),
+  ),
+  MAX_JOBS_PER_DAY: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 100_000,
+      description:
+        'most jobs that requests make in 24 hours; one more gets 429 RATE_LIMITED; default: no limit',
+    }),
+  ),
   BATCH_ENDPOINT: optionalString('address of an AWS Batch compatible API, for tests', '^https?://'),
   LOCAL_WORKERS: integer(
     1,
@@ -323,6 +347,14 @@ const workerSchema = Type.Object({
   }),
   AWS_BATCH_JOB_ARRAY_INDEX: integer(0, 9_999, 0, 'which shard to work; not set in a job of one shard'),
   AWS_BATCH_JOB_ATTEMPT: integer(1, 1_000, 1, 'which attempt this is, from 1'),
+  WORKER_STOP_AFTER_MS: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 2_147_483_647,
+      description:
+        'when the worker stops at the end of a chunk and exits with 75, in milliseconds since its start; default: never',
+    }),
+  ),
   // No pattern: W3C Trace Context has a receiver begin a new trace when it cannot read this one.
   SUPERVISED: optionalString('set by a supervising worker for the process that it watches', '^1$'),
   CAREFUL_CHUNKS: optionalString('chunks whose inputs are worked one at a time', NUMBERS),

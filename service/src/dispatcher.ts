@@ -1,15 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { type Batch, createBatch } from './batch/batch.ts';
 import { type DispatchResult, dispatch } from './batch/dispatch.ts';
-import { loadConfig, workerEnvironment } from './config.ts';
+import { loadConfig } from './config.ts';
 import { createJobPrecision } from './inference/job-precision.ts';
-import { openQueue } from './jobs/open-queue.ts';
+import { openJobServices } from './job-services.ts';
 import { createLogger } from './logger.ts';
-import { openStore } from './storage/open-store.ts';
 import { type InvocationContext, meterInvocations } from './telemetry/meter-invocations.ts';
-import { observedQueue } from './telemetry/observed-queue.ts';
-import { openTracing } from './telemetry/open-tracing.ts';
-import { WORKER_PROGRAM } from './worker-program.ts';
 
 /** How many classes a dropped picture gets; a request says it for itself. */
 const TOP_K = 5;
@@ -22,12 +18,7 @@ const logger = createLogger(config.LOG_LEVEL);
 const opened = open();
 
 async function open() {
-  const objects = await openStore(config.STORE, config.S3_ENDPOINT);
-  const tracing = await openTracing(config, logger);
-  const queue = observedQueue(
-    await openQueue({ ...config, worker: WORKER_PROGRAM }, workerEnvironment),
-    tracing,
-  );
+  const { objects, queue, tracing } = await openJobServices(config, logger);
   const batch: Batch = createBatch({
     objects,
     queue,

@@ -6,13 +6,13 @@ import { type Config, parseKeys, workerEnvironment } from './config.ts';
 import type { Models } from './domain/classifier.ts';
 import { createJobPrecision } from './inference/job-precision.ts';
 import { createModels } from './inference/models.ts';
-import { openQueue } from './jobs/open-queue.ts';
+import { openQueue, openStartQueue } from './jobs/open-queue.ts';
 import { createLogger } from './logger.ts';
 import type { ObjectStore } from './storage/object-store.ts';
 import { openStore } from './storage/open-store.ts';
 import { readSecret } from './storage/secrets.ts';
 import { createMetrics, type Metrics } from './telemetry/metrics.ts';
-import { observedQueue } from './telemetry/observed-queue.ts';
+import { observedQueue, observedStartQueue } from './telemetry/observed-queue.ts';
 import { openTracing } from './telemetry/open-tracing.ts';
 import type { Tracing } from './telemetry/tracing.ts';
 import { WORKER_PROGRAM } from './worker-program.ts';
@@ -57,9 +57,13 @@ export async function createServices(
     onFailedAttempt: (attempt) => logger.warn(attempt, 'a worker ended without having done its shard'),
   });
   const queue = observedQueue(opened, tracing, metrics);
+  const startQueue = await openStartQueue(config);
   const batch = createBatch({
     objects,
     queue,
+    startQueue: startQueue && observedStartQueue(startQueue, tracing),
+    maxJobInputs: config.MAX_JOB_INPUTS,
+    maxJobsPerDay: config.MAX_JOBS_PER_DAY,
     shardSize: config.SHARD_SIZE,
     chunkSize: config.CHUNK_SIZE,
     precisionOf: createJobPrecision(config, models),
@@ -91,6 +95,7 @@ export async function createServices(
       await retention.close();
       await batch.close();
       await queue.close();
+      await startQueue?.close();
       await models.close();
       await tracing.close();
     },

@@ -18,7 +18,12 @@ const KILL_AFTER_MS = 25_000;
 const ALIVE_MS = 500;
 
 async function supervise(): Promise<number> {
-  const { JOB_URI, AWS_BATCH_JOB_ARRAY_INDEX: shard, AWS_BATCH_JOB_ATTEMPT: attempt } = loadWorkerConfig();
+  const {
+    JOB_URI,
+    AWS_BATCH_JOB_ARRAY_INDEX: shard,
+    AWS_BATCH_JOB_ATTEMPT: attempt,
+    WORKER_STOP_AFTER_MS: stopAfterMs,
+  } = loadWorkerConfig();
   const { LOG_LEVEL, WORKER_TIMEOUT_MS: stallMs } = loadConfig();
   const logger = createLogger(LOG_LEVEL).child({ jobId: parseJobUri(JOB_URI).jobId, shard, attempt });
   const record = createCrashRecord();
@@ -43,6 +48,10 @@ async function supervise(): Promise<number> {
           SUPERVISED: '1',
           CAREFUL_CHUNKS: [...record.careful].join(','),
           CRASHERS: [...record.crashers].join(','),
+          // The attempt's time runs from the start of this process, not of the one that works.
+          ...(stopAfterMs === undefined
+            ? {}
+            : { WORKER_STOP_AFTER_MS: String(Math.max(1, Math.round(stopAfterMs - performance.now()))) }),
         },
         { onMessage: record.hear, stallMs },
       );

@@ -16,10 +16,12 @@ import { createWorkerServices } from './services.ts';
  *
  *   0   every input of the shard has a row
  *   1   a fault of the system (store away, engine dead): run it again
+ *   75  out of time (WORKER_STOP_AFTER_MS): stopped at the edge of a chunk, before AWS Batch's timeout, which it does not
+ *       retry: run it again, finished chunks are skipped (EX_TEMPFAIL of sysexits.h)
  *   78  a wrong setting: running it again would not help
  *   143 stopped by SIGTERM (or by the end of its parent) at the edge of a chunk: run it again, finished chunks are skipped
  */
-const EXIT = { done: 0, fault: 1, configuration: EXIT_CONFIGURATION, stopped: 143 } as const;
+const EXIT = { done: 0, fault: 1, outOfTime: 75, configuration: EXIT_CONFIGURATION, stopped: 143 } as const;
 
 /** Below the 30 s between SIGTERM and SIGKILL at AWS Batch, with time to spare for closing. */
 const GRACE_MS = 20_000;
@@ -37,6 +39,8 @@ process.on('exit', () => {
   if (!isOver) process.exitCode = EXIT.fault;
 });
 
+const OUT_OF_TIME = 'out of time';
+
 const stop = new AbortController();
 process.on('SIGTERM', () => stop.abort());
 process.on('SIGINT', () => stop.abort());
@@ -51,7 +55,11 @@ async function work(): Promise<number> {
     CAREFUL_CHUNKS,
     CRASHERS,
     TRACEPARENT: parent,
+    WORKER_STOP_AFTER_MS: stopAfterMs,
   } = loadWorkerConfig();
+  if (stopAfterMs !== undefined) {
+    setTimeout(() => stop.abort(OUT_OF_TIME), Math.max(0, stopAfterMs - performance.now())).unref();
+  }
   const { storeUri, jobId } = parseJobUri(JOB_URI);
   const config: Config = { ...loadConfig(), STORE: storeUri };
   const logger = createLogger(config.LOG_LEVEL).child({ jobId, shard, attempt });
@@ -82,7 +90,8 @@ async function work(): Promise<number> {
     );
     rows = result.rows;
     logger.info(result, result.done ? 'shard done' : 'stopped; the rest is left to the next attempt');
-    return result.done ? EXIT.done : EXIT.stopped;
+    if (result.done) return EXIT.done;
+    return stop.signal.reason === OUT_OF_TIME ? EXIT.outOfTime : EXIT.stopped;
   } catch (error) {
     logger.error({ err: error }, 'shard not done; the queue starts it again');
     throw error;

@@ -19,6 +19,7 @@ export interface Places {
   readonly jobDefinitionArn: string;
   readonly secretArn: string;
   readonly dropQueueArn: string;
+  readonly startQueueArn: string;
 }
 
 const definitionName = 'ml-serverless-worker';
@@ -28,13 +29,20 @@ export function placesOf(template: CfnTemplate): Places {
     const [resource] = resourcesOf(template, type);
     return resource ? resolve({ 'Fn::GetAtt': [resource.id, attribute] }, template) : '';
   };
-  const mapping = resourcesOf(template, 'AWS::Lambda::EventSourceMapping')[0];
+  /** The queue that feeds the function whose logical id begins so. */
+  const queueOf = (construct: string) => {
+    const mapping = resourcesOf(template, 'AWS::Lambda::EventSourceMapping').find(({ id }) =>
+      id.startsWith(construct),
+    );
+    return mapping ? resolve(mapping.Properties.EventSourceArn, template) : '';
+  };
   return {
     bucketArn: arnOf('AWS::S3::Bucket'),
     jobQueueArn: arnOf('AWS::Batch::JobQueue', 'JobQueueArn'),
     jobDefinitionArn: `arn:aws:batch:${REGION}:${ACCOUNT}:job-definition/${definitionName}`,
     secretArn: arnOf('AWS::SecretsManager::Secret'),
-    dropQueueArn: mapping ? resolve(mapping.Properties.EventSourceArn, template) : '',
+    dropQueueArn: queueOf('Drop'),
+    startQueueArn: queueOf('Start'),
   };
 }
 
@@ -67,6 +75,7 @@ const NEEDS: Readonly<Record<string, (places: Places, resource: string) => Permi
   'batch:ListJobs': anything('batch:ListJobs'),
   'batch:TerminateJob': job('batch:TerminateJob'),
   'batch:CancelJob': job('batch:CancelJob'),
+  'sqs:SendMessage': ({ startQueueArn }) => [{ action: 'sqs:SendMessage', arn: startQueueArn }],
   'secrets-manager:GetSecretValue': ({ secretArn }) => [
     { action: 'secretsmanager:GetSecretValue', arn: secretArn },
   ],

@@ -14,7 +14,7 @@ export interface Permission {
 }
 
 /** The parts of the system that have a role of their own. */
-export const COMPONENTS = ['api', 'dispatcher', 'worker', 'task-start'] as const;
+export const COMPONENTS = ['api', 'dispatcher', 'starter', 'worker', 'task-start'] as const;
 export type Component = (typeof COMPONENTS)[number];
 
 interface Statement {
@@ -34,6 +34,8 @@ export function roleOf(template: CfnTemplate, component: Component): string {
   const references: Record<Component, unknown> = {
     api: functions.find(({ Properties }) => Properties.PackageType === 'Image')?.Properties.Role,
     dispatcher: functions.find(({ Properties }) => String(Properties.Description).includes('S3 events'))
+      ?.Properties.Role,
+    starter: functions.find(({ Properties }) => String(Properties.Description).includes('recorded jobs'))
       ?.Properties.Role,
     worker: container?.JobRoleArn,
     'task-start': container?.ExecutionRoleArn,

@@ -10,11 +10,11 @@ export const IMAGE_URI = `111122223333.dkr.ecr.us-east-1.amazonaws.com/ml-server
 
 /**
  * Synthesises the real stack and returns its template, without validation (nag.test.ts has it). The dispatcher's code is left out
- * unless `options.dispatcherCode` says otherwise: bundle.test.ts has it.
+ * unless `options.functionCode` says otherwise: bundle.test.ts has it.
  */
 export function synthTemplate(
   context: Readonly<Record<string, unknown>> = {},
-  options: Pick<BuildAppOptions, 'root' | 'dispatcherCode' | 'validate'> = {},
+  options: Pick<BuildAppOptions, 'root' | 'functionCode' | 'validate'> = {},
 ): CfnTemplate {
   const outdir = mkdtempSync(join(tmpdir(), 'ml-serverless-synth-'));
   try {
@@ -22,7 +22,7 @@ export function synthTemplate(
       context: { imageUri: IMAGE_URI, ...context },
       outdir,
       validate: false,
-      dispatcherCode: lambda.Code.fromInline('exports.handler = async () => ({ batchItemFailures: [] });'),
+      functionCode: lambda.Code.fromInline('exports.handler = async () => ({ batchItemFailures: [] });'),
       ...options,
     });
     return app.synth().getStackByName(STACK_NAME).template as CfnTemplate;

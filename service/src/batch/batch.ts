@@ -1,19 +1,32 @@
 import pLimit from 'p-limit';
 import { AppError, isAppError } from '../domain/errors.ts';
-import { cancelledSchema, type Job, type JobSource, submittedSchema, summarySchema } from '../domain/job.ts';
+import {
+  cancelledSchema,
+  type Job,
+  type JobSource,
+  planSchema,
+  submittedSchema,
+  summarySchema,
+} from '../domain/job.ts';
 import { derivedJobId, freshJobId } from '../domain/job-id.ts';
 import { jobLayout } from '../domain/job-layout.ts';
 import type { JobQueue } from '../jobs/job-queue.ts';
+import type { StartQueue } from '../jobs/start-queue.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
+import { checkDailyLimit } from './daily-limit.ts';
 import { readDocument, writeOnce } from './documents.ts';
 import { listJobIds } from './index-jobs.ts';
-import { hasInputs } from './plan.ts';
+import { checkSize, hasInputs } from './plan.ts';
 import { recordJob, startJob } from './start.ts';
 import { findStatus, type JobStatus } from './status.ts';
 import { readJob } from './work.ts';
 
 /** Jobs looked at side by side after a restart. */
 const RESUMED_AT_ONCE = 16;
+
+/** A job that is still not submitted is sent to the start queue again after this time, milliseconds: its request may have ended between recording and sending. */
+const SEND_AGAIN_AFTER_MS = 15 * 60_000;
+const MAX_SENT = 10_000;
 
 /** What somebody asks for. */
 export interface BatchRequest {
@@ -32,6 +45,12 @@ export interface BatchOptions {
   readonly chunkSize: number;
   /** The precision that all workers of a job use (see inference/job-precision.ts). */
   readonly precisionOf?: (model: string) => Promise<Job['precision']>;
+  /** Plans and submits recorded jobs elsewhere; when absent, this process does it behind its answer. */
+  readonly startQueue?: StartQueue | undefined;
+  /** Most inputs of a job with all its parts; not bounded when absent. */
+  readonly maxJobInputs?: number | undefined;
+  /** Most jobs of origin `request` in 24 hours; not bounded when absent. */
+  readonly maxJobsPerDay?: number | undefined;
   /** How long `submit` waits for planning and submission before it answers; they go on behind it. Milliseconds. */
   readonly startWithinMs: number;
   /** Told of failures that nobody waits for any more. */
@@ -43,7 +62,8 @@ export interface Batch {
   /**
    * Records a job and starts it. With an id that is taken, the same request gets the job that is there.
    *
-   * @throws AppError INVALID_REQUEST without any input (nothing is left behind), CONFLICT when the id stands for another request
+   * @throws AppError INVALID_REQUEST without any input (nothing is left behind), CONFLICT when the id stands for another
+   *   request, PAYLOAD_TOO_LARGE with more objects than a job may have, RATE_LIMITED after too many jobs
    */
   submit(request: BatchRequest): Promise<JobStatus>;
   /** What a job was asked to classify. @throws AppError JOB_NOT_FOUND */
@@ -61,8 +81,8 @@ export interface Batch {
   results(jobId: string, signal?: AbortSignal): AsyncGenerator<Buffer>;
   /** No error when it has ended already. @throws AppError JOB_NOT_FOUND */
   cancel(jobId: string, reason: string): Promise<JobStatus>;
-  /** Starts again what a crash or a restart has left; looks at the newest `limit` jobs. @returns the ids of those that go on */
-  resume(limit?: number): Promise<readonly string[]>;
+  /** Starts again what a crash or a restart has left, oldest first. @returns the ids of those that go on */
+  resume(): Promise<readonly string[]>;
   /** Runs `action` while `submit` waits with a job of this id. */
   exclusively(jobId: string, action: () => Promise<void>): Promise<void>;
   /** Waits for what goes on behind `submit`. */
@@ -75,7 +95,9 @@ export function jobIdFor(idempotencyKey?: string): string {
 }
 
 export function createBatch(options: BatchOptions): Batch {
-  const { objects, queue } = options;
+  const { objects, queue, startQueue } = options;
+  /** When this process sent a job to the start queue, milliseconds since 1970. */
+  const sentAt = new Map<string, number>();
   /** One start of a job at a time in this process. */
   const starting = new Map<string, Promise<void>>();
   /** Jobs that are being removed. */
@@ -85,7 +107,9 @@ export function createBatch(options: BatchOptions): Batch {
   function start(job: Job): Promise<void> {
     const running = starting.get(job.jobId);
     if (running) return running;
-    const started = startJob(job, { objects, queue, signal: closing.signal }).finally(() =>
+    const maxInputs = options.maxJobInputs;
+    const bound = maxInputs === undefined ? {} : { maxInputs };
+    const started = startJob(job, { objects, queue, signal: closing.signal, ...bound }).finally(() =>
       starting.delete(job.jobId),
     );
     starting.set(job.jobId, started);
@@ -94,6 +118,7 @@ export function createBatch(options: BatchOptions): Batch {
 
   /** Starts a job without waiting for more than a while; what fails later is told to `onError` and healed by the next look. */
   async function startSoon(job: Job): Promise<void> {
+    if (startQueue) return send(job, startQueue);
     let timer: NodeJS.Timeout | undefined;
     let isWaiting = true;
     const started = start(job).catch((error: unknown) => {
@@ -111,10 +136,22 @@ export function createBatch(options: BatchOptions): Batch {
     }
   }
 
+  async function send(job: Job, to: StartQueue): Promise<void> {
+    await to.send({ jobId: job.jobId });
+    if (sentAt.size >= MAX_SENT) sentAt.clear();
+    sentAt.set(job.jobId, Date.now());
+  }
+
+  async function sendAgain(job: Job, to: StartQueue): Promise<void> {
+    const last = sentAt.get(job.jobId) ?? Date.parse(job.createdAt);
+    if (Date.now() - last >= SEND_AGAIN_AFTER_MS) await send(job, to);
+  }
+
   async function look(jobId: string): Promise<JobStatus> {
     const job = await readJob(objects, jobId);
     const { status, isStranded } = await findStatus(objects, queue, job);
-    if (isStranded && !closing.signal.aborted) {
+    if (isStranded && startQueue) await sendAgain(job, startQueue);
+    else if (isStranded && !closing.signal.aborted) {
       start(job).catch((error: unknown) => options.onError(error, jobId));
     }
     return status;
@@ -124,18 +161,34 @@ export function createBatch(options: BatchOptions): Batch {
     const job = await readJob(objects, jobId);
     const layout = jobLayout(jobId);
     const before = (await findStatus(objects, queue, job)).status;
-    if (before.finishedAt !== undefined) return before;
+    const hasEnded = before.finishedAt !== undefined;
+    if (hasEnded && before.next === undefined) return before;
+    // Before the look for the next part, which may be recorded at this moment: see `recordNextPart`.
     const cancelledAt = new Date().toISOString();
     await writeOnce(objects, layout.cancelled, cancelledSchema, { reason, cancelledAt });
-    const submitted = await readDocument(objects, layout.submitted, submittedSchema);
-    if (submitted) await queue.cancel(submitted.reference, reason);
-    if (before.next !== undefined) {
-      // The parts are one request: whoever cancels it means all of it. The next one may not be recorded yet.
-      await cancel(before.next, reason).catch((error: unknown) => {
+    if (!hasEnded) {
+      const submitted = await readDocument(objects, layout.submitted, submittedSchema);
+      if (submitted) await queue.cancel(submitted.reference, reason);
+    }
+    // The parts are one request, so all of them are cancelled.
+    const next = (await readDocument(objects, layout.plan, planSchema))?.next;
+    if (next !== undefined) {
+      await cancel(next, reason).catch((error: unknown) => {
         if (!isAppError(error, 'JOB_NOT_FOUND')) throw error;
       });
     }
-    return (await findStatus(objects, queue, job)).status;
+    return hasEnded ? before : (await findStatus(objects, queue, job)).status;
+  }
+
+  /** @throws AppError */
+  async function checkNew(job: Job): Promise<void> {
+    const { maxJobInputs, maxJobsPerDay } = options;
+    if (!(await hasInputs(objects, job))) {
+      throw new AppError('INVALID_REQUEST', 'the job has no inputs: nothing is there under that prefix');
+    }
+    if (job.source.kind === 'objects') checkSize(job.source.objects.length, maxJobInputs);
+    if (job.origin === 'request' && maxJobsPerDay !== undefined)
+      await checkDailyLimit(objects, maxJobsPerDay);
   }
 
   return {
@@ -158,9 +211,7 @@ export function createBatch(options: BatchOptions): Batch {
         if (isAppError(error, 'JOB_NOT_FOUND')) return undefined;
         throw error;
       });
-      if (!known && !(await hasInputs(objects, wanted))) {
-        throw new AppError('INVALID_REQUEST', 'the job has no inputs: nothing is there under that prefix');
-      }
+      if (!known) await checkNew(wanted);
       const job = known ?? (await recordJob(objects, wanted));
       if (!isSameRequest(job, wanted)) {
         throw new AppError('CONFLICT', 'this idempotencyKey stands for another request; take a new one');
@@ -198,8 +249,8 @@ export function createBatch(options: BatchOptions): Batch {
 
     cancel,
 
-    async resume(limit = 1000) {
-      const { jobIds } = await listJobIds(objects, limit);
+    async resume() {
+      const { jobIds } = await listJobIds(objects, Number.POSITIVE_INFINITY);
       const limited = pLimit(RESUMED_AT_ONCE);
       const resumed = await Promise.all(
         jobIds.toReversed().map((jobId) =>

@@ -1,18 +1,24 @@
 import pLimit from 'p-limit';
 import { AppError, isAppError } from '../domain/errors.ts';
-import { type DropMessage, type DroppedInput, foldDropped, parseDropEvent } from '../domain/events.ts';
+import {
+  type DropMessage,
+  type DroppedInput,
+  type DroppedVersion,
+  foldDropped,
+  parseDropEvent,
+} from '../domain/events.ts';
 import { MAX_OBJECTS, type ResultRow, type ShardInput } from '../domain/job.ts';
 import { derivedJobId } from '../domain/job-id.ts';
-import { jobLayout } from '../domain/job-layout.ts';
 import { checkKey, outputKey } from '../domain/keys.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { Batch } from './batch.ts';
+import type { JobStatus } from './status.ts';
 
 /** Outputs looked at side by side. */
 const LOOKED_AT_ONCE = 32;
 
 export interface DispatchOptions {
-  readonly batch: Pick<Batch, 'submit'>;
+  readonly batch: Pick<Batch, 'submit' | 'status'>;
   /** The configured store, `s3://bucket`: objects of other buckets are refused. */
   readonly objects: ObjectStore;
   readonly model: string;
@@ -67,42 +73,78 @@ export async function dispatch(event: unknown, options: DispatchOptions): Promis
 
 /** @returns undefined when every object has its result already */
 async function submit(
-  inputs: ShardInput[],
+  dropped: DroppedVersion[],
   { batch, objects, model, topK }: DispatchOptions,
 ): Promise<string | undefined> {
-  const idOf = (some: readonly ShardInput[]) =>
-    derivedJobId('e', [model, String(topK), ...some.flatMap(({ key, etag }) => [key, etag ?? ''])]);
-  let wanted = inputs;
-  let jobId = idOf(inputs);
+  const idOf = (some: readonly ShardInput[], round: string[]) =>
+    derivedJobId('e', [model, String(topK), ...some.flatMap(({ key, etag }) => [key, etag ?? '']), ...round]);
+  let wanted = dropped;
+  let round: string[] = [];
+  let jobId = idOf(wanted, round);
+  let known = await statusOf(batch, jobId);
   // The same group again finds its job. Another group may hold messages that were handled in an earlier one.
-  if (!(await isThere(objects, jobLayout(jobId).job))) {
-    const limit = pLimit(LOOKED_AT_ONCE);
-    const done = await Promise.all(inputs.map((input) => limit(() => isClassified(objects, input, model))));
-    wanted = inputs.filter((_, i) => !done[i]);
-    if (wanted.length === 0) return undefined;
-    jobId = idOf(wanted);
+  if (!known) {
+    wanted = await withoutResult(objects, wanted, (row) => row.model === model);
+    jobId = idOf(wanted, round);
+    known = await statusOf(batch, jobId);
   }
-  await batch.submit({ jobId, origin: 'event', source: { kind: 'objects', objects: wanted }, model, topK });
+  // That job may have ended, and its results may have been deleted since: what is missing makes a job of its own, whose
+  // id derives from the end of the one before, so that this event, too, may be delivered again.
+  while (known?.finishedAt !== undefined && !canRunAgain(known)) {
+    const { status, finishedAt } = known;
+    // A cancelled job stays cancelled when its own event is delivered again; only a newer drop undoes it.
+    if (status === 'CANCELLED') wanted = wanted.filter(({ at }) => isSince(at, finishedAt));
+    // An error is a result, too: another run would come to the same.
+    wanted = await withoutResult(objects, wanted, (row) => row.error !== undefined || row.model === model);
+    if (wanted.length === 0) break;
+    round = [finishedAt];
+    jobId = idOf(wanted, round);
+    known = await statusOf(batch, jobId);
+  }
+  if (wanted.length === 0) return undefined;
+  const source = { kind: 'objects' as const, objects: wanted.map(({ at: _, ...input }) => input) };
+  await batch.submit({ jobId, origin: 'event', source, model, topK });
   return jobId;
 }
 
-async function isThere(objects: ObjectStore, key: string): Promise<boolean> {
-  return objects.head(key).then(
-    () => true,
-    (error: unknown) => {
-      if (isAppError(error, 'OBJECT_NOT_FOUND')) return false;
-      throw error;
-    },
-  );
+/** Another submission of the same id goes on with it. */
+function canRunAgain({ status, counts }: JobStatus): boolean {
+  return status === 'FAILED' && counts.pending > 0;
 }
 
-/** Whether the result of just this version by just this model is there. */
-async function isClassified(objects: ObjectStore, input: ShardInput, model: string): Promise<boolean> {
+/** Events may tell whole seconds only. */
+function isSince(at: number | undefined, iso: string): boolean {
+  return at === undefined || Math.floor(at / 1000) >= Math.floor(Date.parse(iso) / 1000);
+}
+
+function statusOf(batch: DispatchOptions['batch'], jobId: string): Promise<JobStatus | undefined> {
+  return batch.status(jobId).catch((error: unknown) => {
+    if (isAppError(error, 'JOB_NOT_FOUND')) return undefined;
+    throw error;
+  });
+}
+
+async function withoutResult(
+  objects: ObjectStore,
+  inputs: DroppedVersion[],
+  counts: (row: ResultRow) => boolean,
+): Promise<DroppedVersion[]> {
+  const limit = pLimit(LOOKED_AT_ONCE);
+  const done = await Promise.all(inputs.map((input) => limit(() => hasResult(objects, input, counts))));
+  return inputs.filter((_, i) => !done[i]);
+}
+
+/** Whether a result of this very version is there, and `counts` takes it. */
+async function hasResult(
+  objects: ObjectStore,
+  input: ShardInput,
+  counts: (row: ResultRow) => boolean,
+): Promise<boolean> {
   const key = outputKey(input.key);
   if (key === undefined || input.etag === undefined) return false;
   try {
     const row = JSON.parse((await objects.get(key, { maxBytes: 1024 * 1024 })).toString()) as ResultRow;
-    return row.etag === input.etag && row.model === model;
+    return row.etag === input.etag && counts(row);
   } catch (error) {
     // Not there, or not one of ours: it is made anew.
     if (isAppError(error, 'OBJECT_NOT_FOUND', 'IMAGE_TOO_LARGE') || error instanceof SyntaxError)

@@ -1,19 +1,43 @@
-import { isAppError } from '../domain/errors.ts';
-import { type Job, MAX_SHARDS, type Plan, planSchema, type ShardInput } from '../domain/job.ts';
+import { AppError, isAppError } from '../domain/errors.ts';
+import {
+  type Job,
+  MAX_SHARDS,
+  type Plan,
+  planningSchema,
+  planSchema,
+  type ShardInput,
+} from '../domain/job.ts';
 import { nextPartId } from '../domain/job-id.ts';
 import { jobLayout } from '../domain/job-layout.ts';
 import { compareKeys, isFolderMarker } from '../domain/keys.ts';
 import { formatShard, parseShard } from '../domain/shards.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { writeOnce } from './documents.ts';
+import { readDocument, writeOnce } from './documents.ts';
 
 /** How many listed objects without an etag are looked at together. */
 const HEADS_AT_ONCE = 32;
 
+/** Shards between two checkpoints; 100 full ones are half a million inputs. */
+const CHECKPOINT_EVERY = 100;
+
 export interface PlanOptions {
   /** Most shards of one job; the rest goes into the next part. */
   readonly maxShards?: number;
+  /** Most inputs of a job with all its parts; not bounded when absent. */
+  readonly maxInputs?: number;
+  /** Stops planning after a checkpoint, from which the next call continues. */
   readonly signal?: AbortSignal;
+}
+
+/** Planning was stopped by its signal. */
+export class PlanningStopped extends AppError {
+  /** Shards that were written before it was. */
+  readonly newShards: number;
+
+  constructor(newShards: number, cause: unknown) {
+    super('REQUEST_CANCELLED', 'planning was stopped; it continues from its checkpoint', {}, { cause });
+    this.newShards = newShards;
+  }
 }
 
 /**
@@ -23,7 +47,7 @@ export interface PlanOptions {
  * that is. So planning goes on where a crash ended it, and two planners at once agree, even if they see different listings.
  *
  * @returns undefined when there is nothing to do: no input at all
- * @throws AppError STORE_UNAVAILABLE
+ * @throws AppError STORE_UNAVAILABLE; PAYLOAD_TOO_LARGE beyond `maxInputs`; PlanningStopped
  */
 export async function planJob(
   objects: ObjectStore,
@@ -32,30 +56,55 @@ export async function planJob(
 ): Promise<Plan | undefined> {
   const layout = jobLayout(job.jobId);
   const maxShards = options.maxShards ?? MAX_SHARDS;
-  let inputs = openInputs(objects, job, job.startAfter, options.signal);
-  let shards = 0;
-  let total = 0;
+  const checkpoint = await readDocument(objects, layout.planning, planningSchema);
+  const before = checkpoint?.shards ?? 0;
+  let shards = before;
+  let total = checkpoint?.total ?? 0;
+  let end = checkpoint?.end ?? job.startAfter;
+  let inputs = openInputs(objects, job, end, options.signal);
   let next: string | undefined;
-  for (;;) {
-    const wanted = await take(inputs, shards < maxShards ? job.shardSize : 1);
-    const last = wanted.at(-1);
-    if (!last) break;
-    if (shards === maxShards) {
-      next = nextPartId(job.jobId);
-      break;
+  const save = async () => {
+    const body = JSON.stringify({ shards, total, end });
+    await objects.put(layout.planning, body, { contentType: 'application/json' });
+  };
+  try {
+    for (;;) {
+      options.signal?.throwIfAborted();
+      const wanted = await take(inputs, shards < maxShards ? job.shardSize : 1);
+      const last = wanted.at(-1);
+      if (!last) break;
+      checkSize((job.inputsBefore ?? 0) + total + wanted.length, options.maxInputs);
+      if (shards === maxShards) {
+        next = nextPartId(job.jobId);
+        break;
+      }
+      const stored = await storeShard(objects, layout.shard(shards), wanted);
+      total += stored.length;
+      shards += 1;
+      end = stored.at(-1)?.key ?? last.key;
+      if (end !== last.key) {
+        await inputs.return(undefined);
+        inputs = openInputs(objects, job, end, options.signal);
+      }
+      if (shards % CHECKPOINT_EVERY === 0) await save();
     }
-    const stored = await storeShard(objects, layout.shard(shards), wanted);
-    total += stored.length;
-    shards += 1;
-    const end = stored.at(-1)?.key ?? last.key;
-    if (end !== last.key) {
-      await inputs.return(undefined);
-      inputs = openInputs(objects, job, end, options.signal);
-    }
+    await inputs.return(undefined);
+  } catch (error) {
+    if (!options.signal?.aborted) throw error;
+    if (shards > before) await save();
+    throw new PlanningStopped(shards - before, error);
   }
-  await inputs.return(undefined);
   if (shards === 0) return undefined;
   return writeOnce(objects, layout.plan, planSchema, { shards, total, ...(next ? { next } : {}) });
+}
+
+/** @throws AppError PAYLOAD_TOO_LARGE */
+export function checkSize(inputs: number, maxInputs: number | undefined): void {
+  if (maxInputs === undefined || inputs <= maxInputs) return;
+  throw new AppError(
+    'PAYLOAD_TOO_LARGE',
+    `the job has more than ${maxInputs} inputs (MAX_JOB_INPUTS); split it by prefix`,
+  );
 }
 
 /** The part of a job behind its last shard. */
@@ -63,7 +112,8 @@ export async function nextPart(objects: ObjectStore, job: Job, plan: Plan): Prom
   if (!plan.next) return undefined;
   const lastShard = parseShard((await objects.get(jobLayout(job.jobId).shard(plan.shards - 1))).toString());
   const startAfter = lastShard.at(-1)?.key;
-  return startAfter === undefined ? undefined : { ...job, jobId: plan.next, startAfter };
+  const inputsBefore = (job.inputsBefore ?? 0) + plan.total;
+  return startAfter === undefined ? undefined : { ...job, jobId: plan.next, startAfter, inputsBefore };
 }
 
 /** Whether a job would have an input at all: looked at before anything is written. */

@@ -13,7 +13,12 @@ export interface DroppedInput extends ShardInput {
   readonly bucket: string;
   /** S3's order of changes to one key: longer or lexicographically larger is later. */
   readonly sequencer: string;
+  /** When it was created, milliseconds since 1970; absent when the event does not say. */
+  readonly at?: number;
 }
+
+/** One version of an object that was dropped, and when, if the event says so. */
+export type DroppedVersion = ShardInput & Pick<DroppedInput, 'at'>;
 
 type Json = Record<string, unknown>;
 
@@ -45,7 +50,7 @@ export function parseDropEvent(event: unknown): DropMessage[] {
 }
 
 /** One object an input key, the latest version of each, in the order of the keys. */
-export function foldDropped(inputs: Iterable<DroppedInput>): ShardInput[] {
+export function foldDropped(inputs: Iterable<DroppedInput>): DroppedVersion[] {
   const latest = new Map<string, DroppedInput>();
   for (const input of inputs) {
     const known = latest.get(input.key);
@@ -53,10 +58,11 @@ export function foldDropped(inputs: Iterable<DroppedInput>): ShardInput[] {
   }
   return [...latest.values()]
     .sort((a, b) => compareKeys(a.key, b.key))
-    .map(({ key, etag, size }) => ({
+    .map(({ key, etag, size, at }) => ({
       key,
       ...(etag ? { etag } : {}),
       ...(size === undefined ? {} : { size }),
+      ...(at === undefined ? {} : { at }),
     }));
 }
 
@@ -82,7 +88,7 @@ function parseEventBridge(event: Json): DroppedInput[] {
   if (event.source !== 'aws.s3' || event['detail-type'] !== 'Object Created') return [];
   const detail = isObject(event.detail) ? event.detail : {};
   const object = isObject(detail.object) ? detail.object : {};
-  return dropped(detail.bucket, object, object.key, object.etag);
+  return dropped(detail.bucket, object, object.key, object.etag, event.time);
 }
 
 /** Event notifications send keys form-encoded: `+` for a space, %XX for the rest. */
@@ -100,10 +106,11 @@ function parseRecord(record: unknown): DroppedInput[] {
   const raw = typeof s3.configurationId === 'string' && /^[a-z]+-global$/.test(s3.configurationId);
   const key =
     typeof object.key === 'string' && !raw ? decodeURIComponent(object.key.replaceAll('+', ' ')) : object.key;
-  return dropped(s3.bucket, object, key, object.eTag);
+  return dropped(s3.bucket, object, key, object.eTag, record.eventTime);
 }
 
-function dropped(bucket: unknown, object: Json, key: unknown, etag: unknown): DroppedInput[] {
+function dropped(bucket: unknown, object: Json, key: unknown, etag: unknown, time: unknown): DroppedInput[] {
+  const at = typeof time === 'string' ? Date.parse(time) : Number.NaN;
   const name = isObject(bucket) ? bucket.name : undefined;
   if (typeof name !== 'string' || typeof key !== 'string' || key === '') {
     throw new Error('a record lacks the bucket or the key');
@@ -116,6 +123,7 @@ function dropped(bucket: unknown, object: Json, key: unknown, etag: unknown): Dr
       sequencer: typeof object.sequencer === 'string' ? object.sequencer : '',
       ...(typeof etag === 'string' && etag !== '' ? { etag: etag.replaceAll('"', '') } : {}),
       ...(typeof object.size === 'number' ? { size: object.size } : {}),
+      ...(Number.isNaN(at) ? {} : { at }),
     },
   ];
 }

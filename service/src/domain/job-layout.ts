@@ -14,6 +14,7 @@ export function jobLayout(jobId: string) {
   return {
     root,
     job: `${root}job.json`,
+    planning: `${root}planning.json`,
     plan: `${root}plan.json`,
     submitted: `${root}submitted.json`,
     cancelled: `${root}cancelled.json`,
@@ -53,6 +54,12 @@ export function parseChunkNumber(key: string): number | undefined {
 export function indexKey(jobId: string, createdAt: string): string {
   const backwards = 9_999_999_999_999 - Date.parse(createdAt);
   return `${INDEX_PREFIX}${String(backwards).padStart(13, '0')}-${jobId}`;
+}
+
+/** When the job of an index key was made, milliseconds since 1970. */
+export function timeOfIndexKey(key: string): number | undefined {
+  const digits = /^jobs\/\.index\/(\d{13})-/.exec(key)?.[1];
+  return digits === undefined ? undefined : 9_999_999_999_999 - Number(digits);
 }
 
 /** The job id in an index key. */

@@ -60,11 +60,22 @@ export const jobSchema = Type.Object({
   source: jobSourceSchema,
   /** Continue behind this key: set in the second and later parts of a job with more inputs than one array holds. */
   startAfter: Type.Optional(Type.String()),
+  /** Inputs in the parts before this one. */
+  inputsBefore: Type.Optional(Type.Integer({ minimum: 0 })),
   /** Most inputs in a shard (one child's work) and in a chunk (what a retry repeats at most). */
   shardSize: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
   chunkSize: Type.Integer({ minimum: 1, maximum: 10_000 }),
 });
 export type Job = Static<typeof jobSchema>;
+
+/** `jobs/<id>/planning.json`: how far planning has come. Shards never change, so an older one is true as well. */
+export const planningSchema = Type.Object({
+  shards: Type.Integer({ minimum: 1 }),
+  /** Inputs in them. */
+  total: Type.Integer({ minimum: 1 }),
+  /** The last key in them. */
+  end: Type.String(),
+});
 
 /** `jobs/<id>/plan.json`: how many shards there are. Written once, after the last shard: from then on the job may run. */
 export const planSchema = Type.Object({

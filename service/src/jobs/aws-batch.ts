@@ -7,7 +7,9 @@ import {
   TerminateJobCommand,
 } from '@aws-sdk/client-batch';
 import { AppError } from '../domain/errors.ts';
+import { withoutIdentifiers } from '../domain/redact.ts';
 import type { JobQueue, QueueState, QueueStatus } from './job-queue.ts';
+import { toQueueError } from './queue-error.ts';
 
 export interface AwsBatchOptions {
   readonly jobQueue: string;
@@ -90,7 +92,8 @@ function toStatus(job: JobDetail): QueueStatus {
   const succeeded = summary.SUCCEEDED ?? 0;
   const failed = summary.FAILED ?? 0;
   const shards = { pending: size - running - succeeded - failed, running, succeeded, failed };
-  return { state: toState(job, shards), shards, ...(job.statusReason ? { reason: job.statusReason } : {}) };
+  const reason = job.statusReason && withoutIdentifiers(job.statusReason);
+  return { state: toState(job, shards), shards, ...(reason ? { reason } : {}) };
 }
 
 function toState(job: JobDetail, shards: QueueStatus['shards']): QueueState {
@@ -104,13 +107,6 @@ async function reached<T>(action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {
-    if (error instanceof AppError) throw error;
-    const { name, message } = error as Error;
-    throw new AppError(
-      'QUEUE_UNAVAILABLE',
-      `AWS Batch cannot be used: ${name}: ${(message || 'no reason given').split('\n', 1)[0]}`,
-      {},
-      { cause: error },
-    );
+    throw toQueueError(error, 'AWS Batch');
   }
 }

@@ -1,5 +1,6 @@
 import type { JobQueue } from './job-queue.ts';
 import { createLocalQueue, type LocalQueueOptions } from './local.ts';
+import type { StartQueue } from './start-queue.ts';
 import type { WorkerCommand } from './worker-process.ts';
 
 export interface QueueSettings {
@@ -39,4 +40,14 @@ export async function openQueue(
     stallMs: settings.WORKER_TIMEOUT_MS,
     ...listeners,
   });
+}
+
+/** The queue that START_QUEUE_URL names; undefined where jobs are planned and submitted by this process. */
+export async function openStartQueue({
+  JOBS,
+  START_QUEUE_URL,
+}: Pick<QueueSettings, 'JOBS'> & { readonly START_QUEUE_URL?: string }): Promise<StartQueue | undefined> {
+  if (JOBS !== 'aws-batch' || START_QUEUE_URL === undefined) return undefined;
+  const { createSqsStartQueue } = await import('./sqs-start-queue.ts');
+  return createSqsStartQueue(START_QUEUE_URL);
 }

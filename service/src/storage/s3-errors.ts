@@ -1,4 +1,5 @@
 import { AppError } from '../domain/errors.ts';
+import { withoutIdentifiers } from '../domain/redact.ts';
 
 interface ServiceFault {
   readonly name?: string;
@@ -74,7 +75,8 @@ function unavailable(reason: string, cause: unknown): AppError {
 }
 
 function firstLine(fault: ServiceFault): string {
-  return (fault.message || fault.code || 'no reason given').split('\n', 1)[0] ?? '';
+  const [line = ''] = (fault.message || fault.code || 'no reason given').split('\n', 1);
+  return withoutIdentifiers(line);
 }
 
 /** True for a body that broke off or stood still while it was read: worth another try, which the SDK leaves to its user. */

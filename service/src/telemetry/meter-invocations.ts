@@ -3,6 +3,8 @@ import { type EmfMetrics, emfLine } from './emf.ts';
 /** What is used of the second argument that AWS Lambda calls a handler with. */
 export interface InvocationContext {
   readonly awsRequestId?: string;
+  /** Milliseconds until Lambda ends the invocation. */
+  readonly getRemainingTimeInMillis?: () => number;
 }
 
 export type InvocationHandler<E, C, R> = (event: E, context: C) => Promise<R>;

@@ -1,4 +1,5 @@
 import type { JobQueue } from '../jobs/job-queue.ts';
+import type { StartQueue } from '../jobs/start-queue.ts';
 import type { Metrics } from './metrics.ts';
 import type { Tracing } from './tracing.ts';
 
@@ -25,6 +26,20 @@ export function observedQueue(queue: JobQueue, tracing: Tracing, metrics?: Metri
       ),
     status: (reference) => queue.status(reference),
     cancel: (reference, reason) => queue.cancel(reference, reason),
+    close: () => queue.close(),
+  };
+}
+
+/** A start queue that passes the trace on, so that the job's planning is part of its request's trace. */
+export function observedStartQueue(queue: StartQueue, tracing: Tracing): StartQueue {
+  return {
+    send: (request) =>
+      tracing.span(
+        'send job',
+        { kind: 'producer', attributes: { 'job.id': request.jobId } },
+        ({ traceparent }) =>
+          queue.send({ ...request, ...(traceparent === undefined ? {} : { traceparent }) }),
+      ),
     close: () => queue.close(),
   };
 }

@@ -29,7 +29,7 @@ function setUp(more: Partial<DispatchOptions> = {}) {
     onFault: (messageId, reason) => faults.push(`${messageId}: ${reason}`),
     ...more,
   };
-  return { queue, faults, run: (event: unknown) => dispatch(event, options) };
+  return { queue, batch, faults, run: (event: unknown) => dispatch(event, options) };
 }
 
 const sqs = (...bodies: readonly unknown[]) => ({
@@ -40,7 +40,18 @@ const sqs = (...bodies: readonly unknown[]) => ({
   })),
 });
 const etag = (n: number) => n.toString(16).padStart(32, '0');
-const put = (key: string, n = 1) => ({ Records: [notification(key, { eTag: etag(n), sequencer: etag(n) })] });
+const put = (key: string, n = 1, eventTime = '2026-01-01T00:00:00.000Z') => ({
+  Records: [{ ...notification(key, { eTag: etag(n), sequencer: etag(n) }), eventTime }],
+});
+const inAnHour = () => new Date(Date.now() + 3_600_000).toISOString();
+/** As a worker leaves a job of one shard. */
+async function finish(jobId: string, inputs: readonly [key: string, n: number][]): Promise<void> {
+  for (const [key, n] of inputs) {
+    const row = JSON.stringify({ key, etag: etag(n), model: 'tiny' });
+    await objects.put(`${key.replace('input/', 'output/')}.json`, row);
+  }
+  await objects.put(jobLayout(jobId).shardMarker(0, inputs.length, 0), '');
+}
 
 async function keysOf(jobIds: readonly string[]): Promise<string[]> {
   const keys: string[] = [];
@@ -87,6 +98,53 @@ test('messages that come back in another group are not classified a second time'
   const replaced = await run(sqs(put('input/grouped/1', 7)));
   assert.deepEqual(await keysOf(replaced.jobIds), ['input/grouped/1'], 'a new version is');
   assert.equal(queue.submissions.length, 2);
+});
+
+test('the same bytes dropped again are classified again when the result was deleted', async () => {
+  const { queue, run } = setUp();
+  const dropped = [put('input/again/1', 11), put('input/again/2', 12)];
+  const first = await run(sqs(...dropped));
+  await finish(first.jobIds[0] ?? '', [
+    ['input/again/1', 11],
+    ['input/again/2', 12],
+  ]);
+  assert.deepEqual((await run(sqs(...dropped))).jobIds, [], 'both results are there');
+  const error = { code: 'UNREADABLE_IMAGE', message: 'damaged' };
+  const row = JSON.stringify({ key: 'input/again/1', etag: etag(11), error });
+  await objects.put('output/again/1.json', row);
+  assert.deepEqual((await run(sqs(...dropped))).jobIds, [], 'an error is a result');
+  await objects.delete('output/again/2.json');
+  const redropped = sqs(...dropped.map(({ Records: [record] }) => ({ Records: [record] })));
+  const second = await run(redropped);
+  assert.deepEqual(await keysOf(second.jobIds), ['input/again/2']);
+  assert.deepEqual((await run(redropped)).jobIds, second.jobIds, 'delivered again, it is the same job');
+  assert.equal(queue.submissions.length, 2);
+  await finish(second.jobIds[0] ?? '', [['input/again/2', 12]]);
+  await objects.delete('output/again/2.json');
+  const third = await run(redropped);
+  assert.deepEqual(await keysOf(third.jobIds), ['input/again/2'], 'and once more');
+  assert.equal(queue.submissions.length, 3);
+});
+
+test('a cancelled drop is classified when it is dropped anew, not when its event returns', async () => {
+  const { queue, batch, run } = setUp();
+  const [jobId = ''] = (await run(sqs(put('input/cancelled/1', 21)))).jobIds;
+  queue.cancel = async (reference) => {
+    const at = queue.submissions.findIndex((job) => job.jobId === reference);
+    queue.submissions.splice(at, 1);
+  };
+  assert.equal((await batch.cancel(jobId, 'a mistake')).status, 'CANCELLED');
+  assert.deepEqual(
+    (await run(sqs(put('input/cancelled/1', 21)))).jobIds,
+    [],
+    'its own event, delivered again',
+  );
+  const { jobIds } = await run(sqs(put('input/cancelled/1', 21, inAnHour())));
+  assert.deepEqual(await keysOf(jobIds), ['input/cancelled/1']);
+  assert.deepEqual(
+    queue.submissions.map((job) => job.jobId),
+    jobIds,
+  );
 });
 
 test('only the messages that could not be handled return to the queue', async () => {

@@ -75,8 +75,8 @@ test('of several versions of one key the one with the latest sequencer counts, i
   ];
   const inputs = parseDropEvent({ Records: records }).flatMap((message) => message.inputs);
   const expected = [
-    { key: 'input/0', etag: 'quoted', size: 1024 },
-    { key: 'input/a', etag: 'new', size: 1024 },
+    { key: 'input/0', etag: 'quoted', size: 1024, at: 0 },
+    { key: 'input/a', etag: 'new', size: 1024, at: 0 },
   ];
   assert.deepEqual(foldDropped(inputs), expected);
   assert.deepEqual(foldDropped(inputs.toReversed()), expected);

@@ -142,3 +142,15 @@ test('a kill of a second attempt leaves no process behind and blames no input', 
   assert.equal(results.size, 100);
   for (const text of results.values()) assert.doesNotMatch(text, /"error"/);
 });
+
+test('out of time, it ends at the edge of a chunk with status 75, and the next attempt finishes', async () => {
+  const JOB_URI = await plan('slow', 300);
+  // Shorter than the start of any worker, so that this one has no time left when it begins.
+  const short = await start({ JOB_URI, WORKER_STOP_AFTER_MS: '1' }).ended;
+  assert.equal(short.code, 75, short.stderr);
+  const chunks = async () => (await contentOf(objects, 'jobs/slow/results/')).size;
+  assert.ok((await chunks()) < 100, 'something is left');
+  const hour = await start({ JOB_URI, AWS_BATCH_JOB_ATTEMPT: '2', WORKER_STOP_AFTER_MS: '3600000' }).ended;
+  assert.equal(hour.code, 0, hour.stderr);
+  assert.equal(await chunks(), 100);
+});

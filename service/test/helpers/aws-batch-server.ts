@@ -36,6 +36,8 @@ export interface AwsBatchOptions {
   readonly concurrency?: number;
   /** The job definition's retryStrategy.attempts. */
   readonly attempts?: number;
+  /** Refuses every call with this message. */
+  readonly refusal?: string;
 }
 
 /** A request that AWS Batch refuses, with its own status and exception. */
@@ -47,7 +49,7 @@ class ClientException extends Error {}
  * retries them, and keeps the parent PENDING while children run.
  */
 export async function startAwsBatch(options: AwsBatchOptions): Promise<AwsBatchServer> {
-  const { command, concurrency = 2, attempts = 3 } = options;
+  const { command, concurrency = 2, attempts = 3, refusal } = options;
   const jobQueue = 'arn:aws:batch:us-east-1:123456789012:job-queue/test';
   const jobDefinition = 'arn:aws:batch:us-east-1:123456789012:job-definition/worker:1';
   const jobs = new Map<string, Job>();
@@ -204,6 +206,7 @@ export async function startAwsBatch(options: AwsBatchOptions): Promise<AwsBatchS
       let status = 200;
       let answer: unknown;
       try {
+        if (refusal !== undefined) throw new ClientException(refusal);
         const handle = operations[operation];
         refuse(!handle || request.method !== 'POST', `unknown operation ${request.method} ${request.url}`);
         refuse(!request.headers.authorization?.startsWith('AWS4-HMAC-SHA256 '), 'the request is not signed');

@@ -94,7 +94,7 @@ export async function startLambda(
     log: () => output,
     async close() {
       const ended = new Promise((resolve) => child.once('exit', resolve));
-      if (child.exitCode !== null || child.pid === undefined) return;
+      if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
       process.kill(-child.pid, 'SIGKILL');
       await ended;
     },

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 
 /** One call of an AWS API, as an SDK client sends it. `resource`: an S3 key or a listing's prefix, the id of a job that is ended, else empty. */
 export interface RecordedCall {
-  readonly service: 's3' | 'batch';
+  readonly service: 's3' | 'batch' | 'sqs';
   readonly operation: string;
   readonly resource: string;
 }
@@ -15,16 +15,18 @@ export interface RecordingProxy {
 
 /** Passes requests on as they are (signatures included) and tells what each of them was. */
 export async function startRecordingProxy(
-  target: string,
+  address: string,
   onCall: (call: RecordedCall) => void,
 ): Promise<RecordingProxy> {
-  const { hostname, port } = new URL(target);
+  const { hostname, port } = new URL(address);
   const server = createServer(async (request, response) => {
     const parts: Buffer[] = [];
     for await (const part of request) parts.push(part);
     const body = Buffer.concat(parts);
     const { method = 'GET', url = '/', headers } = request;
-    onCall(url.startsWith('/v1/') ? batchCall(url, body) : s3Call(method, url));
+    const target = headers['x-amz-target'];
+    if (typeof target === 'string') onCall(sqsCall(target));
+    else onCall(url.startsWith('/v1/') ? batchCall(url, body) : s3Call(method, url));
     const onward = forward({ host: hostname, port, method, path: url, headers }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);
@@ -57,6 +59,11 @@ function s3Call(method: string, url: string): RecordedCall {
   if (searchParams.has('uploads')) return named('CreateMultipartUpload');
   if (searchParams.has('uploadId')) return named('CompleteMultipartUpload');
   return named(`${method} ${url}`);
+}
+
+/** `AmazonSQS.SendMessage` */
+function sqsCall(target: string): RecordedCall {
+  return { service: 'sqs', operation: target.split('.')[1] ?? target, resource: '' };
 }
 
 const BATCH_OPERATIONS: Readonly<Record<string, string>> = {

@@ -7,6 +7,8 @@ import { freePort, untilAnswering } from './server-program.ts';
 export interface S3Server {
   readonly endpoint: string;
   readonly bucket: string;
+  /** Where the bucket's objects lie as files. */
+  readonly folder: string;
   close(): Promise<void>;
 }
 
@@ -72,6 +74,7 @@ export async function startS3Server(
   return {
     endpoint,
     bucket,
+    folder: join(folder, 'store', bucket),
     async close() {
       child.kill('SIGTERM');
       if (child.exitCode === null && child.signalCode === null)

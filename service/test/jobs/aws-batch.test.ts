@@ -49,9 +49,11 @@ test('the status of an array of 10,000 children is one call', async () => {
   await idle.close();
 });
 
-test('what AWS refuses is QUEUE_UNAVAILABLE with its reason in one line', async () => {
+test('what AWS refuses is QUEUE_UNAVAILABLE, and its own text is the cause', async () => {
   const isRefusal = (text: RegExp) => (error: unknown) =>
-    isAppError(error, 'QUEUE_UNAVAILABLE') && text.test(error.message) && !error.message.includes('\n');
+    isAppError(error, 'QUEUE_UNAVAILABLE') &&
+    error.message === 'AWS Batch cannot be used (ClientException)' &&
+    text.test((error.cause as Error).message);
   await assert.rejects(
     queue.submit({ jobId: 'x', shards: 10_001, jobUri: 'x' }),
     isRefusal(/between 2 and 10000/),
@@ -62,5 +64,29 @@ test('what AWS refuses is QUEUE_UNAVAILABLE with its reason in one line', async 
     isRefusal(/8192/),
   );
   const gone = createAwsBatchQueue({ ...server, endpoint: 'http://127.0.0.1:9', maxAttempts: 1 });
-  await assert.rejects(gone.status('x'), isRefusal(/ECONNREFUSED/));
+  await assert.rejects(gone.status('x'), /cannot be used \(ECONNREFUSED\)/);
+});
+
+test('no role ARN and no account number of AWS Batch reaches a client', async () => {
+  const role = 'arn:aws:sts::123456789012:assumed-role/ml-serverless-App/session';
+  const idle = await startAwsBatch({
+    command: childCommand(recordDir),
+    concurrency: 0,
+    refusal: `User: ${role} is not authorized to perform: batch:SubmitJob`,
+  });
+  const refused = createAwsBatchQueue({ ...idle, maxAttempts: 1 });
+  const submission = { jobId: 'secret', shards: 1, jobUri: 's3://b/jobs/secret/job.json' };
+  await assert.rejects(refused.submit(submission), (error: Error) => {
+    assert.doesNotMatch(error.message, /arn:|123456789012|session/);
+    assert.match((error.cause as Error).message, /assumed-role/, 'the log has it');
+    return true;
+  });
+  await refused.close();
+  await idle.close();
+  const { reference } = await queue.submit({ ...submission, jobId: 'reason' });
+  await queue.cancel(reference, `Task failed: ECS was unable to assume the role '${role}' of 123456789012.`);
+  assert.equal(
+    (await queue.status(reference))?.reason,
+    "Task failed: ECS was unable to assume the role '<arn>' of <account>.",
+  );
 });

@@ -32,10 +32,21 @@ export function batchRoutes(app: App, services: Services): void {
     content: { 'application/json': { schema: Type.Unsafe<BatchJob>({ $ref: 'BatchJob#' }) } },
   });
 
+  /** Before the body is read. */
+  const refuseUnlessOn = async (_: FastifyRequest, reply: FastifyReply) => {
+    if (services.config.BATCH_REQUESTS === 'on') return;
+    reply.header('allow', 'GET, HEAD');
+    throw new AppError(
+      'METHOD_NOT_ALLOWED',
+      'requests cannot make or cancel jobs here (BATCH_REQUESTS=off); put the images under input/ of the store',
+    );
+  };
+
   app.post(
     '/batch',
     {
       config: { takesUploads: true },
+      onRequest: refuseUnlessOn,
       schema: {
         operationId: 'submitBatch',
         summary: 'Classify many images',
@@ -55,11 +66,13 @@ export function batchRoutes(app: App, services: Services): void {
             'INVALID_REQUEST',
             'UNAUTHORIZED',
             'MODEL_NOT_FOUND',
+            'METHOD_NOT_ALLOWED',
             'REQUEST_TIMEOUT',
             'CONFLICT',
             'IMAGE_TOO_LARGE',
             'PAYLOAD_TOO_LARGE',
             'UNSUPPORTED_MEDIA_TYPE',
+            'RATE_LIMITED',
             'OVERLOADED',
             'STORE_UNAVAILABLE',
             'QUEUE_UNAVAILABLE',
@@ -140,6 +153,7 @@ export function batchRoutes(app: App, services: Services): void {
   app.delete(
     '/batch/:jobId',
     {
+      onRequest: refuseUnlessOn,
       schema: {
         operationId: 'cancelBatchJob',
         summary: 'Cancel a job',
@@ -148,7 +162,13 @@ export function batchRoutes(app: App, services: Services): void {
         params: BatchJobParams,
         response: {
           200: job('The job as it is now'),
-          ...problems('UNAUTHORIZED', 'JOB_NOT_FOUND', 'STORE_UNAVAILABLE', 'QUEUE_UNAVAILABLE'),
+          ...problems(
+            'UNAUTHORIZED',
+            'JOB_NOT_FOUND',
+            'METHOD_NOT_ALLOWED',
+            'STORE_UNAVAILABLE',
+            'QUEUE_UNAVAILABLE',
+          ),
         },
       },
     },
@@ -168,7 +188,7 @@ async function submit(request: FastifyRequest, services: Services): Promise<JobS
     try {
       status = await batch.submit({ ...ask, jobId, source, topK, model });
     } catch (error) {
-      if (isAppError(error, 'INVALID_REQUEST', 'CONFLICT')) await form.discard();
+      if (isAppError(error, 'INVALID_REQUEST', 'CONFLICT', 'RATE_LIMITED')) await form.discard();
       throw error;
     }
     if (form.idempotencyKey !== undefined && !(await usesFiles(batch, jobId, prefix))) await form.discard();

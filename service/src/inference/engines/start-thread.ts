@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { enableOneDnn } from './onednn.ts';
+import { enableOneDnn } from '../../../../models/cpu.ts';
 import type { RuntimeSpec } from './runtime.ts';
 
 const PROGRAM = new URL('./thread-main.js', import.meta.url);

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import type { TFJSBinding } from '@tensorflow/tfjs-node/dist/tfjs_binding.js';
 import type { CompiledGraph } from '../../../../models/compiler/compile.ts';
 import type { Border } from '../../../../models/compiler/pixels.ts';
+import { enableOneDnn } from '../../../../models/cpu.ts';
 import { AppError } from '../../domain/errors.ts';
 import { ADDON } from '../../setup/engine/addon-path.ts';
 import { AddonUnavailable } from './addon-unavailable.ts';
 import { createBorderWriter } from './border.ts';
 import type { EngineInput } from './engine.ts';
-import { enableOneDnn } from './onednn.ts';
 import type { Runtime, RuntimeSpec } from './runtime.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import util from 'node:util';
-import { enableOneDnn } from './onednn.ts';
+import { enableOneDnn } from '../../../../models/cpu.ts';
 import type { OpenRuntime, Runtime, RuntimeSpec } from './runtime.ts';
 import { readArtifacts } from './tfjs-artifacts.ts';
 

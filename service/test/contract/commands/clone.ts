@@ -87,7 +87,8 @@ export async function openClone(env: Readonly<Record<string, string>>): Promise<
       }),
     async close() {
       await end(service);
-      rmSync(folder, { recursive: true, force: true });
+      // A worker may still be writing its last files.
+      rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
     },
   };
 }

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { recordJob } from '../../src/batch/start.ts';
+import type { Job } from '../../src/domain/job.ts';
+import { jobLayout } from '../../src/domain/job-layout.ts';
+import { idleQueue, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
+
+let objects: Awaited<ReturnType<typeof tempStore>>;
+before(async () => {
+  objects = await tempStore();
+  await objects.put('input/a.png', 'a');
+});
+after(() => objects.close());
+
+const jobOf = (jobId: string, createdAt: number): Job => ({
+  format: 1,
+  jobId,
+  createdAt: new Date(createdAt).toISOString(),
+  origin: 'request',
+  model: 'tiny',
+  topK: 5,
+  source: { kind: 'prefix', prefix: 'input/' },
+  shardSize: 10,
+  chunkSize: 4,
+});
+
+test('a restart resumes a job however many newer ones there are', async () => {
+  const now = Date.now();
+  await recordJob(objects, jobOf('oldest', now - 100_000));
+  const counts = { total: 1, succeeded: 1, failed: 0, pending: 0 };
+  const summary = JSON.stringify({ state: 'SUCCEEDED', counts, finishedAt: new Date(now).toISOString() });
+  for (let n = 0; n < 1_050; n++) {
+    const job = await recordJob(objects, jobOf(`newer-${n}`, now - n));
+    await objects.put(jobLayout(job.jobId).summary, summary);
+  }
+  const queue = idleQueue();
+  assert.deepEqual(await tempBatch(objects, queue).resume(), ['oldest']);
+  assert.deepEqual(
+    queue.submissions.map(({ jobId }) => jobId),
+    ['oldest'],
+  );
+});
+
+test('a recorded job whose message was never sent is sent by a later look, once', async () => {
+  const sent: string[] = [];
+  const startQueue = {
+    send: async ({ jobId }: { readonly jobId: string }) => void sent.push(jobId),
+    close: async () => {},
+  };
+  const queue = idleQueue();
+  const batch = tempBatch(objects, queue, { startQueue });
+  await recordJob(objects, jobOf('unsent', Date.now() - 20 * 60_000));
+  await recordJob(objects, jobOf('just-sent', Date.now()));
+  for (let look = 0; look < 3; look++) {
+    assert.equal((await batch.status('unsent')).status, 'SUBMITTED');
+    await batch.status('just-sent');
+  }
+  assert.deepEqual(sent, ['unsent']);
+  const ask = {
+    origin: 'request',
+    source: { kind: 'prefix', prefix: 'input/' },
+    model: 'tiny',
+    topK: 5,
+  } as const;
+  await batch.submit({ ...ask, jobId: 'new' });
+  assert.deepEqual(sent, ['unsent', 'new']);
+  assert.deepEqual(queue.submissions, [], 'nothing is planned by the process that sends');
+});
