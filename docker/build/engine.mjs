@@ -8,7 +8,7 @@ import { buildContext, end } from './context.mjs';
 
 const [out = ''] = process.argv.slice(2);
 const context = await buildContext();
-const { engine, text } = await ensureEngine(context, { placement: 'link', retry: true });
+const { engine, text } = await ensureEngine(context, { placement: 'link' });
 if (engine !== 'tensorflow') await end(context, 1);
 await mkdir(out, { recursive: true });
 for (const part of ['deps', 'lib']) {

@@ -6,6 +6,11 @@ export class SetupError extends Error {
   }
 }
 
+/** A download that is not what it must be: set-up always stops, whatever else it could try. */
+export class HashMismatch extends SetupError {
+  readonly code = 'HASH_MISMATCH';
+}
+
 const ADVICE: ReadonlyArray<readonly [RegExp, string]> = [
   [/^(ENOSPC|EDQUOT)$/, 'the disk is full: free about 2 GB and run the command again'],
   [/^(ENOTDIR|EEXIST)$/, 'a file is in the place of a folder: set CACHE_DIR to another folder'],
@@ -25,8 +30,8 @@ const ADVICE: ReadonlyArray<readonly [RegExp, string]> = [
   ],
 ];
 
-/** Codes after which trying another way is pointless: the machine itself stops us. */
-const OF_THE_MACHINE = /^(ENOSPC|EDQUOT|EACCES|EPERM|EROFS)$/;
+/** Codes after which set-up stops: the machine itself is at fault, or a download is not what it must be. */
+const FATAL_CODES = /^(ENOSPC|EDQUOT|EACCES|EPERM|EROFS|EINTEGRITY|HASH_MISMATCH)$/;
 
 /** The first system code (ENOSPC, ENOTFOUND, …) of an error or of what caused it. */
 export function codeOf(error: unknown): string | undefined {
@@ -49,7 +54,7 @@ export function describeFailure(error: unknown, doing?: string): string {
   return prefix + (message.split('\n').find((line) => line.trim() !== '') ?? 'unknown failure').trim();
 }
 
-/** True when the disk is full or may not be written: no other way of getting the file would help. */
-export function isFaultOfMachine(error: unknown): boolean {
-  return OF_THE_MACHINE.test(codeOf(error) ?? '');
+/** True when the disk is full or may not be written, or a download does not have its hash: no other engine may hide that. */
+export function isFatal(error: unknown): boolean {
+  return FATAL_CODES.test(codeOf(error) ?? '');
 }

@@ -32,9 +32,9 @@ export interface MainOptions {
 export async function main(options: MainOptions): Promise<number> {
   const { root, command, environment } = options;
   try {
-    const { copy, retry, rest } = parseSetupOptions(options.args);
+    const { copy, rest } = parseSetupOptions(options.args);
     const run = await planRun(root, command, rest);
-    await setUp(options, loadConfig(environment), copy, retry);
+    await setUp(options, loadConfig(environment), copy);
     if (run === undefined) return 0;
     const env = { TF_CPP_MIN_LOG_LEVEL: '2', ...environment, CACHE_DIR: cacheFolder(environment) };
     return await handOver(run, process.cwd(), env);
@@ -50,7 +50,6 @@ async function setUp(
   { root, command, environment, acquireLock }: MainOptions,
   config: Config,
   copy: boolean,
-  retry: boolean,
 ): Promise<void> {
   const hasher = createHasher();
   const context: SetupContext = {
@@ -67,7 +66,7 @@ async function setUp(
       config.MODELS_DIR ?? join(root, 'models'),
       all && config.models.length === 0 ? undefined : [...new Set([config.MODEL, ...config.models])],
     );
-    const engineOptions = { placement: copy ? 'copy' : 'link', retry: retry || command === 'setup' } as const;
+    const engineOptions = { placement: copy ? 'copy' : 'link' } as const;
     await prepare({ engine: config.ENGINE, engineOptions, models }, context, acquireLock);
   } finally {
     await hasher.close();
@@ -75,12 +74,10 @@ async function setUp(
 }
 
 /** Takes the options of set-up itself out of the arguments; the rest is for the program that is started. */
-function parseSetupOptions(args: readonly string[]): { copy: boolean; retry: boolean; rest: string[] } {
-  const own = new Set(['--copy', '--retry-engine']);
+function parseSetupOptions(args: readonly string[]): { copy: boolean; rest: string[] } {
   return {
     copy: args.includes('--copy'),
-    retry: args.includes('--retry-engine'),
-    rest: args.filter((each) => !own.has(each)),
+    rest: args.filter((each) => each !== '--copy'),
   };
 }
 

@@ -9,6 +9,7 @@ import { type SetupContext, workFolder } from './context.ts';
 import { type EngineOptions, type EngineState, ensureEngine, findEngine } from './engine/engine.ts';
 import { SetupError } from './failure.ts';
 import { ensureModel, isModelReady, type KnownModel, variantsFor } from './model.ts';
+import { claimFolder } from './private-folder.ts';
 
 /** What set-up is to make ready. */
 export interface Wanted {
@@ -35,9 +36,9 @@ export async function prepare(
   acquireLock: AcquireLock,
 ): Promise<void> {
   const { progress, cacheDir } = context;
+  await claimFolder(cacheDir);
   const found = await findAll(wanted, context);
   if (found !== undefined) return report(found, wanted, context);
-  await mkdir(cacheDir, { recursive: true });
   const lock = await acquireLock(join(cacheDir, 'setup.lock'), {
     onWait: ({ pid }) =>
       progress.notice('set-up', `waiting for another one with the same cache folder (process ${pid})`),

@@ -18,7 +18,7 @@ test('two set-ups at once do the work once, and a third finds everything ready',
   const environment = { npm_config_registry: registry.url };
   const wanted: Wanted = {
     engine: 'wasm',
-    engineOptions: { placement: 'link', retry: false },
+    engineOptions: { placement: 'link' },
     models: [{ manifest: registry.manifest, folder }],
   };
   const contexts = [0, 1, 2].map(() => testContext(t, { root: folder, cacheDir, environment }));
@@ -46,7 +46,7 @@ test('what an interrupted run left in the work folder is removed', async (t) => 
     environment: { npm_config_registry: registry.url },
   });
   const models = [{ manifest: registry.manifest, folder }];
-  const engineOptions = { placement: 'link', retry: false } as const;
+  const engineOptions = { placement: 'link' } as const;
   await prepare({ engine: 'wasm', engineOptions, models }, context, acquireLock);
   await assert.rejects(access(join(cacheDir, 'work')), { code: 'ENOENT' });
 });

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { test } from 'node:test';
-import { describeFailure, isFaultOfMachine, SetupError } from '../../src/setup/failure.ts';
+import { describeFailure, HashMismatch, isFatal, SetupError } from '../../src/setup/failure.ts';
 import { variantsFor } from '../../src/setup/model.ts';
 import { findModels } from '../../src/setup/prepare.ts';
 import { formatAmount, formatEta } from '../../src/setup/progress.ts';
@@ -53,8 +53,9 @@ test('failures are one line that says what to do', () => {
   assert.match(describeFailure(new Error('outer', { cause: system('EINTEGRITY') })), /expected hash/);
   assert.equal(describeFailure(new Error('\nfirst line\n  at stack')), 'first line');
   assert.equal(describeFailure(new SetupError('as it is')), 'as it is');
-  assert.equal(isFaultOfMachine(new Error('x', { cause: system('ENOSPC') })), true);
-  assert.equal(isFaultOfMachine(system('ENOTFOUND')), false);
+  assert.equal(isFatal(new Error('x', { cause: system('ENOSPC') })), true);
+  assert.equal(isFatal(system('ENOTFOUND')), false);
+  assert.equal(isFatal(new HashMismatch('x')), true);
 });
 
 test('a command that fails is told by the line that says most, and one that is not installed by its name', async () => {

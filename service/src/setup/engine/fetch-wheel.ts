@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Options } from 'pacote';
 import { type SetupContext, workFolder } from '../context.ts';
-import { describeFailure, isFaultOfMachine, SetupError } from '../failure.ts';
+import { describeFailure, HashMismatch, isFatal, SetupError } from '../failure.ts';
 import { type NpmSettings, readNpmSettings } from '../npm-settings.ts';
 import { withStep } from '../progress.ts';
 import { runCommand } from '../run-command.ts';
@@ -44,7 +44,7 @@ export async function fetchWheel(wheel: Wheel, folder: string, context: SetupCon
           const file = await download(wheel, work, context, (bytes) => step.update(bytes));
           const found = await context.hasher.digest(file);
           if (found.sha256 !== wheel.sha256) {
-            throw new SetupError(
+            throw new HashMismatch(
               `${wheel.path} has SHA-256 ${found.sha256} instead of ${wheel.sha256}: it was changed on its way here`,
             );
           }
@@ -54,13 +54,16 @@ export async function fetchWheel(wheel: Wheel, folder: string, context: SetupCon
         },
       );
     } catch (error) {
-      if (isFaultOfMachine(error)) throw error;
+      if (isFatal(error)) throw error;
       faults.push(describeFailure(error, name));
       if (name === 'pip') context.progress.notice('engine', `${faults[0]}; trying a plain download`);
     }
   }
   throw new SetupError(`libtensorflow could not be downloaded (${faults.at(-1)})`);
 }
+
+/** How pip says that a file is not the one that was pinned. */
+const PIP_MISMATCH = /DO NOT MATCH THE HASHES|Expected sha256/;
 
 type Download = (
   wheel: Wheel,
@@ -94,6 +97,11 @@ const downloadWithPip: Download = async (wheel, folder, { environment }, onBytes
       env: { ...environment, TMPDIR: temporary },
       timeoutMs: DOWNLOAD_TIMEOUT_MS,
     });
+  } catch (error) {
+    if (!PIP_MISMATCH.test(describeFailure(error))) throw error;
+    throw new HashMismatch(
+      `pip: ${wheel.path} does not have the expected hash: it was changed on its way here`,
+    );
   } finally {
     clearInterval(poll);
   }

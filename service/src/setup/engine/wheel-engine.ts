@@ -1,19 +1,16 @@
-import { existsSync } from 'node:fs';
-import { readFile, rename, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type SetupContext, workFolder } from '../context.ts';
 import { SetupError } from '../failure.ts';
 import { withStep } from '../progress.ts';
 import { makeSealedFolder } from '../sealed-folder.ts';
-import { ADDON } from './addon-path.ts';
 import { buildAddon, missingTools } from './build-addon.ts';
 import { fetchWheel } from './fetch-wheel.ts';
-import { runOwnInstaller } from './own-installer.ts';
 import { unpackWheel } from './unpack-wheel.ts';
 import { engineKey, type Wheel, wheelFor } from './wheels.ts';
 
-/** One way of getting libtensorflow and the addon. */
-export interface Way {
+/** libtensorflow from a Python wheel, and tfjs-node's addon built on it. */
+export interface WheelEngine {
   readonly text: string;
   /** Folder in the cache that holds the finished engine. */
   readonly product: string;
@@ -22,26 +19,23 @@ export interface Way {
 
 export const tfjsNodeFolder = (root: string) => join(root, 'node_modules', '@tensorflow', 'tfjs-node');
 
-/** The ways there are on this platform, best first. */
-export async function waysFor({ root, cacheDir }: SetupContext): Promise<Way[]> {
+/**
+ * The engine for this platform, or undefined if no pinned wheel fits. tfjs-node's own installer is no alternative: it
+ * downloads libtensorflow and a prebuilt addon without hashes.
+ */
+export async function wheelEngineFor({ root, cacheDir }: SetupContext): Promise<WheelEngine | undefined> {
   const { platform, arch } = process;
+  const wheel = wheelFor(platform, arch);
+  if (wheel === undefined) return undefined;
   const packageDir = tfjsNodeFolder(root);
   const addonVersion = await packageVersion(packageDir);
-  const product = (origin: string) =>
-    join(cacheDir, 'engine', engineKey({ platform, arch, addonVersion, origin }));
-  const wheel = wheelFor(platform, arch);
-  const own: Way = {
-    text: "TensorFlow by tfjs-node's own installer",
-    product: product('installer'),
-    make: (context) => makeWithInstaller(packageDir, product('installer'), context),
-  };
-  if (wheel === undefined) return [own];
-  const built: Way = {
+  const key = engineKey({ platform, arch, addonVersion, origin: wheel.sha256 });
+  const product = join(cacheDir, 'engine', key);
+  return {
     text: `TensorFlow ${wheel.version} from the Python wheel`,
-    product: product(wheel.sha256),
-    make: (context) => makeFromWheel(wheel, packageDir, product(wheel.sha256), context),
+    product,
+    make: (context) => makeFromWheel(wheel, packageDir, product, context),
   };
-  return [built, own];
 }
 
 async function packageVersion(folder: string): Promise<string> {
@@ -75,19 +69,6 @@ async function makeFromWheel(
   });
   // Kept until here, so that an interrupted build need not download it again.
   await rm(dirname(file), { recursive: true, force: true });
-}
-
-async function makeWithInstaller(packageDir: string, product: string, context: SetupContext): Promise<void> {
-  await makeSealedFolder(product, workFolder(context.cacheDir), context.hasher, async (folder) => {
-    await runOwnInstaller(packageDir, folder, context);
-    const copy = join(folder, 'package');
-    if (!existsSync(join(copy, ADDON))) throw new SetupError('the installer ended without an addon');
-    await rename(join(copy, 'deps'), join(folder, 'deps'));
-    await rename(join(copy, 'lib'), join(folder, 'lib'));
-    await rm(copy, { recursive: true });
-    await rm(join(folder, '.gyp'), { recursive: true, force: true });
-    await rm(join(folder, 'deps', 'include'), { recursive: true, force: true });
-  });
 }
 
 function usesGlibc(): boolean {
