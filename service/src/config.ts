@@ -82,6 +82,12 @@ export const configSchema = Type.Object({
     2,
     'longest wait for a fuller batch, in milliseconds, while others are at work',
   ),
+  ENGINE_TIMEOUT_MS: integer(
+    1000,
+    600_000,
+    30_000,
+    'longest wait for the engine to answer a batch, in milliseconds; then it counts as hung and is replaced',
+  ),
   MAX_QUEUE: integer(1, 100_000, 256, 'images that may wait for inference; one more gets 503 OVERLOADED'),
   REQUEST_TIMEOUT_MS: integer(
     1000,

@@ -83,7 +83,7 @@ export interface Models {
   /** What the model called `name` (or the default one) takes; throws as `get` does. Absent where all take images. */
   taskOf?(name?: string): Task;
   list(): readonly (ModelInfo | TabularModelInfo)[];
-  /** True once every model is loaded and warmed up. */
+  /** True once every model is loaded and warmed up; false again while an engine is being replaced. */
   readonly ready: boolean;
   /** Resolves when `ready` turns true; rejects when a model cannot be loaded, and then it never will. */
   readonly loaded?: Promise<void>;

@@ -141,7 +141,7 @@ function throwIfCancelled(signal: AbortSignal | undefined): void {
 function describe(
   manifest: ImageManifest,
   labels: readonly string[],
-  engine: Pick<Engine, 'status'>,
+  engine: Pick<Engine, 'status' | 'ready'>,
 ): ModelInfo {
   const { name, version, task, description, licence, input, metrics } = manifest;
   const { height, width } = input;
@@ -153,7 +153,7 @@ function describe(
     description,
     licence,
     ...engine.status,
-    ready: true,
+    ready: engine.ready,
     input: { height, width, channels },
     labels,
     metrics,

@@ -70,7 +70,7 @@ export async function createModels(
     defaultName,
     loaded,
     get ready() {
-      return ready;
+      return ready && [...opened.values()].every(({ model }) => model.info.ready);
     },
     get queueDepth() {
       return [...opened.values()].reduce((sum, { model }) => sum + model.waiting, 0);

@@ -184,7 +184,7 @@ const valueOf = (answer: Float32Array): RowPrediction => ({ value: Number((answe
 function describe(
   manifest: TabularManifest,
   labels: readonly string[],
-  engine: Pick<Engine, 'status'>,
+  engine: Pick<Engine, 'status' | 'ready'>,
 ): TabularModelInfo {
   const { name, version, task, description, licence, input, output, metrics } = manifest;
   return {
@@ -194,7 +194,7 @@ function describe(
     description,
     licence,
     ...engine.status,
-    ready: true,
+    ready: engine.ready,
     input: { features: input.features },
     labels,
     ...('target' in output ? { target: output.target } : {}),

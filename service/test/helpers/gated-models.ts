@@ -34,6 +34,7 @@ export function createGatedModels(
   let isReady = true;
   const engine: Engine<Uint8Array<ArrayBuffer>> = {
     status: { engine: 'wasm', precision: 'float32' },
+    ready: true,
     allocate: (length) => new Uint8Array(length),
     async infer(input, size) {
       inferred += size;

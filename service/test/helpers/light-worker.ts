@@ -22,6 +22,7 @@ const classifier = createClassifier({
   labels: Array.from({ length: classes }, (_, index) => `class ${index}`),
   engine: {
     status: { engine: 'wasm', precision: 'float32' },
+    ready: true,
     allocate: (length) => new Uint8Array(length),
     async infer(input, size) {
       const rows = new Float32Array(size * classes);

@@ -14,7 +14,14 @@ const { cacheDir, modelsDir } = loadConfig();
 const manifest = await readManifest(join(modelsDir, 'resnet50'));
 const folders = modelFolders(cacheDir, manifest);
 
-function openThread(options: { onThread?: (thread: Worker) => void; path?: string; classes?: number } = {}) {
+function openThread(
+  options: {
+    onThread?: (thread: Worker) => void;
+    path?: string;
+    classes?: number;
+    answerTimeoutMs?: number;
+  } = {},
+) {
   return createThreadEngine<Uint8Array<ArrayBuffer>>({
     spec: {
       engine: 'tensorflow',
@@ -27,6 +34,7 @@ function openThread(options: { onThread?: (thread: Worker) => void; path?: strin
     },
     status: { engine: 'tensorflow', precision: 'float32' },
     logger,
+    ...(options.answerTimeoutMs ? { answerTimeoutMs: options.answerTimeoutMs } : {}),
     ...(options.onThread ? { onThread: options.onThread } : {}),
   });
 }
@@ -73,6 +81,27 @@ describe('an engine in a thread', () => {
     await Promise.all([threads[0]?.terminate(), assert.rejects(doomed, { code: 'ENGINE_FAILED' })]);
     assert.equal((await engine.infer(image(), 1)).length, 1000);
     assert.equal(threads.length, 2);
+    await engine.close();
+  });
+
+  it('replaces a thread that hangs: it is not ready meanwhile, and every request is answered', async () => {
+    const threads: Worker[] = [];
+    const engine = await openThread({ answerTimeoutMs: 100, onThread: (thread) => threads.push(thread) });
+    // Native code that cannot be interrupted, for far longer than the engine may take.
+    const size = 256;
+    const hanging = engine.infer(new Uint8Array(size * 224 * 224 * 3), size);
+    const behind = engine.infer(image(), 1);
+    await Promise.all([
+      assert.rejects(hanging, { code: 'ENGINE_FAILED' }),
+      assert.rejects(behind, { code: 'ENGINE_FAILED' }),
+    ]);
+    assert.equal(engine.ready, false);
+    // The next one waits for the new thread; on a busy machine it may need more than one.
+    let answer: Float32Array | undefined;
+    while (!answer) answer = await engine.infer(image(), 1).catch(() => undefined);
+    assert.equal(answer.length, 1000);
+    assert.equal(engine.ready, true);
+    assert.ok(threads.length >= 2);
     await engine.close();
   });
 

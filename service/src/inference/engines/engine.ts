@@ -26,6 +26,8 @@ export type EngineInput = Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
  */
 export interface Engine<Input extends EngineInput = EngineInput> {
   readonly status: EngineStatus;
+  /** False while a thread that died or hung is being replaced. */
+  readonly ready: boolean;
   /**
    * Memory for the input of a call: that of an earlier call, with old numbers in it, or new. Megabytes of fresh
    * memory for each batch would cost more than filling them.

@@ -22,7 +22,7 @@ import type { RuntimeSpec } from './runtime.ts';
 import { createThreadEngine } from './thread-engine.ts';
 
 export interface EngineContext {
-  readonly config: Pick<Config, 'ENGINE' | 'PRECISION' | 'MAX_BATCH'>;
+  readonly config: Pick<Config, 'ENGINE' | 'PRECISION' | 'MAX_BATCH' | 'ENGINE_TIMEOUT_MS'>;
   readonly manifest: Manifest;
   readonly folders: ModelFolders;
   readonly logger: Logger;
@@ -75,6 +75,7 @@ async function openVariant<Input extends EngineInput>(context: EngineContext): P
         spec: { ...spec(context), engine: 'tensorflow', format: 'compiled', path: folders.compiled(variant) },
         status: { engine: 'tensorflow', precision: precisionOf(variant) },
         logger,
+        answerTimeoutMs: context.config.ENGINE_TIMEOUT_MS,
       });
     } catch (error) {
       if (error instanceof AddonUnavailable) throw error;
@@ -143,6 +144,7 @@ function openAsIs<Input extends EngineInput>(
     },
     status: { engine, precision: 'float32', ...(degraded === undefined ? {} : { degraded }) },
     logger,
+    answerTimeoutMs: context.config.ENGINE_TIMEOUT_MS,
   });
 }
 

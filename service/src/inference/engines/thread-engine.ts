@@ -7,6 +7,7 @@ import type { ActivationMap, Engine, EngineInput, EngineStatus } from './engine.
 import type { RuntimeSpec } from './runtime.ts';
 import { startThread } from './start-thread.ts';
 import type { ThreadMessage, ThreadRequest, ThreadResult } from './thread-messages.ts';
+import { createWatchdog } from './watchdog.ts';
 
 export interface ThreadEngineOptions {
   readonly spec: RuntimeSpec;
@@ -14,6 +15,8 @@ export interface ThreadEngineOptions {
   readonly logger: Logger;
   /** Longest wait for a thread to open its model, in milliseconds. */
   readonly openTimeoutMs?: number;
+  /** Longest time without an answer while some are owed, in milliseconds: then the thread hangs and is replaced. */
+  readonly answerTimeoutMs?: number;
   /** Called with every thread that is started: tests kill it, monitors count it. */
   readonly onThread?: (thread: Worker) => void;
 }
@@ -27,13 +30,16 @@ interface Waiting {
 interface Running {
   readonly thread: Worker;
   readonly waiting: Map<number, Waiting>;
+  send(request: ThreadRequest, waiting: Waiting): void;
 }
 
 const RESTART_PAUSE_MS = 1000;
+/** Longest wait for the end of a thread: native code that hangs cannot be stopped. */
+const TERMINATE_WITHIN_MS = 2000;
 
 /**
- * An engine in a worker thread. When the thread dies, what it was working on fails with ENGINE_FAILED, and a new one
- * is started; calls made meanwhile wait for it.
+ * An engine in a worker thread. When the thread dies or hangs, what it was working on fails with ENGINE_FAILED, and a new
+ * one is started; calls made meanwhile wait for it, and `ready` is false.
  *
  * @throws AppError INVALID_MODEL when the first thread cannot open the model
  */
@@ -44,12 +50,15 @@ export async function createThreadEngine<Input extends EngineInput>(
   let nextId = 0;
   let closing = false;
   const buffers = createBuffers();
+  let ready = false;
   let current: Promise<Running> = start(options, buffers, onDeath);
   await current;
+  ready = true;
 
   function onDeath(reason: string): void {
     if (closing) return;
     logger.error({ ...status, reason }, 'engine thread died; starting another');
+    ready = false;
     current = restart();
     // Whoever calls infer meanwhile sees the failure; nobody may be calling.
     current.catch(() => undefined);
@@ -57,7 +66,9 @@ export async function createThreadEngine<Input extends EngineInput>(
 
   async function restart(): Promise<Running> {
     try {
-      return await start(options, buffers, onDeath);
+      const running = await start(options, buffers, onDeath);
+      ready = true;
+      return running;
     } catch (error) {
       if (closing) throw error;
       logger.error(
@@ -71,16 +82,15 @@ export async function createThreadEngine<Input extends EngineInput>(
 
   async function ask(request: (id: number) => ThreadRequest): Promise<ThreadResult> {
     if (closing) throw new AppError('ENGINE_FAILED', 'the engine is closed');
-    const { thread, waiting } = await current;
-    const message = request(nextId++);
-    return new Promise((resolve, reject) => {
-      waiting.set(message.id, { resolve, reject });
-      thread.postMessage(message, [message.input.buffer]);
-    });
+    const running = await current;
+    return new Promise((resolve, reject) => running.send(request(nextId++), { resolve, reject }));
   }
 
   return {
     status,
+    get ready() {
+      return ready;
+    },
     allocate(length) {
       const numbers = spec.image ? Uint8Array : Float32Array;
       return new numbers(buffers.allocate(length * numbers.BYTES_PER_ELEMENT), 0, length) as Input;
@@ -93,20 +103,32 @@ export async function createThreadEngine<Input extends EngineInput>(
       const running = await current.catch(() => undefined);
       if (!running) return;
       while (running.waiting.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
-      await running.thread.terminate();
+      await Promise.race([
+        running.thread.terminate(),
+        new Promise((resolve) => setTimeout(resolve, TERMINATE_WITHIN_MS).unref()),
+      ]);
     },
   };
 }
 
 function start(
-  { spec, logger, onThread, openTimeoutMs = 120_000 }: ThreadEngineOptions,
+  { spec, logger, onThread, openTimeoutMs = 120_000, answerTimeoutMs = 30_000 }: ThreadEngineOptions,
   buffers: Buffers,
   onDeath: (reason: string) => void,
 ): Promise<Running> {
   return new Promise((resolve, reject) => {
     const thread = startThread(spec);
     onThread?.(thread);
-    const running: Running = { thread, waiting: new Map() };
+    const watchdog = createWatchdog(answerTimeoutMs, () => die(`no answer within ${answerTimeoutMs} ms`));
+    const running: Running = {
+      thread,
+      waiting: new Map(),
+      send(request, waiting) {
+        if (running.waiting.size === 0) watchdog.feed();
+        running.waiting.set(request.id, waiting);
+        thread.postMessage(request, [request.input.buffer]);
+      },
+    };
     let ready = false;
     let gone = false;
     const timer = setTimeout(
@@ -118,6 +140,7 @@ function start(
       if (gone) return;
       gone = true;
       clearTimeout(timer);
+      watchdog.rest();
       void thread.terminate();
       const error = new AppError('ENGINE_FAILED', 'the inference engine failed; send the request again');
       for (const { reject: fail } of running.waiting.values()) fail(error);
@@ -148,6 +171,8 @@ function start(
         case 'failed': {
           const waiter = running.waiting.get(message.id);
           running.waiting.delete(message.id);
+          if (running.waiting.size > 0) watchdog.feed();
+          else watchdog.rest();
           if (message.kind === 'result') {
             buffers.release(message.input);
             return waiter?.resolve(message.output);
