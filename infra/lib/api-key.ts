@@ -18,7 +18,7 @@ export class ApiKey extends Construct {
     Validations.of(this.secret).acknowledge({
       id: 'AwsSolutions-SMG4',
       reason:
-        'A key people hand to their clients cannot be changed behind their backs; docs/aws.md says how to change it by one command.',
+        'A key people hand to their clients cannot be changed behind their backs; docs/aws.md says how to change it.',
     });
   }
 
