@@ -1,6 +1,11 @@
 import { byId } from './dom.js';
 
-const WORDS = { ready: 'Ready', loading: 'Model is loading', gone: 'Not reachable' };
+const WORDS = {
+  ready: 'Ready',
+  slow: 'Ready, on a slow engine',
+  loading: 'Model is loading',
+  gone: 'Not reachable',
+};
 /** Milliseconds between looks: often while something is about to change. */
 const OFTEN = 3000;
 const SELDOM = 30_000;
@@ -12,20 +17,24 @@ export function watchStatus() {
   async function look() {
     clearTimeout(timer);
     let state = 'gone';
+    let reason = '';
     try {
       const response = await fetch('health/ready', {
         cache: 'no-store',
         signal: AbortSignal.timeout(10_000),
       });
-      state = response.ok ? 'ready' : 'loading';
+      const { degraded = [] } = response.ok ? await response.json() : {};
+      reason = degraded.map((each) => `${each.model}: ${each.reason}`).join('\n');
+      state = !response.ok ? 'loading' : reason ? 'slow' : 'ready';
     } catch {
       // That it cannot be reached is what is shown.
     }
     if (status.dataset.state !== state) {
       status.dataset.state = state;
       status.textContent = WORDS[state];
+      status.title = reason;
     }
-    timer = setTimeout(() => void whenSeen(look), state === 'ready' ? SELDOM : OFTEN);
+    timer = setTimeout(() => void whenSeen(look), state === 'ready' || state === 'slow' ? SELDOM : OFTEN);
   }
   // A request has just found out what the next look would.
   document.addEventListener('service-gone', () => void look());

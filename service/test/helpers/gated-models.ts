@@ -22,7 +22,7 @@ export interface GatedModels extends Models {
 
 /** For states that a real engine cannot be brought into at will: stuck, broken, not loaded. */
 export function createGatedModels(
-  options: { readonly maxQueue?: number; readonly maxPixels?: number } = {},
+  options: { readonly maxQueue?: number; readonly maxPixels?: number; readonly degraded?: string } = {},
 ): GatedModels {
   const manifest = JSON.parse(readFileSync('models/resnet50/manifest.json', 'utf8')) as ImageManifest;
   const { classes } = manifest.output;
@@ -33,7 +33,11 @@ export function createGatedModels(
   let explained = 0;
   let isReady = true;
   const engine: Engine<Uint8Array<ArrayBuffer>> = {
-    status: { engine: 'wasm', precision: 'float32' },
+    status: {
+      engine: 'wasm',
+      precision: 'float32',
+      ...(options.degraded === undefined ? {} : { degraded: options.degraded }),
+    },
     ready: true,
     allocate: (length) => new Uint8Array(length),
     async infer(input, size) {

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import type { Worker } from 'node:worker_threads';
 import { pino } from 'pino';
 import { readLayersModel } from '../../../models/compiler/layers-model.ts';
+import { precisionOf, type Variant } from '../../../models/compiler/variants.ts';
 import { modelFolders } from '../../../models/folders.ts';
 import { type ImageInput, readManifest } from '../../../models/manifest.ts';
 import { loadConfig } from '../../src/config.ts';
@@ -20,19 +21,20 @@ function openThread(
     path?: string;
     classes?: number;
     answerTimeoutMs?: number;
+    variant?: Variant;
   } = {},
 ) {
   return createThreadEngine<Uint8Array<ArrayBuffer>>({
     spec: {
       engine: 'tensorflow',
       format: 'compiled',
-      path: options.path ?? folders.compiled('float32'),
+      path: options.path ?? folders.compiled(options.variant ?? 'float32'),
       inputShape: [224, 224, 3],
       classes: options.classes ?? 1000,
       image: manifest.input as ImageInput,
       warmUp: [1],
     },
-    status: { engine: 'tensorflow', precision: 'float32' },
+    status: { engine: 'tensorflow', precision: precisionOf(options.variant ?? 'float32') },
     logger,
     ...(options.answerTimeoutMs ? { answerTimeoutMs: options.answerTimeoutMs } : {}),
     ...(options.onThread ? { onThread: options.onThread } : {}),
@@ -118,6 +120,18 @@ describe('an engine in a thread', () => {
       code: 'INVALID_MODEL',
       message: /answers 1000 numbers .* says 10/,
     });
+  });
+
+  it('explains in int8 nearly as in float32', async () => {
+    const pattern = () => image().map((_, i) => (i * 7919) % 255);
+    const [float, int8] = await Promise.all([openThread(), openThread({ variant: 'int8' })]);
+    const [exact, near] = await Promise.all([float, int8].map((engine) => engine.explain(pattern(), 3)));
+    assert.ok(exact && near);
+    assert.deepEqual([near.height, near.width, near.index], [7, 7, 3]);
+    const largest = Math.max(...exact.values.map(Math.abs));
+    const difference = Math.max(...near.values.map((value, i) => Math.abs(value - (exact.values[i] ?? 0))));
+    assert.ok(difference < largest / 4, `differs by ${difference} of ${largest}`);
+    await Promise.all([float.close(), int8.close()]);
   });
 
   it('explains exactly: the mean of a class activation map is the logit less the bias, the same order as the probabilities', async () => {

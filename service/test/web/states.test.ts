@@ -38,6 +38,24 @@ describe('the page when something is in the way', { skip: browserMissing }, () =
     await models.close();
   });
 
+  test('on a slow engine it says so at the top, and on the models tab why and what it costs', async () => {
+    const models = createGatedModels({ degraded: 'TensorFlow is not available; WebAssembly runs the model' });
+    const server = await startApp({ models });
+    const page = await browser.open(server.url);
+    const status = await page.waitForSelector('#status[data-state=slow]');
+    assert.equal(await status.textContent(), 'Ready, on a slow engine');
+    assert.match(
+      (await status.getAttribute('title')) ?? '',
+      /^resnet50: TensorFlow is not available; WebAssembly/,
+    );
+    await page.goto(`${server.url}/#models`);
+    await page.waitForSelector('.facts:has-text("WebAssembly runs the model")');
+    assert.deepEqual(page.faults, []);
+    await page.context().close();
+    await server.close();
+    await models.close();
+  });
+
   test('when the service is full it waits as long as it is told, and can be stopped or hurried', async () => {
     const models = createGatedModels({ maxQueue: 1 });
     const server = await startApp({ models });
