@@ -44,7 +44,7 @@ describe('the memory of request bodies is bounded over all connections', () => {
     const start = Buffer.concat([Buffer.from(TYPES[type]), Buffer.alloc(bytes, 'A')]);
     const length =
       framing === 'chunked' ? 'Transfer-Encoding: chunked' : `Content-Length: ${start.length + 1000}`;
-    socket.write(`POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: ${type}\r\n${length}\r\n\r\n`);
+    socket.write(`POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\n${length}\r\n\r\n`);
     if (framing === 'chunked') socket.write(`${start.length.toString(16)}\r\n`);
     socket.write(start);
     if (framing === 'chunked') socket.write('\r\n');
@@ -100,7 +100,7 @@ describe('the memory of request bodies is bounded over all connections', () => {
       Buffer.from('\r\n'),
     ]);
     const head =
-      'POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: text/odd\r\nTransfer-Encoding: chunked\r\n\r\n';
+      'POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/odd\r\nTransfer-Encoding: chunked\r\n\r\n';
     const second = connect(server.port, '127.0.0.1');
     // Its first bytes come with the headers, before the response is done; the others after it.
     second.write(Buffer.concat([Buffer.from(head), chunk]));

@@ -133,7 +133,7 @@ describe('a busy, broken or absent model', () => {
       try {
         bounded.hold();
         const send = () => other.http.post(`/${path}`).set('content-type', 'image/jpeg').send(image);
-        const head = `POST /${path} HTTP/1.1\r\nHost: a\r\nContent-Type: image/jpeg\r\nContent-Length: ${image.length}\r\n\r\n`;
+        const head = `POST /${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nContent-Length: ${image.length}\r\n\r\n`;
         const reached = () => bounded.explained + bounded.inferred;
         const running: Promise<number>[] = [];
         for (let count = 1; count <= atOnce; count++) {

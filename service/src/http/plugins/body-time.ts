@@ -73,11 +73,12 @@ export const bodyTimePlugin = fp<BodyTimes>(
       const { raw } = request;
       // Injected requests (AWS Lambda) are there as a whole, and so are those without a body.
       if (raw.complete !== false || !hasBody(request)) return;
-      const arrival = { since: Date.now(), expire: () => expire(request, reply) };
-      arriving.add(arrival);
-      // 'close' comes once the answer is sent; a body that is complete no longer counts.
-      for (const event of ['end', 'close']) raw.once(event, () => arriving.delete(arrival));
+      // Uploads do not count: they may take long, and have a bound of their own.
       if (!isUpload(request)) {
+        const arrival = { since: Date.now(), expire: () => expire(request, reply) };
+        arriving.add(arrival);
+        // 'close' comes once the answer is sent; a body that is complete no longer counts.
+        for (const event of ['end', 'close']) raw.once(event, () => arriving.delete(arrival));
         const timer = later(requestMs, () => expire(request, reply));
         raw.once('close', () => clearTimeout(timer));
         return;
