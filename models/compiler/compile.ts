@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ActivationMaps } from './activation-maps.ts';
 import { emit, type GraphInput } from './emit.ts';
 import { fuse } from './fuse.ts';
 import { readLayersModel } from './layers-model.ts';
@@ -27,6 +28,8 @@ export interface CompiledGraph {
   readonly variant: Variant;
   readonly input: GraphInput;
   readonly weights: readonly WeightInput[];
+  /** Absent for networks without class activation maps. */
+  readonly maps?: ActivationMaps;
 }
 
 /** Reads a layers model and optimises it. */
@@ -48,7 +51,8 @@ export async function compileLayersModel(options: CompileOptions): Promise<strin
       ? lookUp(await readRanges(ranges.file, ranges.version), ranges.file)
       : undefined;
   const emitted = emit(program, { variant, pixels, ...(rangeOf ? { rangeOf } : {}) });
-  const graph: CompiledGraph = { variant, input: emitted.input, weights: emitted.weightInputs };
+  const { input, maps, weightInputs } = emitted;
+  const graph: CompiledGraph = { variant, input, weights: weightInputs, ...(maps ? { maps } : {}) };
   const files: Record<string, string | Uint8Array> = {
     'saved_model.pb': emitted.savedModel,
     'weights.bin': emitted.weights,

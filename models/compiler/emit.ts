@@ -1,4 +1,4 @@
-import { emitActivationMaps } from './activation-maps.ts';
+import { type ActivationMaps, emitActivationMaps } from './activation-maps.ts';
 import { emitFloat } from './emit-float.ts';
 import { emitInt8, emitPixelConvolution, pixelBorder, quantisableOutput } from './emit-int8.ts';
 import { createGraph, type Endpoint } from './graph.ts';
@@ -22,6 +22,7 @@ export interface GraphInput {
 export interface Emitted {
   readonly savedModel: Uint8Array;
   readonly input: GraphInput;
+  readonly maps: ActivationMaps | undefined;
   readonly weights: Uint8Array;
   readonly weightInputs: readonly WeightInput[];
 }
@@ -74,9 +75,9 @@ export function emit(program: Program, { variant, pixels, rangeOf = noRange }: E
   return {
     savedModel: graph.savedModel({
       serving_default: { inputs: endpoints, outputs: [output] },
-      ...(maps ? { explain: { inputs: endpoints, outputs: [output, maps] } } : {}),
     }),
     input,
+    maps,
     weights: Buffer.concat(weights.chunks),
     weightInputs: weights.inputs,
   };

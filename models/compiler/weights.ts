@@ -21,6 +21,8 @@ export interface WeightStore {
   bfloat16(name: string, data: Float32Array, shape: readonly number[]): string;
   /** Adds 8-bit integers as qint8. */
   qint8(name: string, data: Int8Array, shape: readonly number[]): string;
+  /** The input that carries a weight; undefined for one that had to be a constant. */
+  nameOf(name: string): string | undefined;
   /** What the caller must pass to each run. */
   readonly inputs: readonly WeightInput[];
   readonly endpoints: readonly Endpoint[];
@@ -67,6 +69,7 @@ export function createWeightStore(graph: GraphBuilder): WeightStore {
     inputs,
     endpoints,
     chunks,
+    nameOf: (name) => inputs.find((input) => input.name === name || input.name === `${name}/packed`)?.name,
     float32: (name, data, shape) => placeholder(name, 'float32', shape, bytesOf(data)),
     bfloat16: (name, data, shape) => packed(name, 'bfloat16', shape, bfloat16Bytes(data)),
     qint8: (name, data, shape) => packed(name, 'qint8', shape, bytesOf(data)),

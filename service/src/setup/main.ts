@@ -13,6 +13,12 @@ import { findTestFiles } from './test-files.ts';
 /** Longest a test, or a file of them, may take: one that hangs is a failure with a name, not a run without an end. */
 const TEST_TIMEOUT_MS = 600_000;
 
+/**
+ * What native libraries read when a process starts: TensorFlow's log level, and glibc's memory pools, of which two are enough
+ * and more of them keep memory that decoders have freed.
+ */
+const NATIVE_SETTINGS = { TF_CPP_MIN_LOG_LEVEL: '2', MALLOC_ARENA_MAX: '2' } as const;
+
 export interface MainOptions {
   /** The clone: the folder of package.json. */
   readonly root: string;
@@ -36,7 +42,7 @@ export async function main(options: MainOptions): Promise<number> {
     const run = await planRun(root, command, rest);
     await setUp(options, loadConfig(environment), copy);
     if (run === undefined) return 0;
-    const env = { TF_CPP_MIN_LOG_LEVEL: '2', ...environment, CACHE_DIR: cacheFolder(environment) };
+    const env = { ...NATIVE_SETTINGS, ...environment, CACHE_DIR: cacheFolder(environment) };
     return await handOver(run, process.cwd(), env);
   } catch (error) {
     if (environment.LOG_LEVEL === 'debug') console.error(error);

@@ -45,7 +45,7 @@ describe('the choice of a variant', { skip: tensorflowMissing }, () => {
     const warnings: string[] = [];
     const logger = pino({ level: 'warn' }, { write: (line: string) => void warnings.push(line) });
     const engine = await openEngine({
-      config: { ENGINE: 'auto', PRECISION: 'auto', MAX_BATCH: 1, ENGINE_TIMEOUT_MS: 30_000, ...settings },
+      config: { ENGINE: 'auto', PRECISION: 'auto', ENGINE_TIMEOUT_MS: 30_000, ...settings },
       manifest,
       folders,
       logger,

@@ -22,7 +22,7 @@ import type { RuntimeSpec } from './runtime.ts';
 import { createThreadEngine } from './thread-engine.ts';
 
 export interface EngineContext {
-  readonly config: Pick<Config, 'ENGINE' | 'PRECISION' | 'MAX_BATCH' | 'ENGINE_TIMEOUT_MS'>;
+  readonly config: Pick<Config, 'ENGINE' | 'PRECISION' | 'ENGINE_TIMEOUT_MS'>;
   readonly manifest: Manifest;
   readonly folders: ModelFolders;
   readonly logger: Logger;
@@ -140,7 +140,6 @@ function openAsIs<Input extends EngineInput>(
       engine,
       format: manifest.format,
       path: manifest.format === 'saved-model' ? dirname(entry) : entry,
-      ...(engine === 'wasm' ? { warmUp: [1] } : {}),
     },
     status: { engine, precision: 'float32', ...(degraded === undefined ? {} : { degraded }) },
     logger,
@@ -148,7 +147,7 @@ function openAsIs<Input extends EngineInput>(
   });
 }
 
-function spec({ manifest, config }: EngineContext): Omit<RuntimeSpec, 'engine' | 'format' | 'path'> {
+function spec({ manifest }: EngineContext): Omit<RuntimeSpec, 'engine' | 'format' | 'path'> {
   const output = manifest.output.tensor === undefined ? {} : { output: manifest.output.tensor };
   const classes = 'classes' in manifest.output ? manifest.output.classes : 1;
   if (manifest.task !== 'image-classification') {
@@ -161,6 +160,5 @@ function spec({ manifest, config }: EngineContext): Omit<RuntimeSpec, 'engine' |
   const { height, width, channels, layout } = manifest.input;
   const depth = channels === 'GRAY' ? 1 : 3;
   const inputShape = layout === 'NHWC' ? [height, width, depth] : [depth, height, width];
-  const warmUp = [...new Set([1, config.MAX_BATCH])];
-  return { inputShape, classes, image: manifest.input, warmUp, ...output };
+  return { inputShape, classes, image: manifest.input, warmUp: [1], ...output };
 }
