@@ -5,7 +5,7 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { type SetupContext, workFolder } from '../service/src/setup/context.ts';
-import { describeFailure, isFatal, SetupError } from '../service/src/setup/failure.ts';
+import { describeFailure, SetupError } from '../service/src/setup/failure.ts';
 import type { Hasher } from '../service/src/setup/hasher.ts';
 import { readNpmSettings } from '../service/src/setup/npm-settings.ts';
 import { withStep } from '../service/src/setup/progress.ts';
@@ -49,7 +49,7 @@ export async function ensureSource(manifest: Manifest, folder: string, context: 
     if (wrong !== undefined) throw new SetupError(`${npm} does not hold what the manifest says: ${wrong}`);
     await replaceFolder(join(draft, 'kept'), folder, workDir);
   } catch (error) {
-    if (error instanceof SetupError || isFatal(error)) throw error;
+    if (error instanceof SetupError) throw error;
     throw new SetupError(describeFailure(error, `fetching ${npm}`), { cause: error });
   } finally {
     await rm(draft, { recursive: true, force: true });
