@@ -116,11 +116,20 @@ export function fastestPrecisions(cpu: Cpu, int8: boolean): Precision[] {
   return order.filter((precision) => variantsOf(cpu, precision).length > 0);
 }
 
+/** Settings that TensorFlow reads from the process environment when it is loaded. */
+const TENSORFLOW_SETTINGS: Readonly<Record<string, string>> = {
+  // TensorFlow switches oneDNN on by itself only on CPUs with AVX-512 VNNI. It is faster on others too.
+  TF_ENABLE_ONEDNN_OPTS: '1',
+  // These networks are chains: a second thread for other nodes of the graph only costs wake-ups between nodes.
+  TF_NUM_INTEROP_THREADS: '1',
+  // The thread that runs a node does its share of the work instead of waiting for the others.
+  TF_ONEDNN_THREADPOOL_USE_CALLER_THREAD: '1',
+};
+
 /**
- * Switches TensorFlow's oneDNN kernels on. TensorFlow does that itself only on CPUs with AVX-512 VNNI; on others they
- * are faster too, and compiled models need them. Must run in the main thread before any thread loads the addon: changes
- * of `process.env` in a worker thread do not reach the process environment. A user's own setting wins.
+ * Sets what makes TensorFlow fast. Must run in the main thread before any thread loads the addon: changes of
+ * `process.env` in a worker thread do not reach the process environment. A user's own settings win.
  */
-export function enableOneDnn(environment: NodeJS.ProcessEnv = process.env): void {
-  environment.TF_ENABLE_ONEDNN_OPTS ??= '1';
+export function tuneTensorFlow(environment: NodeJS.ProcessEnv = process.env): void {
+  for (const [name, value] of Object.entries(TENSORFLOW_SETTINGS)) environment[name] ??= value;
 }

@@ -17,7 +17,7 @@ const oneOf = <const T extends readonly string[]>(values: T, fallback: T[number]
 const HOST_NAME = '(\\*|[A-Za-z0-9][A-Za-z0-9._-]{0,252}|\\[[0-9A-Fa-f:.]{2,45}\\])';
 const ORIGIN = 'https?://([A-Za-z0-9][A-Za-z0-9._-]{0,252}|\\[[0-9A-Fa-f:.]{2,45}\\])(:[0-9]{1,5})?';
 
-/** Every setting, its bounds, its default and what it is for. README's table is checked against this schema. */
+/** Every setting, its bounds, its default and what it is for. docs/configuration.md is checked against this schema. */
 export const configSchema = Type.Object({
   HOST: Type.String({ minLength: 1, default: '127.0.0.1', description: 'address to listen on' }),
   PORT: integer(0, 65_535, 8080, 'port to listen on; 0 takes a free one'),

@@ -22,11 +22,43 @@ const root = fileURLToPath(new URL('../../../../', import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 const pages = [
   'README.md',
+  'CHANGELOG.md',
   'CONTRIBUTING.md',
-  ...readdirSync(join(root, 'docs'))
+  'SECURITY.md',
+  'infra/README.md',
+  'service/src/batch/README.md',
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
-    .map((name) => `docs/${name}`),
+    .map((name) => `docs/${name.replaceAll('\\', '/')}`),
 ];
+
+/** The longest line of prose, in characters. Tables and code blocks may have longer ones. */
+const MAX_LINE = 120;
+const MAX_README_LINES = 200;
+
+/** The page's lines outside of tables, code blocks and comments, each with its number. */
+function proseOf(text: string): { readonly number: number; readonly line: string }[] {
+  let isCode = false;
+  return text.split('\n').flatMap((line, index) => {
+    const isFence = /^ *```/.test(line);
+    if (isFence) isCode = !isCode;
+    return isCode || isFence || /^ *(\||<!--)/.test(line) ? [] : [{ number: index + 1, line }];
+  });
+}
+
+/** The anchors that GitHub gives a page's headings. */
+const anchorsOf = (text: string) =>
+  proseOf(text).flatMap(({ line }) => {
+    const [, title] = /^#+ (.*)/.exec(line) ?? [];
+    return title === undefined
+      ? []
+      : [
+          title
+            .toLowerCase()
+            .replace(/[^\p{L}\p{N} _-]/gu, '')
+            .replaceAll(' ', '-'),
+        ];
+  });
 
 describe('the documentation', () => {
   const errors = read('docs/errors.md');
@@ -58,17 +90,42 @@ describe('the documentation', () => {
     }
   });
 
-  it('lists every setting in README as the service knows it', () => {
+  it('lists every setting in docs/configuration.md as the service knows it', () => {
     assert.ok(
-      read('README.md').includes(settingsTable(configSchema)),
-      `README must hold:\n${settingsTable(configSchema)}`,
+      read('docs/configuration.md').includes(settingsTable(configSchema)),
+      `docs/configuration.md must hold:\n${settingsTable(configSchema)}`,
     );
+  });
+
+  it('has lines of at most 120 characters outside tables and code blocks', () => {
+    const long = pages.flatMap((page) =>
+      proseOf(read(page))
+        .filter(({ line }) => line.length > MAX_LINE)
+        .map(({ number, line }) => `${page}:${number} has ${line.length} characters`),
+    );
+    assert.deepEqual(long, []);
+  });
+
+  it('has a README of at most 200 lines', () => {
+    assert.ok(read('README.md').trimEnd().split('\n').length <= MAX_README_LINES);
   });
 
   it('has no link to a file that is not there', () => {
     for (const page of pages) {
       for (const [, target = ''] of read(page).matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)/g)) {
         assert.ok(existsSync(join(root, dirname(page), target)), `${page} links to ${target}`);
+      }
+    }
+  });
+
+  it('has no link to a heading that is not there', () => {
+    for (const page of pages) {
+      for (const [, target = '', anchor = ''] of read(page).matchAll(
+        /\]\((?!https?:)([^)#\s]*)#([^)\s]+)\)/g,
+      )) {
+        const linked = target === '' ? page : join(dirname(page), target);
+        if (linked.endsWith('.md'))
+          assert.ok(anchorsOf(read(linked)).includes(anchor), `${page} links to ${linked}#${anchor}`);
       }
     }
   });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import { enableOneDnn } from '../../../../models/cpu.ts';
+import { tuneTensorFlow } from '../../../../models/cpu.ts';
 import type { RuntimeSpec } from './runtime.ts';
 
 const PROGRAM = new URL('./thread-main.js', import.meta.url);
@@ -18,7 +18,7 @@ let dropped: Promise<unknown> = Promise.resolve();
  * reads the program and its settings. To be called first, before the rest is imported.
  */
 export function warmThread(): void {
-  enableOneDnn();
+  tuneTensorFlow();
   const thread = new Worker(PROGRAM, { name: 'engine' });
   warm = thread;
   // Where it cannot be had, the thread that opens the model says why.
@@ -43,7 +43,7 @@ export async function dropWarmThread(): Promise<void> {
 
 /** A thread that opens the model of `spec`: the warm one if it fits. */
 export function startThread(spec: RuntimeSpec): Worker {
-  enableOneDnn();
+  tuneTensorFlow();
   const thread = spec.engine === 'tensorflow' ? takeWarmThread() : undefined;
   if (thread) {
     thread.postMessage(spec);

@@ -6,7 +6,7 @@ import type { TFJSBinding } from '@tensorflow/tfjs-node/dist/tfjs_binding.js';
 import type { ActivationMaps } from '../../../../models/compiler/activation-maps.ts';
 import type { CompiledGraph } from '../../../../models/compiler/compile.ts';
 import type { Border } from '../../../../models/compiler/pixels.ts';
-import { enableOneDnn } from '../../../../models/cpu.ts';
+import { tuneTensorFlow } from '../../../../models/cpu.ts';
 import { AppError } from '../../domain/errors.ts';
 import { ADDON } from '../../setup/engine/addon-path.ts';
 import { AddonUnavailable } from './addon-unavailable.ts';
@@ -21,7 +21,7 @@ import type { Runtime, RuntimeSpec } from './runtime.ts';
  * @throws AddonUnavailable when the addon is missing or does not fit this machine
  */
 export function loadAddon(): TFJSBinding {
-  enableOneDnn();
+  tuneTensorFlow();
   try {
     return createRequire(import.meta.url)(`@tensorflow/tfjs-node/${ADDON}`);
   } catch (cause) {

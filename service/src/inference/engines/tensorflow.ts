@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import util from 'node:util';
-import { enableOneDnn } from '../../../../models/cpu.ts';
+import { tuneTensorFlow } from '../../../../models/cpu.ts';
 import type { OpenRuntime, Runtime, RuntimeSpec } from './runtime.ts';
 import { readArtifacts } from './tfjs-artifacts.ts';
 
@@ -10,7 +10,7 @@ type FloatRuntime = Runtime<Float32Array<ArrayBuffer>>;
 
 /** Loads tfjs-node and its native addon. Throws when the addon is missing or does not fit this machine. */
 export function loadTensorFlow(): TensorFlow {
-  enableOneDnn();
+  tuneTensorFlow();
   // tfjs-node 4 calls two helpers that Node 23 removed (tensorflow/tfjs #8609).
   const legacy = util as unknown as Record<string, unknown>;
   legacy.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
