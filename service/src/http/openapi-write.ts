@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
-import { openapiYaml } from './openapi.ts';
 import { documentApp } from './openapi-app.ts';
+import { openapiYaml } from './openapi-yaml.ts';
 
 // Writes openapi.yaml: `node dist/service/src/http/openapi-write.js [file]`, from the checkout's root.
 const [file = 'openapi.yaml'] = process.argv.slice(2);

@@ -1,8 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
-import { stringify } from 'yaml';
 import { ERROR_CODES, type ErrorCode } from '../domain/errors.ts';
-import type { App } from './app-type.ts';
 import { EXAMPLES } from './openapi-examples.ts';
 import { STATUS_OF } from './status.ts';
 
@@ -82,7 +80,12 @@ function completeOperation(operation: Operation): void {
 }
 
 function headersOf(status: string): Record<string, unknown> {
-  const header = (description: string, type = 'string') => ({ description, schema: { type } });
+  const header = (description: string, type = 'string') => ({
+    description,
+    // A generator would otherwise make it optional here and required behind a reference.
+    required: true,
+    schema: { type },
+  });
   return {
     'X-Request-Id': header('The x-request-id of the request, or a new one'),
     ...(status === '503' || status === '429'
@@ -109,13 +112,4 @@ function problemOf(code: ErrorCode): unknown {
     requestId: '3f1c1a52-5c0b-4b0e-9d0e-0a4f6c7d8e90',
     ...(status === 503 ? { retryAfterSeconds: 1 } : {}),
   };
-}
-
-/** The document as openapi.yaml has it. The app must be ready. */
-export function openapiYaml(app: App): string {
-  const header = '# Generated from the routes’ schemas by `npm run openapi`; do not edit.\n';
-  return (
-    header +
-    stringify(JSON.parse(JSON.stringify(app.swagger())), { lineWidth: 110, aliasDuplicateObjects: false })
-  );
 }

@@ -4,9 +4,10 @@ import { after, before, describe, test } from 'node:test';
 import type { Response } from 'supertest';
 import { parse } from 'yaml';
 import type { App } from '../../src/http/app-type.ts';
-import { openapiYaml } from '../../src/http/openapi.ts';
 import { documentApp } from '../../src/http/openapi-app.ts';
+import { openapiYaml } from '../../src/http/openapi-yaml.ts';
 import { conformsTo } from '../helpers/conforms.ts';
+import { dereference } from '../helpers/dereference.ts';
 
 interface Operation {
   readonly operationId?: string;
@@ -25,7 +26,9 @@ describe('openapi.yaml', () => {
 
   before(async () => {
     app = await documentApp();
-    const { paths } = parse(openapiYaml(app)) as { paths: Record<string, Record<string, Operation>> };
+    const { paths } = dereference(parse(openapiYaml(app))) as {
+      paths: Record<string, Record<string, Operation>>;
+    };
     operations = Object.entries(paths).flatMap(([path, item]) =>
       Object.entries(item).map(([method, operation]): [string, Operation] => [
         `${method} ${path}`,

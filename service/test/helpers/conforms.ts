@@ -8,7 +8,15 @@ interface Document {
   readonly components: { readonly schemas: Readonly<Record<string, object>> };
 }
 interface Operation {
-  readonly responses: Readonly<Record<string, { content?: Readonly<Record<string, { schema: object }>> }>>;
+  readonly responses: Readonly<
+    Record<
+      string,
+      {
+        headers?: Readonly<Record<string, { required?: boolean }>>;
+        content?: Readonly<Record<string, { schema: object }>>;
+      }
+    >
+  >;
 }
 
 /** Statuses that any path can answer with before a route is found. */
@@ -34,6 +42,8 @@ export function conformsTo(app: App): (response: Response) => void {
       checkShape({ $ref: '#/components/schemas/Problem' }, response.body, document, what);
       return;
     }
+    for (const [name, { required }] of Object.entries(documented.headers ?? {}))
+      if (required) assert.ok(response.headers[name.toLowerCase()], `${what} has no ${name}`);
     const media = documented.content?.[type];
     assert.ok(media, `${what} has type ${type}, which is not in the document`);
     if (type.endsWith('json') && method !== 'HEAD') checkShape(media.schema, response.body, document, what);

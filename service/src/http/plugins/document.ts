@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import fp from 'fastify-plugin';
 import { completeDocument, DOCUMENT } from '../openapi.ts';
+import { shareComponents } from '../openapi-components.ts';
 import { DOCS_CSP } from './security.ts';
 
 /** The OpenAPI document from the routes' schemas, and Swagger UI at /docs: all of it served from here. */
@@ -23,6 +24,8 @@ export const documentPlugin = fp(
     await app.register(swaggerUi, {
       routePrefix: '/docs',
       staticCSP: DOCS_CSP,
+      transformSpecification: (document) => shareComponents(document),
+      transformSpecificationClone: false,
       uiConfig: {
         docExpansion: 'list',
         tryItOutEnabled: true,

@@ -1,9 +1,11 @@
 import { Type } from 'typebox';
 import type { App } from '../app-type.ts';
+import { shareComponents } from '../openapi-components.ts';
 import { problems } from '../schemas.ts';
 
 /** GET /openapi.json: the same document as openapi.yaml. */
 export function openapiRoutes(app: App): void {
+  let document: object | undefined;
   app.get(
     '/openapi.json',
     {
@@ -23,6 +25,9 @@ export function openapiRoutes(app: App): void {
         },
       },
     },
-    async () => app.swagger(),
+    async () => {
+      document ??= shareComponents(app.swagger());
+      return document;
+    },
   );
 }
