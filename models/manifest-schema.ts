@@ -11,7 +11,7 @@ const literals = <const T extends readonly string[]>(values: T) =>
 const closed = { additionalProperties: false } as const;
 
 /** Filters that scale a picture, by the names of libvips. */
-export const RESIZE_KERNELS = ['nearest', 'linear', 'cubic', 'mitchell', 'lanczos2', 'lanczos3'] as const;
+const RESIZE_KERNELS = ['nearest', 'linear', 'cubic', 'mitchell', 'lanczos2', 'lanczos3'] as const;
 
 export const TASKS = ['image-classification', 'tabular-classification', 'tabular-regression'] as const;
 export type Task = (typeof TASKS)[number];
@@ -24,7 +24,7 @@ export const FORMATS_OF = {
 } as const;
 
 /** How a decoded picture becomes the network's input: value = (pixel * scale - mean) / std, channel by channel. */
-export const imageInputSchema = Type.Object(
+const imageInputSchema = Type.Object(
   {
     kind: Type.Literal('image'),
     height: Type.Integer({ minimum: 1, maximum: 4096 }),
@@ -47,7 +47,7 @@ export const imageInputSchema = Type.Object(
 );
 
 /** One column. A category is one of `categories`; a model that takes numbers gets its position in that list. */
-export const featureSchema = Type.Object(
+const featureSchema = Type.Object(
   {
     name: Type.String({ minLength: 1, maxLength: 128 }),
     type: literals(['number', 'integer', 'category']),
@@ -62,7 +62,7 @@ export const featureSchema = Type.Object(
 );
 
 /** The columns of a row, in the order in which the model was trained on them. */
-export const tabularInputSchema = Type.Object(
+const tabularInputSchema = Type.Object(
   { kind: Type.Literal('tabular'), features: Type.Array(featureSchema, { minItems: 1, maxItems: 10_000 }) },
   closed,
 );

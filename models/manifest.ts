@@ -18,7 +18,6 @@ export type {
   ImageManifest,
   Manifest,
   TabularManifest,
-  Task,
 } from './manifest-schema.ts';
 
 /**

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { REQUIRE } from '../../service/bootstrap/bundle.mjs';
-import { assert, check, run, until } from './harness.mjs';
+import { assert, check, until } from './harness.mjs';
 
 /** A picture that comes with the model, and what it shows. */
 const PICTURE = 'models/resnet50/samples/pumpkin.jpg';

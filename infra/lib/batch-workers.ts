@@ -9,7 +9,7 @@ import { createJobQueue } from './job-queue.ts';
 import { createLogGroup } from './log-group.ts';
 import type { Network } from './network.ts';
 import type { Parameters } from './parameters.ts';
-import { Store } from './store.ts';
+import type { Store } from './store.ts';
 import { tracingEnvironment } from './tracing.ts';
 
 export interface BatchWorkersProps {
@@ -58,7 +58,7 @@ export class BatchWorkers extends Construct {
       }),
     });
     // A worker, which decodes pictures of strangers, reads what was dropped and asked, and can change neither.
-    const ofJobs = ['outputs', 'results', 'shards', 'chunks', 'done'].map((folder) => `jobs/*/${folder}/*`);
+    const ofJobs = ['outputs', 'results', 'chunks', 'done'].map((folder) => `jobs/*/${folder}/*`);
     store.grantUse(jobRole, { read: ['input/*', 'jobs/*'], write: ['output/*', ...ofJobs] });
     const executionRole = new iam.Role(this, 'ExecutionRole', {
       description: 'What Fargate does before the worker starts: pull the image, open the log',

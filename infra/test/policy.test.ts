@@ -87,7 +87,6 @@ const TABLE: readonly Call[] = [
       `${JOB}/outputs/a.jpg.json`,
       `${JOB}/results/00000-0000.jsonl`,
       `${JOB}/chunks/00000-0000.99.1`,
-      `${JOB}/shards/00000.done.json`,
       `${JOB}/done/00000.99.1`,
     ],
   }),

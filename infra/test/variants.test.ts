@@ -21,7 +21,8 @@ describe('parameters change the stack', () => {
       const api = resourcesOf(synthTemplate(context), 'AWS::Lambda::Function').find(
         ({ Properties }) => Properties.PackageType === 'Image',
       );
-      return (api?.Properties.Environment as { Variables: Record<string, unknown> }).Variables;
+      assert.ok(api);
+      return (api.Properties.Environment as { Variables: Record<string, unknown> }).Variables;
     };
     assert.equal(apiVariables({ auth: 'none' }).BATCH_REQUESTS, 'off');
     const allowed = apiVariables({ auth: 'none', anonymousBatch: 'true', maxJobsPerDay: '7' });

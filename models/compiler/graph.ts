@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 
 // The protocol buffers that tfjs-node itself reads SavedModels with (google-protobuf, no types of its own).
+// biome-ignore lint/suspicious/noExplicitAny: google-protobuf generates no types for it.
 const proto: any = createRequire(import.meta.url)('@tensorflow/tfjs-node/dist/proto/api_pb.js');
 
 export type DataType = 'float32' | 'bfloat16' | 'int32' | 'uint8' | 'quint8' | 'qint8';
@@ -41,7 +42,7 @@ export interface Endpoint {
 }
 
 /** What a caller may ask of the graph: its inputs and its outputs. */
-export interface Signature {
+interface Signature {
   readonly inputs: readonly Endpoint[];
   readonly outputs: readonly Endpoint[];
 }

@@ -2,7 +2,7 @@ import type { Weight } from './layers-model.ts';
 
 /** Rows and columns of zeros around a picture: [[top, bottom], [left, right]]. */
 export type Margins = readonly [readonly [number, number], readonly [number, number]];
-export type Padding = 'SAME' | 'VALID' | Margins;
+type Padding = 'SAME' | 'VALID' | Margins;
 export type Activation = 'relu' | 'relu6' | 'softmax';
 
 interface Named {
@@ -32,7 +32,7 @@ export interface Affine extends Named {
   readonly offset: Float32Array;
 }
 
-export interface Dense extends Named {
+interface Dense extends Named {
   readonly kind: 'dense';
   readonly input: string;
   /** Shape [in, out]. */

@@ -37,13 +37,13 @@ export interface Context {
   readonly values: Map<string, Value>;
 }
 
-function valueOf({ values }: Context, name: string): Value {
+function definedValue({ values }: Context, name: string): Value {
   return values.get(name) ?? fail(`op "${name}" is used before it is defined`);
 }
 
 /** The quantised form of an op's output, if it can have one; a float output is quantised once. */
 export function quantisedOf(context: Context, name: string): Quantised | undefined {
-  const value = valueOf(context, name);
+  const value = definedValue(context, name);
   if (value.quantised || !value.quantisable || value.float === undefined) return value.quantised;
   const { graph } = context;
   const limits = [0, context.rangeOf(value.quantisable)].map((limit, index) =>
@@ -63,7 +63,7 @@ export function quantisedOf(context: Context, name: string): Quantised | undefin
 
 /** The float node of an op's output; a quantised output is dequantised once. */
 export function floatOf(context: Context, name: string): string {
-  const value = valueOf(context, name);
+  const value = definedValue(context, name);
   if (value.float === undefined) {
     const { type, node, minimum, maximum } = value.quantised as Quantised;
     value.float = context.graph.node(`${name}/float`, 'Dequantize', [node, minimum, maximum], {

@@ -110,7 +110,7 @@ const bytesOf = (data: Float32Array | Int32Array | Uint16Array | Int8Array) =>
   new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 
 /** bfloat16 is the upper half of a float32, rounded to nearest, ties to even. */
-export function bfloat16Bytes(data: Float32Array): Uint8Array {
+function bfloat16Bytes(data: Float32Array): Uint8Array {
   const bits = new Uint32Array(data.buffer, data.byteOffset, data.length);
   const halves = new Uint16Array(data.length);
   for (let i = 0; i < bits.length; i++) {

@@ -92,7 +92,9 @@ async function calibrated(modelJson: string, pixels: PixelInput, channels: numbe
   );
   const histograms = convolutions.map(() => createHistogram());
   for (let seed = 1; seed <= 20; seed++) {
-    run(picture(channels, seed)).forEach((values, index) => histograms[index]?.add(values));
+    run(picture(channels, seed)).forEach((values, index) => {
+      histograms[index]?.add(values);
+    });
   }
   const ranges = convolutions.map((op, i) => [op.name, histograms[i]?.bestRange(op.activation ? 255 : 127)]);
   const file = join(folder, 'ranges.json');
@@ -122,12 +124,13 @@ for (const [name, pixels, padding, direct] of [
     await compileLayersModel({ modelJson, outDir, variant: 'int8', pixels, ranges: { file, version: '1' } });
     const { input } = JSON.parse(await readFile(join(outDir, 'graph.json'), 'utf8'));
     assert.equal(input.border !== undefined, direct, 'the first convolution reads the pixels themselves');
-    const [float, int8] = await Promise.all(
-      [`${modelJson}.float`, outDir].map((path) => openCompiled({ path })),
-    );
+    const [float, int8] = await Promise.all([
+      openCompiled({ path: `${modelJson}.float` }),
+      openCompiled({ path: outDir }),
+    ]);
     const batch = Uint8Array.from([...picture(channels, 31), ...picture(channels, 32)]);
-    const expected = await float!.infer(batch, 2);
-    const actual = await int8!.infer(batch, 2);
+    const expected = await float.infer(batch, 2);
+    const actual = await int8.infer(batch, 2);
     const difference = Math.max(...expected.map((value, i) => Math.abs(value - (actual[i] ?? Number.NaN))));
     t.diagnostic(`largest difference ${difference.toExponential(1)}`);
     assert.ok(difference < 0.01, `differs by ${difference}`);

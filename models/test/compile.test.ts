@@ -90,7 +90,7 @@ function everyLayer() {
 async function largestDifference(modelJson: string, outDir: string, size: number, variant: Variant) {
   await compileLayersModel({ modelJson, outDir, variant });
   const reference = await tf.loadLayersModel(`file://${modelJson}`);
-  const [, height, width, channels] = reference.inputs[0]?.shape as [null, number, number, number];
+  const [, height, width, channels] = (reference.inputs[0]?.shape ?? []) as [null, number, number, number];
   const input = noise(size * height * width * channels).map((value) => value * 120);
   const expected = tf.tidy(() =>
     (

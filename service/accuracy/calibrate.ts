@@ -13,7 +13,7 @@ import { openOutputs } from '../src/inference/engines/tensorflow-compiled.ts';
 import { listPictures, readPicture } from './pictures.ts';
 
 /** Fewer say too little about what the network meets. */
-export const MIN_PICTURES = 16;
+const MIN_PICTURES = 16;
 
 export interface CalibrateOptions {
   readonly manifest: ImageManifest;

@@ -12,7 +12,7 @@ export interface Share {
   readonly of: number;
 }
 
-export interface PrecisionResult {
+interface PrecisionResult {
   readonly precision: Precision;
   readonly top1: Share;
   readonly top5: Share;

@@ -27,8 +27,8 @@ const dataType = (data: TensorData): number => {
   return data instanceof Int8Array ? 3 : 6;
 };
 
-export type TensorData = Float32Array | Uint8Array | Int8Array | Int32Array;
-export type Attributes = Readonly<Record<string, number | readonly number[]>>;
+type TensorData = Float32Array | Uint8Array | Int8Array | Int32Array;
+type Attributes = Readonly<Record<string, number | readonly number[]>>;
 
 export interface OnnxGraph {
   /** Adds a node with one output, which has the node's name; returns the name. */

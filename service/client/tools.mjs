@@ -10,10 +10,10 @@ const here = dirname(fileURLToPath(import.meta.url));
 const LOCK = 'package-lock.json';
 
 /** The folder of the installed generators, in the cache. */
-export const toolsFolder = (environment) => join(cacheFolder(environment), 'tools', 'client');
+const toolsFolder = (environment) => join(cacheFolder(environment), 'tools', 'client');
 
 /** True when exactly what the lock file names is installed. */
-export function areToolsInstalled(environment) {
+function areToolsInstalled(environment) {
   const done = join(toolsFolder(environment), 'done');
   return existsSync(done) && readFileSync(done, 'utf8') === readFileSync(join(here, LOCK), 'utf8');
 }

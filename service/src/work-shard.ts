@@ -76,7 +76,6 @@ async function work(): Promise<number> {
         classifier: answererOf(services.models, job.model),
         job,
         shard,
-        attempt,
         concurrency: Math.min(4 * services.config.MAX_BATCH, config.MAX_QUEUE),
         maxBytesInFlight: config.WORKER_MEMORY_MB * 1024 * 1024,
         maxImageBytes: config.MAX_IMAGE_BYTES,

@@ -86,7 +86,7 @@ function list({ bucketArn }: Places): Permission {
 }
 
 /** The permissions one call needs. @throws Error for an operation that is not in the table: look it up and add it */
-export function permissionsFor(call: Call, places: Places): Permission[] {
+function permissionsFor(call: Call, places: Places): Permission[] {
   const name = `${call.service}:${call.operation}`;
   const needs = NEEDS[name];
   if (!needs) throw new Error(`${call.component} calls ${name}, which NEEDS does not know`);

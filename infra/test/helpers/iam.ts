@@ -27,7 +27,7 @@ interface Statement {
 const listOf = <T>(value: T | T[]): T[] => (Array.isArray(value) ? value : [value]);
 
 /** The logical id of a component's role, found from the resource that runs under it. */
-export function roleOf(template: CfnTemplate, component: Component): string {
+function roleOf(template: CfnTemplate, component: Component): string {
   const functions = resourcesOf(template, 'AWS::Lambda::Function');
   const [definition] = resourcesOf(template, 'AWS::Batch::JobDefinition');
   const container = definition?.Properties.ContainerProperties as Record<string, unknown> | undefined;

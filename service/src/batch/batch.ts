@@ -29,7 +29,7 @@ const SEND_AGAIN_AFTER_MS = 15 * 60_000;
 const MAX_SENT = 10_000;
 
 /** What somebody asks for. */
-export interface BatchRequest {
+interface BatchRequest {
   /** Ends up as the job's id; made by `jobIdFor` where it has to be known before (uploads). */
   readonly jobId: string;
   readonly origin: Job['origin'];

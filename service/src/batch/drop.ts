@@ -42,7 +42,7 @@ const PAUSE_PER_COMPARISON = 20;
 const SHORT_PAUSE_PER_COMPARISON = 4;
 
 /** What systems and half-done copies leave in folders: names with a leading dot, and two of Windows'. */
-export function isIgnoredName(name: string): boolean {
+function isIgnoredName(name: string): boolean {
   return name.startsWith('.') || name === 'Thumbs.db' || name === 'desktop.ini';
 }
 

@@ -1,14 +1,14 @@
 import pLimit from 'p-limit';
 import { createByteBudget } from '../domain/byte-budget.ts';
 import { AppError, isAppError } from '../domain/errors.ts';
-import { type Job, jobSchema, type ResultRow, type ShardInput, shardDoneSchema } from '../domain/job.ts';
+import { type Job, jobSchema, type ResultRow, type ShardInput } from '../domain/job.ts';
 import { jobLayout, parseChunkNumber, parseMarker } from '../domain/job-layout.ts';
 import { chunkCount, chunkRange, parseShard } from '../domain/shards.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { NO_TRACING, type Tracing } from '../telemetry/tracing.ts';
 import type { Answerer } from './answerer.ts';
 import { classifyItem } from './classify-item.ts';
-import { mark, readDocument, writeOnce } from './documents.ts';
+import { mark, readDocument } from './documents.ts';
 
 /** Two chunks may be open at once: the next one fills the engine while the last pictures of this one are finished. */
 const OPEN_CHUNKS = 2;
@@ -19,8 +19,6 @@ export interface WorkOptions {
   readonly job: Job;
   /** AWS_BATCH_JOB_ARRAY_INDEX; 0 in a job of one shard. */
   readonly shard: number;
-  /** AWS_BATCH_JOB_ATTEMPT, from 1. */
-  readonly attempt: number;
   /** Inputs being read, classified or written at once; two to three full batches keep the engine busy. */
   readonly concurrency: number;
   /** Bytes of images in memory at once. */
@@ -76,7 +74,6 @@ export async function readJob(objects: ObjectStore, jobId: string): Promise<Job>
 export async function workShard(options: WorkOptions): Promise<WorkResult> {
   const { objects, job, shard } = options;
   const layout = jobLayout(job.jobId);
-  const startedAt = new Date().toISOString();
   const inputs = parseShard((await objects.get(layout.shard(shard))).toString());
   const finished = await numbers(objects, layout.shardResults(shard), parseChunkNumber);
   const counts = await markedChunks(objects, layout.shardChunkMarkers(shard));
@@ -131,16 +128,7 @@ export async function workShard(options: WorkOptions): Promise<WorkResult> {
     { succeeded: 0, failed: 0 },
   );
   const result = { total: inputs.length, ...sums };
-  if (done) {
-    await writeOnce(objects, layout.shardDone(shard), shardDoneSchema, {
-      shard,
-      ...result,
-      attempt: options.attempt,
-      startedAt,
-      finishedAt: new Date().toISOString(),
-    });
-    await mark(objects, layout.shardMarker(shard, sums.succeeded, sums.failed));
-  }
+  if (done) await mark(objects, layout.shardMarker(shard, sums.succeeded, sums.failed));
   return { done, ...result, skippedChunks: finished.size, rows };
 }
 

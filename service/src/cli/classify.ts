@@ -1,6 +1,7 @@
 import { addAbortSignal } from 'node:stream';
 import type { Command } from 'commander';
 import pLimit from 'p-limit';
+import { formatDuration, formatNumber, plural } from '../domain/format.ts';
 import { type ClassifyRow, renderRows } from './classify-table.ts';
 import {
   type Context,
@@ -11,9 +12,8 @@ import {
   withExamples,
   withService,
 } from './context.ts';
-import { CommandError, EXIT, toCommandError, usageError } from './failure.ts';
+import { type CommandError, EXIT, toCommandError, usageError } from './failure.ts';
 import { type Found, findFiles, readImageFile, readStdin } from './files.ts';
-import { formatDuration, formatNumber, plural } from './format.ts';
 import { openLocal, openRemote, type Predictor } from './predictor.ts';
 import { startProgress } from './progress.ts';
 

@@ -1,7 +1,7 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { formatBytes } from '../domain/format.ts';
 import { CommandError, EXIT, noImages, notReadable } from './failure.ts';
-import { formatBytes } from './format.ts';
 
 /** What a folder is searched for; a file that is named is taken whatever it is called. */
 const IMAGE = /\.(jpe?g|jpe|jfif|png|webp|avif|tiff?|gif)$/i;
@@ -65,7 +65,10 @@ async function search(
         join(name, entry.name),
         join(path, entry.name),
         relative === '' ? entry.name : `${relative}/${entry.name}`,
-        (item) => (count++, add(item)),
+        (item) => {
+          count++;
+          return add(item);
+        },
         entry.isDirectory() ? 'folder' : 'entry',
       );
     }

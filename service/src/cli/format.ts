@@ -1,12 +1,3 @@
-export {
-  formatBytes,
-  formatCount,
-  formatDollars,
-  formatDuration,
-  formatNumber,
-  plural,
-} from '../domain/format.ts';
-
 /** "74.1 %", from 0-1. */
 export const formatPercent = (share: number): string => `${(share * 100).toFixed(1)} %`;
 

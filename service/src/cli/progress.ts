@@ -1,5 +1,5 @@
 import cliProgress from 'cli-progress';
-import { formatBytes, formatCount, formatDuration, formatNumber } from './format.ts';
+import { formatBytes, formatCount, formatDuration, formatNumber } from '../domain/format.ts';
 import type { Terminal } from './terminal.ts';
 
 const BAR_WIDTH = 24;
@@ -24,7 +24,7 @@ export interface ProgressOptions {
 }
 
 /** How far it is: count, rate and what is left at this rate. */
-export function describeProgress(
+function describeProgress(
   at: number,
   { total, unit }: Pick<ProgressOptions, 'total' | 'unit'>,
   perSecond: number,

@@ -9,7 +9,7 @@ const MAX_JSON_BYTES = 32 * 1024 * 1024;
 /** Whatever fetch takes as a body. */
 export type RequestBody = NonNullable<RequestInit['body']>;
 
-export interface ServiceRequest {
+interface ServiceRequest {
   readonly method?: 'GET' | 'POST' | 'DELETE';
   readonly headers?: Readonly<Record<string, string>>;
   /** Made anew for each try. Every request here may be repeated: a batch carries an idempotency key. */

@@ -4,7 +4,7 @@ import type { TabularModel, TabularModelInfo } from './tabular.ts';
 import type { Task } from './task.ts';
 
 /** How one image is to be classified. */
-export interface ClassifyOptions {
+interface ClassifyOptions {
   /** How many classes to return, 1-100. */
   readonly topK: number;
   /** Aborted when nobody waits for the answer any more: the image is dropped before inference. */
@@ -12,7 +12,7 @@ export interface ClassifyOptions {
 }
 
 /** Which class is to be explained. */
-export interface ExplainOptions {
+interface ExplainOptions {
   /** Position in the model's output; without it the likeliest class. */
   readonly index?: number;
   readonly signal?: AbortSignal;

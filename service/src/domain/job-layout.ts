@@ -25,7 +25,6 @@ export function jobLayout(jobId: string) {
     shardMarkers: `${root}done/`,
     chunkMarkers: `${root}chunks/`,
     shard: (shard: number) => `${root}shards/${five(shard)}.jsonl`,
-    shardDone: (shard: number) => `${root}shards/${five(shard)}.done.json`,
     shardResults: (shard: number) => `${root}results/${five(shard)}-`,
     chunk: (shard: number, chunk: number) => `${root}results/${five(shard)}-${four(chunk)}.jsonl`,
     shardChunkMarkers: (shard: number) => `${root}chunks/${five(shard)}-`,

@@ -23,7 +23,7 @@ export const ITEM_FAULTS = [
 const jobId = Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$' });
 
 /** Where a job's inputs come from. */
-export const jobSourceSchema = Type.Union([
+const jobSourceSchema = Type.Union([
   Type.Object({
     kind: Type.Literal('prefix'),
     prefix: Type.String(),
@@ -87,7 +87,7 @@ export const planSchema = Type.Object({
 export type Plan = Static<typeof planSchema>;
 
 /** One line of `jobs/<id>/shards/NNNNN.jsonl`. Without an etag the object was not there when the job was planned. */
-export const shardInputSchema = Type.Object({
+const shardInputSchema = Type.Object({
   key: Type.String(),
   etag: Type.Optional(Type.String()),
   /** Bytes. */
@@ -95,22 +95,8 @@ export const shardInputSchema = Type.Object({
 });
 export type ShardInput = Static<typeof shardInputSchema>;
 
-/** `jobs/<id>/shards/NNNNN.done.json`. */
-export const shardDoneSchema = Type.Object({
-  shard: Type.Integer(),
-  total: Type.Integer(),
-  succeeded: Type.Integer(),
-  failed: Type.Integer(),
-  /** Which attempt finished it, from 1. */
-  attempt: Type.Integer(),
-  startedAt: Type.String(),
-  finishedAt: Type.String(),
-});
-export type ShardDone = Static<typeof shardDoneSchema>;
-
 /** `jobs/<id>/submitted.json`: the queue's name for the job. */
 export const submittedSchema = Type.Object({ reference: Type.String(), submittedAt: Type.String() });
-export type Submitted = Static<typeof submittedSchema>;
 
 /** `jobs/<id>/cancelled.json`. */
 export const cancelledSchema = Type.Object({ reason: Type.String(), cancelledAt: Type.String() });

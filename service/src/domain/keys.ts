@@ -4,7 +4,7 @@ import { AppError } from './errors.ts';
 export const INPUT_PREFIX = 'input/';
 export const OUTPUT_PREFIX = 'output/';
 /** S3's limit for a key, in bytes of UTF-8. */
-export const MAX_KEY_BYTES = 1024;
+const MAX_KEY_BYTES = 1024;
 /** Where a form keeps its files: `jobs/<jobId>/uploads/<request>/<name>`, out of sight of the drop. */
 const UPLOAD = /^jobs\/([A-Za-z0-9_-]{1,128})\/uploads\/[0-9a-f]{16}\/(.+)$/s;
 

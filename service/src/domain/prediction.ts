@@ -6,7 +6,7 @@ export interface Prediction {
 }
 
 /** Where the time of one classification went, in milliseconds. */
-export interface Timing {
+interface Timing {
   readonly decodeMs: number;
   readonly queueMs: number;
   readonly inferenceMs: number;

@@ -48,7 +48,7 @@ export type SageMakerInstance = keyof typeof PRICES.sagemaker.instanceHour;
 export type Architecture = keyof typeof PRICES.lambda.gbSecond;
 
 /** One line of a bill, in US dollars. */
-export interface CostItem {
+interface CostItem {
   readonly what: string;
   readonly usd: number;
 }

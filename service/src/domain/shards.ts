@@ -1,6 +1,5 @@
 import { AppError } from './errors.ts';
 import type { ShardInput } from './job.ts';
-import { compareKeys } from './keys.ts';
 
 /** How many chunks `inputs` fall into. */
 export function chunkCount(inputs: number, chunkSize: number): number {
@@ -34,11 +33,4 @@ export function parseShard(text: string): ShardInput[] {
     }
   }
   return inputs;
-}
-
-/** Sorted by key as a listing would be, each key once; of two with the same key the later one in the list counts. */
-export function foldInputs(inputs: Iterable<ShardInput>): ShardInput[] {
-  const byKey = new Map<string, ShardInput>();
-  for (const input of inputs) byKey.set(input.key, input);
-  return [...byKey.values()].sort((a, b) => compareKeys(a.key, b.key));
 }

@@ -31,7 +31,7 @@ const RETRYABLE = new Set([429, 503]);
 const DEFAULT_RETRY_AFTER_SECONDS = 1;
 
 /** Any thrown value as an AppError; what is unknown becomes INTERNAL and keeps its cause for the log. */
-export function toAppError(error: unknown): AppError {
+function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   const fault = error as Partial<FastifyError>;
   const known = fault.code ? FRAMEWORK_CODES[fault.code] : undefined;
@@ -113,7 +113,7 @@ function withRouteFacts(error: AppError, request: FastifyRequest): AppError {
 }
 
 /** Writes a problem, with the headers that belong to its status. */
-export function sendProblem(reply: FastifyReply, problem: Problem): void {
+function sendProblem(reply: FastifyReply, problem: Problem): void {
   if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', String(problem.retryAfterSeconds));
   reply
     .code(problem.status)

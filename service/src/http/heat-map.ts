@@ -2,7 +2,7 @@ import sharp from 'sharp';
 import type { Explanation } from '../domain/classifier.ts';
 
 /** Longest side of a heat map, in pixels: smooth as it is, more would only be larger. */
-export const MAX_SIDE = 1024;
+const MAX_SIDE = 1024;
 
 /**
  * Ten stops of matplotlib's `inferno` (CC0), of which lightness rises evenly: what is brighter is more, in print and for

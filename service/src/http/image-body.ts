@@ -50,7 +50,7 @@ export function addImageParsers(
     const longStrings: Buffer[] = [];
     const text = cutLongStrings(body, config.MAX_JSON_BYTES, longStrings);
     request.longStrings = longStrings;
-    parse(request, text, done);
+    return parse(request, text, done);
   });
 }
 

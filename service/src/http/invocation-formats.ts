@@ -4,7 +4,7 @@ import type { RowError, RowPrediction } from '../domain/tabular.ts';
 import { quality } from './accept.ts';
 
 /** What POST /invocations can answer with. */
-export const FORMATS = ['application/json', 'application/jsonlines', 'text/csv'] as const;
+const FORMATS = ['application/json', 'application/jsonlines', 'text/csv'] as const;
 export type Format = (typeof FORMATS)[number];
 
 /** What one record gets; a failed one of many keeps its place, so that records still join line by line. */

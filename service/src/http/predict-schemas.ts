@@ -25,7 +25,7 @@ export const JsonImage = Type.Object(
 export type JsonImage = Static<typeof JsonImage>;
 
 /** What POST /predict takes as JSON: an image, or rows. */
-export const JsonInput = Type.Object(
+const JsonInput = Type.Object(
   { ...JsonImage.properties, instances: Type.Optional(Instances) },
   {
     additionalProperties: false,

@@ -26,7 +26,7 @@ export interface BatcherOptions {
 }
 
 /** One row of the output and the time it took, in milliseconds. */
-export interface Row {
+interface Row {
   readonly output: Float32Array;
   readonly queueMs: number;
   readonly inferenceMs: number;

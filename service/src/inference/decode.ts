@@ -99,7 +99,7 @@ export interface Size {
   readonly width: number;
   readonly height: number;
 }
-export interface Region extends Size {
+interface Region extends Size {
   readonly left: number;
   readonly top: number;
 }

@@ -24,7 +24,7 @@ export async function labelsOf(
  * @returns one label a class
  * @throws AppError INVALID_MODEL when there are not exactly `classes` of them
  */
-export async function readLabels(file: string, classes: number): Promise<string[]> {
+async function readLabels(file: string, classes: number): Promise<string[]> {
   let value: unknown;
   try {
     value = JSON.parse(await readFile(file, 'utf8'));

@@ -43,7 +43,7 @@ export function createTabularModel(options: TabularOptions): TabularModel & { re
   const { name: model, version, output } = manifest;
   const width = 'classes' in output ? output.classes : 1;
   const read = createRowReader(features);
-  const predictionOf = 'classes' in output ? classOf(labels, output.activation) : valueOf;
+  const predictionOf = 'classes' in output ? classOf(labels, output.activation) : regressionValue;
   const admission = createAdmission({ maxQueue, waiting: (accepted) => accepted, what: 'requests' });
 
   /** One span for all blocks of a request: rows of different requests are never inferred together. */
@@ -179,7 +179,9 @@ function classOf(labels: readonly string[], activation: 'softmax' | 'logits') {
 }
 
 /** Seven significant digits: what float32 holds. */
-const valueOf = (answer: Float32Array): RowPrediction => ({ value: Number((answer[0] ?? 0).toPrecision(7)) });
+const regressionValue = (answer: Float32Array): RowPrediction => ({
+  value: Number((answer[0] ?? 0).toPrecision(7)),
+});
 
 function describe(
   manifest: TabularManifest,

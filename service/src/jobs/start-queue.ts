@@ -1,5 +1,5 @@
 /** A recorded job that is to be planned and submitted. */
-export interface StartRequest {
+interface StartRequest {
   readonly jobId: string;
   /** The trace that the job is part of. */
   readonly traceparent?: string;

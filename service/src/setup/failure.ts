@@ -34,7 +34,7 @@ const ADVICE: ReadonlyArray<readonly [RegExp, string]> = [
 const FATAL_CODES = /^(ENOSPC|EDQUOT|EACCES|EPERM|EROFS|EINTEGRITY|HASH_MISMATCH)$/;
 
 /** The first system code (ENOSPC, ENOTFOUND, …) of an error or of what caused it. */
-export function codeOf(error: unknown): string | undefined {
+function codeOf(error: unknown): string | undefined {
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth += 1) {
     const { code } = at as NodeJS.ErrnoException;
     if (typeof code === 'string' && code !== '') return code;

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 
-export interface Digest {
+interface Digest {
   /** Lower-case hexadecimal. */
   readonly sha256: string;
   readonly bytes: number;

@@ -56,7 +56,7 @@ const NETWORK =
   /NewConnectionError|ProxyError|ConnectTimeout|NameResolutionError|ENOTFOUND|EAI_AGAIN|ECONNREFUSED/;
 
 /** Of many lines of output the one that says most: the last that names an error, else the last that speaks of one, else the last. */
-export function tellingLine(output: string): string {
+function tellingLine(output: string): string {
   if (NETWORK.test(output)) return 'the network cannot be reached (check connection and proxy settings)';
   const lines = output
     .split('\n')

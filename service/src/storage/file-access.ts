@@ -143,14 +143,14 @@ export async function pruneFolders(root: string, folder: string): Promise<void> 
 
 /** `a` -> `.key~=YQ` where `a` is a file on the way to `folder`. True if there was one. */
 async function moveFileAside(root: StoreRoot, folder: string): Promise<boolean> {
-  const escape = root.exact ? hexSegment : escapeSegment;
+  const encode = root.exact ? hexSegment : escapeSegment;
   for (let path = folder; path.length > root.path.length; path = dirname(path)) {
     const found = await lstat(path).catch((error: unknown) => {
       if (isAbsent(error)) return undefined;
       throw error;
     });
     if (found?.isFile()) {
-      const names = escape(path.slice(dirname(path).length + 1));
+      const names = encode(path.slice(dirname(path).length + 1));
       const aside = join(dirname(path), ...names);
       await mkdir(dirname(aside), { recursive: true });
       await rename(path, aside);

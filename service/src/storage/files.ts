@@ -136,7 +136,7 @@ export async function createFileStore(location: string): Promise<ObjectStore> {
 }
 
 /** The folder that `file:./data` (relative), `file:/data`, `file:///data` or a plain path means. */
-export function folderOf(location: string): string {
+function folderOf(location: string): string {
   if (location.startsWith('file:///')) return fileURLToPath(location);
   return resolve(location.startsWith('file:') ? location.slice('file:'.length) : location);
 }

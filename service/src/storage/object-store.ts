@@ -10,7 +10,7 @@ export interface ObjectInfo {
 }
 
 /** Conditions for a write; a failed one throws AppError CONFLICT. */
-export interface PutOptions {
+interface PutOptions {
   readonly contentType?: string;
   /** Write only if nothing is there yet. */
   readonly ifAbsent?: boolean;

@@ -1,5 +1,5 @@
 /** Units of CloudWatch that are used here. */
-export type EmfUnit = 'Milliseconds' | 'Count';
+type EmfUnit = 'Milliseconds' | 'Count';
 
 export type EmfMetrics = Readonly<
   Record<string, readonly [value: number | readonly number[], unit: EmfUnit]>

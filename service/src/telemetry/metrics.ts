@@ -6,10 +6,10 @@ import type { Classification } from '../domain/prediction.ts';
 
 /** What became of a job in this process: handed to the queue, or ended. */
 const JOB_EVENTS = ['submitted', 'succeeded', 'failed', 'cancelled'] as const;
-export type JobEvent = (typeof JOB_EVENTS)[number];
+type JobEvent = (typeof JOB_EVENTS)[number];
 
 /** Rows that a worker made, by `OK` or by the code of their error. */
-export type RowCounts = Readonly<Record<string, number>>;
+type RowCounts = Readonly<Record<string, number>>;
 
 /** One image's, or one request of rows', way through its model. */
 export type Observation = Pick<Classification, 'model' | 'timing'>;

@@ -1,5 +1,5 @@
 /** What a span is told; never image bytes, never keys of the API, and short. */
-export type Attributes = Readonly<Record<string, string | number | boolean>>;
+type Attributes = Readonly<Record<string, string | number | boolean>>;
 
 /**
  * A place in a trace, as W3C Trace Context writes it: `00-<trace id>-<span id>-<flags>`. It is how a trace crosses processes:
@@ -20,7 +20,7 @@ export interface SpanOptions {
 }
 
 /** A piece of work with a beginning and an end. */
-export interface Span {
+interface Span {
   /** Undefined when tracing is off. */
   readonly traceparent: Traceparent | undefined;
   set(attributes: Attributes): void;

@@ -2,7 +2,7 @@
  * One field by RFC 4180. Text that a spreadsheet would take for a formula is kept text: file names come from anybody
  * (OWASP: CSV injection).
  */
-export function field(value) {
+function field(value) {
   if (value === undefined) return '';
   if (typeof value === 'number') return String(value);
   const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;

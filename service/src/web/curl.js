@@ -2,10 +2,10 @@ import { el, icon } from './dom.js';
 import { apiKey } from './key.js';
 
 /** One word for a POSIX shell, whatever is in it. */
-export const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** The address of a route, as a terminal needs it. */
-export const address = (path) => new URL(path, document.baseURI).href;
+const address = (path) => new URL(path, document.baseURI).href;
 
 const start = () => (apiKey() === null ? 'curl' : 'curl -H "x-api-key: $API_KEY"');
 

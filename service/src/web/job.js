@@ -14,7 +14,7 @@ const POLL_WHEN_GONE = 3;
 const RATE_WINDOW_MS = 20_000;
 
 const ENDED = new Set(['SUCCEEDED', 'PARTIAL', 'FAILED', 'CANCELLED']);
-export const STATES = {
+const STATES = {
   SUBMITTED: ['Waiting', ''],
   RUNNING: ['Running', ''],
   SUCCEEDED: ['Done', 'good'],
@@ -26,7 +26,7 @@ export const badge = (status) => el('span', { class: `badge ${STATES[status][1]}
 export const isEnded = ({ status, finishedAt }) => ENDED.has(status) && finishedAt !== undefined;
 
 /** Several jobs as one: an upload of many files is several of them. */
-export function sumOf(jobs) {
+function sumOf(jobs) {
   const counts = { total: 0, succeeded: 0, failed: 0, pending: 0 };
   for (const job of jobs) for (const name of Object.keys(counts)) counts[name] += job.counts[name];
   const states = new Set(jobs.map((job) => job.status));
@@ -41,7 +41,7 @@ export function sumOf(jobs) {
 }
 
 /** Images a second over the last samples, or undefined while that cannot be said. */
-export function rateOf(samples) {
+function rateOf(samples) {
   const last = samples.at(-1);
   const first = samples.find(({ at }) => last.at - at <= RATE_WINDOW_MS);
   const seconds = (last.at - first.at) / 1000;

@@ -8,7 +8,7 @@ const MOST_KEPT = 20_000;
 const PAGE = 100;
 
 /** The rows of jobs, one after the other, as they arrive. */
-export async function* rowsOf(jobs, signal) {
+async function* rowsOf(jobs, signal) {
   for (const { jobId } of jobs) {
     const response = await call(`batch/${jobId}/results`, { signal });
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -24,7 +24,7 @@ export async function* rowsOf(jobs, signal) {
 }
 
 /** "jobs/<id>/uploads/<request>/cat.jpg" and "input/cat.jpg" are both "cat.jpg" to whoever sent it. */
-export const fileOf = (key) => key.replace(/^jobs\/[^/]+\/uploads\/[0-9a-f]{16}\/|^input\//, '');
+const fileOf = (key) => key.replace(/^jobs\/[^/]+\/uploads\/[0-9a-f]{16}\/|^input\//, '');
 
 /** All rows as a file. @param {'csv' | 'jsonl'} kind */
 export async function download(jobs, kind, signal) {

@@ -6,7 +6,7 @@ import { notice, wordsOf } from './notice.js';
 const ATTEMPTS = { OVERLOADED: 6, RATE_LIMITED: 6, ENGINE_FAILED: 4, MODEL_NOT_READY: 40 };
 
 /** Seconds before the next attempt: what the service asks for, and longer each time. */
-export function waitFor(problem, attempt) {
+function waitFor(problem, attempt) {
   const backoff = problem.code === 'MODEL_NOT_READY' ? 2 : Math.min(2 ** attempt, 20);
   return Math.max(problem.retryAfterSeconds ?? 1, backoff);
 }

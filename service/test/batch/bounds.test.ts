@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { PlanningStopped, planJob } from '../../src/batch/plan.ts';
 import { recordJob, startJob } from '../../src/batch/start.ts';
-import { AppError, isAppError } from '../../src/domain/errors.ts';
+import { type AppError, isAppError } from '../../src/domain/errors.ts';
 import type { Job } from '../../src/domain/job.ts';
 import { freshJobId } from '../../src/domain/job-id.ts';
 import { indexKey, jobLayout } from '../../src/domain/job-layout.ts';

@@ -70,10 +70,10 @@ describe('classify', { skip: real.missing }, () => {
       files,
       ['a.jpg', 'sub/b é "1".webp', 'sub/cut.PNG'].map((name) => join(folder, name)),
     );
-    assert.equal((rows[0]?.predictions as unknown as unknown[]).length, 3);
+    assert.equal((rows[0]?.predictions as unknown[] | undefined)?.length, 3);
     assert.equal(rows[0]?.model, 'resnet50');
     assert.deepEqual(Object.keys(rows[2] ?? {}), ['file', 'error']);
-    assert.equal((rows[2]?.error as unknown as { code: string }).code, 'UNREADABLE_IMAGE');
+    assert.equal((rows[2]?.error as { code: string } | undefined)?.code, 'UNREADABLE_IMAGE');
   });
 
   test('files that fail are rows with their code, the others are classified, and the status is 1', async () => {
@@ -162,7 +162,7 @@ describe('classify --local', () => {
       assert.equal(status, 1, stderr);
       const [good, bad] = jsonLines(stdout);
       assert.equal(good?.model, 'tiny');
-      assert.equal((bad?.error as unknown as { code: string }).code, 'UNREADABLE_IMAGE');
+      assert.equal((bad?.error as { code: string } | undefined)?.code, 'UNREADABLE_IMAGE');
       const wrong = await runCli(['classify', '--local', '-m', 'nope', folder], { env: tiny.env });
       assert.notEqual(wrong.status, 0);
       assert.match(wrong.stderr, /^error: [^\n]+\[(MODEL_NOT_FOUND|INVALID_MODEL)\]\n$/);

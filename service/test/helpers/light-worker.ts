@@ -51,7 +51,6 @@ const { done } = await workShard({
   classifier,
   job: await readJob(objects, jobId),
   shard: Number(AWS_BATCH_JOB_ARRAY_INDEX),
-  attempt: 1,
   concurrency: 24,
   maxBytesInFlight: 16 * 1024 * 1024,
   maxImageBytes: 1024 * 1024,

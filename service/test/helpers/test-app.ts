@@ -41,7 +41,11 @@ export async function startApp({
   let logged = '';
   const logger = pino(
     { level: env.LOG_LEVEL ?? 'debug', base: null },
-    { write: (line) => void (logged += line) },
+    {
+      write(line) {
+        logged += line;
+      },
+    },
   );
   const app = await buildApp({
     config: { ...loadConfig(env), ...config },

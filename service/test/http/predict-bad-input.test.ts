@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { picture, truncatedPicture } from '../helpers/pictures.ts';
@@ -187,16 +188,14 @@ describe('POST /predict refuses what is not one readable image, with a 4xx probl
       new Promise((_resolve, reject) => {
         const head =
           'POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 5000\r\n\r\n';
-        import('node:net').then(({ connect }) => {
-          const socket = connect(server.port, '127.0.0.1', () => {
-            socket.write(
-              `${head}--b\r\nContent-Disposition: form-data; name="a"; filename="a"\r\n\r\nabc`,
-              () => {
-                socket.destroy();
-                reject(new Error('gone'));
-              },
-            );
-          });
+        const socket = connect(server.port, '127.0.0.1', () => {
+          socket.write(
+            `${head}--b\r\nContent-Disposition: form-data; name="a"; filename="a"\r\n\r\nabc`,
+            () => {
+              socket.destroy();
+              reject(new Error('gone'));
+            },
+          );
         });
       }),
       /gone/,

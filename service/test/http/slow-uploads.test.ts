@@ -80,7 +80,7 @@ describe('bodies that arrive slowly', () => {
     }
     if (text !== '') socket.end();
     await closed;
-    const [, status = '', content = ''] = /^HTTP\/1\.1 (\d+)[^]*?\r\n\r\n([^]*)$/.exec(text) ?? [];
+    const [, status = '', content = ''] = /^HTTP\/1\.1 (\d+)[\s\S]*?\r\n\r\n([\s\S]*)$/.exec(text) ?? [];
     return { status: Number(status), code: (JSON.parse(content || '{}') as { code?: string }).code };
   }
 

@@ -61,7 +61,6 @@ test('through a faulty store a shard ends with exactly the rows it has over a go
       classifier,
       job: await readJob(objects, jobId),
       shard: 0,
-      attempt: 1,
       concurrency: 16,
       maxBytesInFlight: 1_000_000,
       maxImageBytes: 100_000,

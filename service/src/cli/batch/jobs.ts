@@ -1,7 +1,7 @@
+import { formatCount, formatDuration } from '../../domain/format.ts';
 import type { JobCounts, JobState } from '../../domain/job.ts';
 import type { BatchJob } from '../../http/batch-schemas.ts';
 import { EXIT, type ExitStatus } from '../failure.ts';
-import { formatCount, formatDuration } from '../format.ts';
 import type { ServiceClient } from '../service-client.ts';
 import { type Row, renderTable } from '../table.ts';
 import { printable, type Terminal } from '../terminal.ts';

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { plural } from '../../domain/format.ts';
 import {
   type Context,
   clientOf,
@@ -8,7 +9,6 @@ import {
   withService,
 } from '../context.ts';
 import { usageError } from '../failure.ts';
-import { plural } from '../format.ts';
 import { startProgress } from '../progress.ts';
 import { type BatchJob, getJob, hasEnded } from './jobs.ts';
 import { CSV_HEADER, csvLines, readRows } from './rows.ts';

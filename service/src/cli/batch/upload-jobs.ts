@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { formatBytes, plural } from '../../domain/format.ts';
 import type { Context } from '../context.ts';
 import { CommandError, usageError } from '../failure.ts';
 import { type FoundFile, findFiles } from '../files.ts';
-import { formatBytes, plural } from '../format.ts';
 import { startProgress } from '../progress.ts';
 import type { ServiceClient } from '../service-client.ts';
 import { printable } from '../terminal.ts';

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { formatCount } from '../../domain/format.ts';
 import {
   type Context,
   clientOf,
@@ -10,7 +11,6 @@ import {
   withService,
 } from '../context.ts';
 import { toCommandError } from '../failure.ts';
-import { formatCount } from '../format.ts';
 import { startProgress } from '../progress.ts';
 import { pause } from '../retry.ts';
 import type { ServiceClient } from '../service-client.ts';

@@ -1,8 +1,8 @@
+import { formatCount, formatDollars, formatDuration, formatNumber } from '../../domain/format.ts';
 import type { Estimate } from '../../domain/plan/estimate.ts';
 import { describeSize, type PictureSize } from '../../domain/plan/picture-size.ts';
 import type { Speed } from '../../domain/plan/speed.ts';
 import { PRICES } from '../../domain/prices.ts';
-import { formatCount, formatDollars, formatDuration, formatNumber } from '../format.ts';
 import { renderTable } from '../table.ts';
 import type { Terminal } from '../terminal.ts';
 

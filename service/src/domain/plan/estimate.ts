@@ -45,7 +45,7 @@ export interface Estimate {
 }
 
 /** MB of Lambda memory that come with one vCPU, and the most vCPUs there are. */
-export const LAMBDA_MB_PER_VCPU = 1769;
+const LAMBDA_MB_PER_VCPU = 1769;
 const LAMBDA_MAX_VCPU = 6;
 /** HTTP, JSON and base64 around a request: an allowance, not a measurement. */
 const HANDLING_SECONDS = 0.005;

@@ -4,7 +4,7 @@ import { AppError } from '../../domain/errors.ts';
 import { hasBody, isForm } from './body-time.ts';
 
 /** The bytes of one request's body, counted against what all requests may hold together. */
-export interface BodyCount {
+interface BodyCount {
   /** False when there is no more room: the body must be refused. */
   add(bytes: number): boolean;
 }

@@ -8,7 +8,7 @@ import fp from 'fastify-plugin';
 const READ_OUT_MS = 250;
 
 /** Where the app is in its life. */
-export interface Lifecycle {
+interface Lifecycle {
   /** True from the moment a shutdown begins: ready says no, connections are not kept alive. */
   readonly closing: boolean;
 }

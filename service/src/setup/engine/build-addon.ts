@@ -76,7 +76,7 @@ async function compile(packageDir: string, folder: string, context: SetupContext
  * Where node-gyp finds Node's headers: with the running Node where it was installed with them, which saves a download,
  * else it downloads them into `folder`/.gyp instead of the user's home.
  */
-export function headerSettings(folder: string, environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+function headerSettings(folder: string, environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const prefix = dirname(dirname(process.execPath));
   const own = existsSync(join(prefix, 'include', 'node', 'common.gypi')) ? prefix : undefined;
   const nodedir = environment.npm_config_nodedir ?? own;

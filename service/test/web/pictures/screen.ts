@@ -22,17 +22,18 @@ export function screenOf(text: string): Cell[][] {
   let [row, column] = [0, 0];
   let saved = [0, 0];
   let look: Look = {};
-  for (const [, parameters = '', command, escape, char] of text.matchAll(TOKEN)) {
+  for (const [, parameters = '', command, saving, char] of text.matchAll(TOKEN)) {
     const count = Number(parameters.split(';')[0]) || 0;
-    const line = (lines[row] ??= []);
+    const line = lines[row] ?? [];
+    lines[row] = line;
     if (char === '\r') column = 0;
     else if (char === '\n') row += 1;
     else if (char !== undefined) {
       while (line.length < column) line.push({ char: ' ' });
       line[column] = { char, ...look };
       column += 1;
-    } else if (escape === '7') saved = [row, column];
-    else if (escape === '8') [row = 0, column = 0] = saved;
+    } else if (saving === '7') saved = [row, column];
+    else if (saving === '8') [row = 0, column = 0] = saved;
     else if (command === 'm') look = parameters.split(';').reduce(styled, look);
     else if (command === 'G') column = Math.max(0, count - 1);
     else if (command === 'A') row = Math.max(0, row - Math.max(1, count));

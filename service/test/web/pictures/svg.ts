@@ -12,7 +12,7 @@ const [GROUND, TEXT, DIM] = ['#101414', '#e8eeed', '#8b9a98'];
 /** Pixels: a monospaced character of 14 pixels is 8.4 wide. */
 const [SIZE, WIDE, HIGH, EDGE] = [14, 8.4, 20, 20];
 
-const escape = (text: string) =>
+const escapeText = (text: string) =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
 
 /** Lines of a terminal as a picture of text: sharp at any size, and small. */
@@ -21,7 +21,7 @@ export function svgOf(lines: readonly (readonly Cell[])[], columns: number, titl
   const height = lines.length * HIGH + 2 * EDGE;
   const texts = lines.flatMap((line, row) => runs(line).map((run) => text(run, EDGE + (row + 0.75) * HIGH)));
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escape(title)}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeText(title)}">`,
     `<rect width="${width}" height="${height}" rx="12" fill="${GROUND}"/>`,
     `<g font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace" font-size="${SIZE}" fill="${TEXT}" xml:space="preserve">`,
     ...texts,
@@ -59,6 +59,6 @@ function text({ at, cells }: Run, y: number): string {
   ].filter(Boolean);
   const x = (EDGE + at * WIDE).toFixed(1);
   const length = (cells.length * WIDE).toFixed(1);
-  const content = escape(cells.map(({ char }) => char).join(''));
+  const content = escapeText(cells.map(({ char }) => char).join(''));
   return `<text x="${x}" y="${y}" textLength="${length}"${look.map((one) => ` ${one}`).join('')}>${content}</text>`;
 }
