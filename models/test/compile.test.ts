@@ -7,7 +7,8 @@ import { loadConfig } from '../../service/src/config.ts';
 import { loadTensorFlow } from '../../service/src/inference/engines/tensorflow.ts';
 import { openCompiled } from '../../service/src/inference/engines/tensorflow-compiled.ts';
 import { compileLayersModel } from '../compiler/compile.ts';
-import type { Variant } from '../compiler/variants.ts';
+import { precisionOf, type Variant } from '../compiler/variants.ts';
+import { describeCpu, readCpu, variantsOf } from '../cpu.ts';
 import { modelFolders } from '../folders.ts';
 import { readManifest } from '../manifest.ts';
 
@@ -18,6 +19,11 @@ const VARIANTS: readonly (readonly [Variant, number])[] = [
   ['float32-portable', 1e-5],
   ['bfloat16', 2e-2],
 ];
+
+const cpu = readCpu();
+/** False, or why this CPU cannot run a variant. */
+const unavailable = (variant: Variant): string | false =>
+  variantsOf(cpu, precisionOf(variant)).includes(variant) ? false : `not on ${describeCpu(cpu)}`;
 
 let folder = '';
 before(async () => {
@@ -108,7 +114,9 @@ async function largestDifference(modelJson: string, outDir: string, size: number
 
 describe('the compiler', () => {
   for (const [variant, tolerance] of VARIANTS) {
-    it(`keeps the meaning of every layer it knows, as ${variant}`, async (t) => {
+    it(`keeps the meaning of every layer it knows, as ${variant}`, {
+      skip: unavailable(variant),
+    }, async (t) => {
       const model = everyLayer();
       train(model as never);
       await model.save(`file://${join(folder, 'every-layer')}`);
@@ -120,7 +128,9 @@ describe('the compiler', () => {
   }
 
   for (const [variant, tolerance] of VARIANTS) {
-    it(`makes a ResNet-50 equal to tf.loadLayersModel, as ${variant}`, async (t) => {
+    it(`makes a ResNet-50 equal to tf.loadLayersModel, as ${variant}`, {
+      skip: unavailable(variant),
+    }, async (t) => {
       const { cacheDir, modelsDir } = loadConfig();
       const manifest = await readManifest(join(modelsDir, 'resnet50'));
       const modelJson = join(modelFolders(cacheDir, manifest).source, manifest.entry);
