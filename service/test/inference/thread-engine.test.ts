@@ -92,7 +92,8 @@ describe('an engine in a thread', () => {
 
   it('replaces a thread that hangs: it is not ready meanwhile, and every request is answered', async () => {
     const threads: Worker[] = [];
-    const engine = await openThread({ answerTimeoutMs: 100, onThread: (thread) => threads.push(thread) });
+    // Enough for one image on any CPU.
+    const engine = await openThread({ answerTimeoutMs: 1000, onThread: (thread) => threads.push(thread) });
     // Native code that cannot be interrupted, for far longer than the engine may take.
     const size = 256;
     const hanging = engine.infer(new Uint8Array(size * 224 * 224 * 3), size);
