@@ -5,6 +5,7 @@ import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { BatchWorkers } from './batch-workers.ts';
+import { dropPrecision } from './drop-precision.ts';
 import { acknowledgeOutsideVpc, createFunctionRole } from './function-role.ts';
 import { createLogGroup } from './log-group.ts';
 import type { Network } from './network.ts';
@@ -82,6 +83,7 @@ export class DropDispatch extends Construct {
         JOBS: 'aws-batch',
         JOB_QUEUE_ARN: workers.queue.jobQueueArn,
         JOB_DEFINITION_ARN: workers.definitionArn,
+        PRECISION: dropPrecision(),
         ...tracingEnvironment(parameters),
       },
     });

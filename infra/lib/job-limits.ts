@@ -1,8 +1,8 @@
 import type { Parameters } from './parameters.ts';
 
 /**
- * What the functions that make jobs are told of their limits. Without authentication nobody makes or cancels a job by
- * a request, unless `anonymousBatch` allows it.
+ * The limits that the functions that create jobs get as settings. Without authentication, requests cannot create or
+ * cancel jobs unless `anonymousBatch` allows it.
  */
 export function jobLimits({
   auth,

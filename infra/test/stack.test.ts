@@ -30,6 +30,13 @@ describe('the stack', () => {
     });
   });
 
+  it('tells the dispatcher the precision of its jobs, which it has no manifest to decide by', () => {
+    template.hasResourceProperties('AWS::Lambda::Function', {
+      Description: Match.stringLikeRegexp('S3|drop'),
+      Environment: { Variables: Match.objectLike({ PRECISION: 'int8' }) },
+    });
+  });
+
   it('keeps the bucket encrypted, closed and tidy', () => {
     template.hasResource('AWS::S3::Bucket', {
       DeletionPolicy: 'Delete',

@@ -14,7 +14,7 @@ const EXIT = { fault: 1, configuration: EXIT_CONFIGURATION, stopped: 143 } as co
 
 /** Longer than the worker's own 20 s, shorter than the 30 s that this process has. Milliseconds. */
 const KILL_AFTER_MS = 25_000;
-/** How often this process says that it is alive, milliseconds: whoever started it watches for the same time that it does. */
+/** Interval of the progress messages to the parent process, which has the same stall timeout. Milliseconds. */
 const ALIVE_MS = 500;
 
 async function supervise(): Promise<number> {

@@ -30,7 +30,7 @@ export interface HandOver {
    * when too many were handed over to remember all. Then it waits for their jobs to end.
    */
   untilAllKnown(signal: AbortSignal): Promise<void>;
-  /** Resolves when nothing is being handed over or retried any more. */
+  /** Resolves when no submission or retry is in progress. */
   close(): Promise<void>;
 }
 

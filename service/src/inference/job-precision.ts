@@ -10,7 +10,7 @@ import { isAppError } from '../domain/errors.ts';
 /**
  * Returns a function that decides the precision of a job when it is planned, so that its rows never mix precisions. Local
  * workers share this process's CPU and use what it serves; on AWS each worker may get another CPU, so it is one that all
- * run. Undefined for a model that is not known here.
+ * run. A model that is not known here gets PRECISION; undefined where that is `auto`.
  */
 export function createJobPrecision(
   config: Pick<Config, 'JOBS' | 'ENGINE' | 'PRECISION' | 'modelsDir'>,
@@ -25,7 +25,9 @@ export function createJobPrecision(
       const manifest = await readManifest(modelFolder(config.modelsDir, model));
       return jobPrecision(manifest, config.PRECISION, isLocal ? readCpu() : undefined);
     } catch (error) {
-      if (isAppError(error, 'MODEL_NOT_FOUND')) return undefined;
+      // The dispatcher is a bundle without models: the stack tells it the precision.
+      if (isAppError(error, 'MODEL_NOT_FOUND'))
+        return config.PRECISION === 'auto' ? undefined : config.PRECISION;
       throw error;
     }
   };

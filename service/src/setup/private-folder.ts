@@ -5,8 +5,8 @@ import { SetupError } from './failure.ts';
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
- * Makes sure that only this user can change what the cache folder holds: the hashes of compiled files lie in the folders
- * that they are about, so whoever can write there can replace both. Creates the folder if it does not exist.
+ * Makes sure that only this user can change the cache folder: the hashes of compiled files are in the same folders, so a
+ * user who can write there can replace both. Creates the folder if it does not exist.
  *
  * @throws SetupError when the folder belongs to another user (root's is trusted)
  */

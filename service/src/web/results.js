@@ -23,7 +23,7 @@ async function* rowsOf(jobs, signal) {
   }
 }
 
-/** "jobs/<id>/uploads/<request>/cat.jpg" and "input/cat.jpg" are both "cat.jpg" to whoever sent it. */
+/** "jobs/<id>/uploads/<request>/cat.jpg" and "input/cat.jpg" are both shown as "cat.jpg". */
 const fileOf = (key) => key.replace(/^jobs\/[^/]+\/uploads\/[0-9a-f]{16}\/|^input\//, '');
 
 /** All rows as a file. @param {'csv' | 'jsonl'} kind */

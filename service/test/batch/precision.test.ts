@@ -79,4 +79,6 @@ test('a local job takes the precision that is served, a job on AWS one that all 
   assert.equal(await createJobPrecision(aws, served)('resnet50'), 'int8');
   assert.equal(await createJobPrecision({ ...aws, PRECISION: 'float32' })('resnet50'), 'float32');
   assert.equal(await createJobPrecision(aws)('unknown'), undefined);
+  const dispatcher = { ...aws, modelsDir: '/nowhere', PRECISION: 'int8' as const };
+  assert.equal(await createJobPrecision(dispatcher)('resnet50'), 'int8', 'a bundle without models');
 });

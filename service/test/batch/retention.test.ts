@@ -49,7 +49,7 @@ test('jobs are removed with all they hold once their retention is over, and not 
     await objects.put('input/a.png', await picture(2));
     await batch.submit({ ...ask, jobId: 'one', source: { kind: 'prefix', prefix: 'input/' } });
     await submitUpload(batch, objects, 'two');
-    // Nobody asked for its status when it ended.
+    // The status of job two was never requested after it ended.
     await untilFinished(batch, 'one');
     while ((await contentOf(objects, 'jobs/two/done/')).size === 0)
       await new Promise((r) => setTimeout(r, 50));

@@ -31,7 +31,7 @@ describe('API keys in a secret', () => {
         AWS_ACCESS_KEY_ID: 'test',
         AWS_SECRET_ACCESS_KEY: 'test',
       });
-      // A server that starts all the same would run on.
+      // If the server starts in spite of the empty secret, end it.
       server.url.then(
         () => server.child.kill('SIGKILL'),
         () => {},

@@ -55,7 +55,7 @@ describe('the choice of a variant', { skip: tensorflowMissing }, () => {
     return { ...engine.status, warnings };
   }
 
-  it('takes int8 by itself where it was checked or nobody checked', async () => {
+  it('takes int8 by default if its check passed or has not run', async () => {
     assert.equal((await precisionOf(await cacheWith(VARIANTS))).precision, 'int8');
   });
 

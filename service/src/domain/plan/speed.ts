@@ -49,8 +49,8 @@ export function documentedSpeed(size: PictureSize): Speed {
 }
 
 /**
- * The speed to expect on AWS: the documented one, whatever was measured here. Lambda and Fargate choose the CPU, so a
- * measurement on a faster CPU is no promise; one on a slower CPU is believed, because AWS may be as slow.
+ * The speed to expect on AWS: the documented one, unless this machine is slower. Lambda and Fargate choose the CPU, so a
+ * measurement on a faster CPU promises nothing.
  */
 export function speedOnAws(here: Speed, size: PictureSize): Speed {
   const documented = documentedSpeed(size);

@@ -1,0 +1,18 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Precision } from '../../models/compiler/variants.ts';
+import type { Manifest } from '../../models/manifest.ts';
+import { jobPrecision } from '../../models/precision.ts';
+import { repositoryRoot } from './repository-root.ts';
+
+/** The model of dropped images: the default of MODEL, which the stack does not set. */
+const MODEL = 'resnet50';
+
+/**
+ * The precision of jobs for dropped images. The dispatcher's bundle holds no manifest that it could decide by, and workers
+ * that decided for themselves could mix precisions in one job.
+ */
+export function dropPrecision(): Precision {
+  const file = join(repositoryRoot(), 'models', MODEL, 'manifest.json');
+  return jobPrecision(JSON.parse(readFileSync(file, 'utf8')) as Manifest, 'auto', undefined);
+}
