@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import type { Precision, Variant } from './compiler/variants.ts';
+import type { Precision } from '../service/src/domain/precision.ts';
+import type { Variant } from './compiler/variants.ts';
 
 /** Instruction sets as oneDNN names them in ONEDNN_MAX_CPU_ISA, weakest first. */
 export const ISA_LEVELS = [

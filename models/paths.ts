@@ -7,7 +7,7 @@ import type { Manifest } from './manifest.ts';
 
 /**
  * The one folder outside the clone that set-up writes to, an absolute path: CACHE_DIR, else
- * $XDG_CACHE_HOME/ml-serverless, else ~/.cache/ml-serverless. service/bootstrap/cache-folder.mjs is its twin for the
+ * $XDG_CACHE_HOME/ml-serverless, else ~/.cache/ml-serverless. service/setup/bootstrap/cache-folder.mjs is its twin for the
  * time before the build.
  */
 export function cacheFolder(environment: Readonly<Record<string, string | undefined>>): string {

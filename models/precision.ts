@@ -1,4 +1,4 @@
-import type { Precision } from './compiler/variants.ts';
+import type { Precision } from '../service/src/domain/precision.ts';
 import { type Cpu, fastestPrecisions } from './cpu.ts';
 import type { Manifest } from './manifest.ts';
 

@@ -2,10 +2,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createHasher } from '../../dist/service/src/setup/hasher.js';
-import { createProgress } from '../../dist/service/src/setup/progress.js';
+import { createHasher } from '../../dist/service/setup/hasher.js';
+import { createProgress } from '../../dist/service/setup/progress.js';
 
-/** The SetupContext of service/src/setup/context.ts, with CACHE_DIR as the cache folder. */
+/** The SetupContext of service/setup/context.ts, with CACHE_DIR as the cache folder. */
 export async function buildContext() {
   const cacheDir = process.env.CACHE_DIR;
   if (!cacheDir) throw new Error('CACHE_DIR has to be set');

@@ -2,8 +2,8 @@
 // given as the first argument, as they belong into node_modules/@tensorflow/tfjs-node.
 import { cp, mkdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ensureEngine } from '../../dist/service/src/setup/engine/engine.js';
-import { tfjsNodeFolder } from '../../dist/service/src/setup/engine/ways.js';
+import { ensureEngine } from '../../dist/service/setup/engine/engine.js';
+import { tfjsNodeFolder } from '../../dist/service/setup/engine/wheel-engine.js';
 import { buildContext, end } from './context.mjs';
 
 const [out = ''] = process.argv.slice(2);

@@ -11,8 +11,8 @@ import { cp, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { VARIANTS } from '../../dist/models/compiler/variants.js';
 import { modelFolders } from '../../dist/models/folders.js';
-import { ensureModel, variantsFor } from '../../dist/service/src/setup/model.js';
-import { findModels } from '../../dist/service/src/setup/prepare.js';
+import { ensureModel, variantsFor } from '../../dist/service/setup/model/model.js';
+import { findModels } from '../../dist/service/setup/prepare.js';
 import { buildContext, end } from './context.mjs';
 
 /** By process.arch. float32 is in every image: it is the precision that every model and every CPU has. */

@@ -54,7 +54,7 @@ export async function buildImage({ engine, root, context, prefix, cold }) {
 
   await check('a change of code rebuilds the last layer only', async () => {
     // Code that does something: the bundler leaves out the rest.
-    const source = join(context, 'service', 'src', 'greeting.ts');
+    const source = join(context, 'service', 'src', 'app', 'greeting.ts');
     await appendFile(source, '\nprocess.title ||= "changed";\n');
     const changed = `${image}-changed`;
     const took = await build(changed);

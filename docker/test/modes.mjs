@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { REQUIRE } from '../../service/bootstrap/bundle.mjs';
+import { REQUIRE } from '../../service/setup/bootstrap/bundle.mjs';
 import { assert, check, until } from './harness.mjs';
 
 /** A picture that comes with the model, and what it shows. */
@@ -261,7 +261,7 @@ async function bundled(contents, root) {
 const PLAN_JOB = `
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { createBatch } from './service/src/batch/batch.ts';
-import { openStore } from './service/src/storage/open-store.ts';
+import { openStore } from './service/src/storage/create-store.ts';
 mkdirSync('/data/input', { recursive: true });
 for (const name of ['pumpkin', 'balloon']) copyFileSync('/app/models/resnet50/samples/' + name + '.jpg', '/data/input/' + name + '.jpg');
 writeFileSync('/data/input/broken.jpg', 'no picture');

@@ -1,6 +1,5 @@
-import { lambdaRequest, taskSecondsPerImage } from '../../service/src/domain/plan/estimate.ts';
-import { DEFAULT_SIZE } from '../../service/src/domain/plan/picture-size.ts';
-import { documentedSpeed } from '../../service/src/domain/plan/speed.ts';
+import { lambdaRequest, taskSecondsPerImage } from '../../service/src/domain/estimate/estimate.ts';
+import { DEFAULT_SIZE } from '../../service/src/domain/estimate/picture-size.ts';
 import {
   batchCostPerMillion,
   type Cost,
@@ -10,7 +9,8 @@ import {
   sagemakerVcpus,
   serverlessEndpointCostPerMillion,
   transformCostPerMillion,
-} from '../../service/src/domain/prices.ts';
+} from '../../service/src/domain/estimate/prices.ts';
+import { documentedSpeed } from '../../service/src/domain/estimate/speed.ts';
 import type { Parameters } from './parameters.ts';
 import { instanceOf } from './sagemaker-parameters.ts';
 

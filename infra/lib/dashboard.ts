@@ -3,7 +3,7 @@ import type { HttpStage } from 'aws-cdk-lib/aws-apigatewayv2';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import { Construct } from 'constructs';
-import { PRICES } from '../../service/src/domain/prices.ts';
+import { PRICES } from '../../service/src/domain/estimate/prices.ts';
 import type { DropDispatch } from './drop-dispatch.ts';
 import type { JobStart } from './job-start.ts';
 import type { Parameters } from './parameters.ts';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Precision } from '../../models/compiler/variants.ts';
 import type { Manifest } from '../../models/manifest.ts';
 import { jobPrecision } from '../../models/precision.ts';
+import type { Precision } from '../../service/src/domain/precision.ts';
 import { repositoryRoot } from './repository-root.ts';
 
 /** The model of dropped images: the default of MODEL, which the stack does not set. */

@@ -1,5 +1,9 @@
 import { type Static, Type } from 'typebox';
-import { type Architecture, PRICES, type SageMakerInstance } from '../../service/src/domain/prices.ts';
+import {
+  type Architecture,
+  PRICES,
+  type SageMakerInstance,
+} from '../../service/src/domain/estimate/prices.ts';
 import { integer, oneOf } from './parameter-types.ts';
 
 const INSTANCES = Object.keys(PRICES.sagemaker.instanceHour) as SageMakerInstance[];

@@ -22,7 +22,7 @@ export interface MlServerlessStackProps extends StackProps {
   readonly parameters: Parameters;
   /** Where docker/ and service/ are; default: this repository. */
   readonly root?: string;
-  /** The code of dispatcher and starter; default: service/src/dispatcher.ts and starter.ts, bundled now. */
+  /** The code of dispatcher and starter; default: service/src/entrypoints/dispatcher.ts and starter.ts, bundled now. */
   readonly functionCode?: lambda.Code;
 }
 
@@ -100,7 +100,7 @@ export class MlServerlessStack extends Stack {
 
 /** Bundled by esbuild straight into cdk.out, under the hash of what came out. */
 function bundled(root: string, name: 'dispatcher' | 'starter'): lambda.Code {
-  const entry = join(root, 'service', 'src', `${name}.ts`);
+  const entry = join(root, 'service', 'src', 'entrypoints', `${name}.ts`);
   return lambda.Code.fromAsset(join(root, 'service', 'src'), {
     assetHashType: AssetHashType.OUTPUT,
     bundling: {

@@ -21,9 +21,9 @@ const environment = {
 };
 
 describe('the bundles of dispatcher and starter', () => {
-  const entryOf = (name: string) => join(repositoryRoot(), 'service', 'src', `${name}.ts`);
+  const entryOf = (name: string) => join(repositoryRoot(), 'service', 'src', 'entrypoints', `${name}.ts`);
   const entry = entryOf('dispatcher');
-  const skip = existsSync(entry) ? false : 'needs service/src/dispatcher.ts';
+  const skip = existsSync(entry) ? false : 'needs service/src/entrypoints/dispatcher.ts';
   let folder = '';
   before(() => {
     folder = mkdtempSync(join(tmpdir(), 'ml-serverless-bundle-'));

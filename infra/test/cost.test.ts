@@ -5,7 +5,7 @@ import {
   idleCostPerMonth,
   interactiveCostPerMillion,
   PRICES,
-} from '../../service/src/domain/prices.ts';
+} from '../../service/src/domain/estimate/prices.ts';
 import { describeCosts, estimateCosts, interactiveSeconds, workerImagesPerSecond } from '../lib/cost.ts';
 import { parseParameters } from '../lib/parameters.ts';
 

@@ -7,11 +7,11 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { defaultModelsDir } from '../../models/folders.ts';
-import { loadConfig } from '../../service/src/config.ts';
+import { createServices } from '../../service/src/app/services.ts';
+import { loadConfig } from '../../service/src/config/config.ts';
 import { buildApp } from '../../service/src/http/app.ts';
-import { createServices } from '../../service/src/services.ts';
 import type { ObjectStore } from '../../service/src/storage/object-store.ts';
-import { createS3Store } from '../../service/src/storage/s3.ts';
+import { createS3Store } from '../../service/src/storage/s3/s3.ts';
 import { type AwsBatchServer, startAwsBatch } from '../../service/test/helpers/aws-batch-server.ts';
 import { contentOf, workerCommand } from '../../service/test/helpers/batch-fixture.ts';
 import {

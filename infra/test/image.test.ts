@@ -66,9 +66,9 @@ describe('the image asset', () => {
       ...DOCKER,
       'package.json': '{}',
       'package-lock.json': '{}',
-      'service/src/server.ts': '',
-      'service/bootstrap/bundle.mjs': '',
-      'service/bootstrap/lock.mjs': '',
+      'service/src/entrypoints/server.ts': '',
+      'service/setup/bootstrap/bundle.mjs': '',
+      'service/setup/bootstrap/lock.mjs': '',
       'models/resnet50/manifest.json': '{}',
       'models/node_modules/x.js': '',
       '.env': 'API_KEYS=secret',
@@ -90,8 +90,8 @@ describe('the image asset', () => {
       'models/resnet50/manifest.json',
       'package-lock.json',
       'package.json',
-      'service/bootstrap/bundle.mjs',
-      'service/src/server.ts',
+      'service/setup/bootstrap/bundle.mjs',
+      'service/src/entrypoints/server.ts',
     ]);
   });
 

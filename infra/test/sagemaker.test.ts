@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { PRICES } from '../../service/src/domain/prices.ts';
+import { PRICES } from '../../service/src/domain/estimate/prices.ts';
 import { hasMoto, MOTO_MISSING, startMoto } from '../../service/test/helpers/moto.ts';
 import { describeCosts, estimateCosts } from '../lib/cost.ts';
 import { parseParameters } from '../lib/parameters.ts';

@@ -1,6 +1,4 @@
-/** Arithmetic of a model: the values of PRECISION and of GET /models. */
-export const PRECISIONS = ['float32', 'bfloat16', 'int8'] as const;
-export type Precision = (typeof PRECISIONS)[number];
+import type { Precision } from '../../service/src/domain/precision.ts';
 
 /**
  * What a layers model is compiled to. `float32-portable` uses only operations that every build of TensorFlow has: it

@@ -3,8 +3,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { loadTensorFlow } from '../../service/src/inference/engines/tensorflow.ts';
-import { openCompiled } from '../../service/src/inference/engines/tensorflow-compiled.ts';
+import { loadTensorFlow } from '../../service/src/inference/engines/runtimes/tensorflow.ts';
+import { openCompiled } from '../../service/src/inference/engines/runtimes/tensorflow-compiled.ts';
 import { compileLayersModel, readProgram } from '../compiler/compile.ts';
 import { quantisedOps } from '../compiler/emit.ts';
 import { createHistogram } from '../compiler/histogram.ts';
@@ -82,7 +82,7 @@ const picture = (channels: number, seed: number) =>
 
 /** Ranges as calibration finds them, from the float graph's own outputs. */
 async function calibrated(modelJson: string, pixels: PixelInput, channels: number): Promise<string> {
-  const { openOutputs } = await import('../../service/src/inference/engines/tensorflow-compiled.ts');
+  const { openOutputs } = await import('../../service/src/inference/engines/runtimes/tensorflow-compiled.ts');
   const outDir = `${modelJson}.float`;
   await compileLayersModel({ modelJson, outDir, variant: 'float32-portable', pixels });
   const convolutions = quantisedOps(await readProgram(modelJson), pixels);

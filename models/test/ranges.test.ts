@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { loadConfig } from '../../service/src/config.ts';
+import { loadConfig } from '../../service/src/config/config.ts';
 import { compileLayersModel } from '../compiler/compile.ts';
 import { readRanges } from '../compiler/ranges.ts';
 import { defaultModelsDir, modelFolders } from '../folders.ts';

@@ -1,6 +1,6 @@
 import { relative } from 'node:path';
+import { createProgress } from '../setup/progress.ts';
 import { AppError } from '../src/domain/errors.ts';
-import { createProgress } from '../src/setup/progress.ts';
 import { calibrate } from './calibrate.ts';
 import { findImageModel } from './model.ts';
 import { runProgram } from './program.ts';

@@ -9,7 +9,7 @@ import { type Ranges, rangesFile } from '../../models/compiler/ranges.ts';
 import type { Quantisable } from '../../models/compiler/values.ts';
 import type { ImageManifest } from '../../models/manifest.ts';
 import { AppError } from '../src/domain/errors.ts';
-import { openOutputs } from '../src/inference/engines/tensorflow-compiled.ts';
+import { openOutputs } from '../src/inference/engines/runtimes/tensorflow-compiled.ts';
 import { listPictures, readPicture } from './pictures.ts';
 
 /** Fewer say too little about what the network meets. */

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readManifest } from '../../models/manifest.ts';
-import { openCompiled } from '../src/inference/engines/tensorflow-compiled.ts';
+import { openCompiled } from '../src/inference/engines/runtimes/tensorflow-compiled.ts';
 import { readPicture } from './pictures.ts';
 
 // A process of its own, because a kernel that this CPU does not have may end it: opens one compiled variant and compares

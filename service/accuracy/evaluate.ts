@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
-import { PRECISIONS, type Precision } from '../../models/compiler/variants.ts';
 import { readCpu, variantsOf } from '../../models/cpu.ts';
 import { AppError } from '../src/domain/errors.ts';
-import { openCompiled } from '../src/inference/engines/tensorflow-compiled.ts';
+import { PRECISIONS, type Precision } from '../src/domain/precision.ts';
+import { openCompiled } from '../src/inference/engines/runtimes/tensorflow-compiled.ts';
 import type { AccuracyModel } from './model.ts';
 import { classOf, listPictures, readPicture } from './pictures.ts';
 

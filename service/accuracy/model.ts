@@ -3,7 +3,7 @@ import { modelFolders } from '../../models/folders.ts';
 import { modelFolder } from '../../models/locate.ts';
 import { type ImageManifest, readManifest } from '../../models/manifest.ts';
 import { sourceFolder } from '../../models/paths.ts';
-import { loadConfig } from '../src/config.ts';
+import { loadConfig } from '../src/config/config.ts';
 import { AppError } from '../src/domain/errors.ts';
 
 export interface AccuracyModel {

@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, extname, join, relative, sep } from 'node:path';
 import type { ImageInput } from '../../models/manifest.ts';
 import { isAppError } from '../src/domain/errors.ts';
-import { decode } from '../src/inference/decode.ts';
+import { decode } from '../src/inference/image/decode.ts';
 
 const PICTURE = /\.(jpe?g|png|webp|avif|tiff?|gif)$/i;
 const MAX_PIXELS = 200_000_000;

@@ -1,5 +1,5 @@
-import { quietTensorFlow } from '../src/config.ts';
-import { describeFailure } from '../src/setup/failure.ts';
+import { describeFailure } from '../setup/failure.ts';
+import { quietTensorFlow } from '../src/config/config.ts';
 
 /** Exit status of a wrong command line (EX_USAGE of sysexits.h). */
 const EXIT_USAGE = 64;

@@ -24,7 +24,7 @@ const input = JSON.parse(manifestInput);
 const [side, channels] = [input.height, 3];
 
 async function normalised(layout: 'NHWC' | 'NCHW'): Promise<Float32Array> {
-  const { createPreprocessor } = await import('../src/inference/preprocess.ts');
+  const { createPreprocessor } = await import('../src/inference/image/preprocess.ts');
   const batch = new Float32Array(pixels.length);
   createPreprocessor({ ...input, layout })(pixels, batch, 0);
   return batch;
@@ -32,7 +32,7 @@ async function normalised(layout: 'NHWC' | 'NCHW'): Promise<Float32Array> {
 
 const OPENERS: Readonly<Record<string, () => Promise<Infer>>> = {
   async compiled() {
-    const { openCompiled } = await import('../src/inference/engines/tensorflow-compiled.ts');
+    const { openCompiled } = await import('../src/inference/engines/runtimes/tensorflow-compiled.ts');
     const runtime = await openCompiled({ path });
     const batches = new Map<number, Uint8Array<ArrayBuffer>>();
     return (size) => {
@@ -42,7 +42,7 @@ const OPENERS: Readonly<Record<string, () => Promise<Infer>>> = {
     };
   },
   async layers() {
-    const { loadTensorFlow } = await import('../src/inference/engines/tensorflow.ts');
+    const { loadTensorFlow } = await import('../src/inference/engines/runtimes/tensorflow.ts');
     const tf = loadTensorFlow();
     const model = await tf.loadLayersModel(`file://${path}`);
     const one = await normalised('NHWC');

@@ -1,9 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RANGES_FILE, readRanges } from '../../models/compiler/ranges.ts';
-import { PRECISIONS, type Precision, type Variant } from '../../models/compiler/variants.ts';
+import type { Variant } from '../../models/compiler/variants.ts';
 import { type Cpu, readCpu, variantsOf } from '../../models/cpu.ts';
 import type { ImageInput } from '../../models/manifest.ts';
+import { PRECISIONS, type Precision } from '../src/domain/precision.ts';
 import { onnxModel } from './onnx-model.ts';
 import { openVinoCommands } from './openvino.ts';
 import { type Sample, withSample } from './sample.ts';

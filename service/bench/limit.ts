@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Variant } from '../../models/compiler/variants.ts';
 import { findImageModel } from '../accuracy/model.ts';
-import { decode } from '../src/inference/decode.ts';
+import { decode } from '../src/inference/image/decode.ts';
 import { type EngineCosts, nameOf } from './engine.ts';
 import { photographs } from './load.ts';
 import { median } from './table.ts';

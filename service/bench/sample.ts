@@ -2,8 +2,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AccuracyModel, findImageModel } from '../accuracy/model.ts';
-import { decode } from '../src/inference/decode.ts';
-import { createPreprocessor } from '../src/inference/preprocess.ts';
+import { decode } from '../src/inference/image/decode.ts';
+import { createPreprocessor } from '../src/inference/image/preprocess.ts';
 
 /** What every engine under test is given. */
 export interface Sample {

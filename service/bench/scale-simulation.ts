@@ -5,9 +5,9 @@ import pLimit from 'p-limit';
 import { planJob } from '../src/batch/plan.ts';
 import { recordJob } from '../src/batch/start.ts';
 import { findStatus, type JobStatus } from '../src/batch/status.ts';
-import type { Job, Plan } from '../src/domain/job.ts';
-import { jobLayout } from '../src/domain/job-layout.ts';
-import { createFileStore } from '../src/storage/files.ts';
+import type { Job, Plan } from '../src/domain/job/job.ts';
+import { jobLayout } from '../src/domain/job/job-layout.ts';
+import { createFileStore } from '../src/storage/folder/folder.ts';
 import type { ObjectInfo, ObjectStore } from '../src/storage/object-store.ts';
 
 export interface PlanRun {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { loadConfig, loadLambdaConfig } from '../src/config.ts';
+import { loadConfig, loadLambdaConfig } from '../src/config/config.ts';
 
 describe('the configuration', () => {
   it('has a default for everything', () => {

@@ -7,9 +7,9 @@ import {
   planSchema,
   submittedSchema,
   summarySchema,
-} from '../domain/job.ts';
-import { derivedJobId, freshJobId } from '../domain/job-id.ts';
-import { jobLayout } from '../domain/job-layout.ts';
+} from '../domain/job/job.ts';
+import { derivedJobId, freshJobId } from '../domain/job/job-id.ts';
+import { jobLayout } from '../domain/job/job-layout.ts';
 import type { JobQueue } from '../jobs/job-queue.ts';
 import type { StartQueue } from '../jobs/start-queue.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
@@ -19,7 +19,7 @@ import { listJobIds } from './index-jobs.ts';
 import { checkSize, hasInputs } from './plan.ts';
 import { recordJob, startJob } from './start.ts';
 import { findStatus, type JobStatus } from './status.ts';
-import { readJob } from './work.ts';
+import { readJob } from './worker/shard.ts';
 
 /** Jobs looked at side by side after a restart. */
 const RESUMED_AT_ONCE = 16;

@@ -1,5 +1,5 @@
 import { AppError } from '../domain/errors.ts';
-import { INDEX_PREFIX, jobIdOfIndexKey, timeOfIndexKey } from '../domain/job-layout.ts';
+import { INDEX_PREFIX, jobIdOfIndexKey, timeOfIndexKey } from '../domain/job/job-layout.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 
 const DAY_MS = 24 * 3_600_000;

@@ -1,5 +1,5 @@
-import type { Job } from '../domain/job.ts';
-import { INDEX_PREFIX, indexKey, jobIdOfIndexKey } from '../domain/job-layout.ts';
+import type { Job } from '../domain/job/job.ts';
+import { INDEX_PREFIX, indexKey, jobIdOfIndexKey } from '../domain/job/job-layout.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { mark } from './documents.ts';
 

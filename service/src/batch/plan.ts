@@ -6,11 +6,11 @@ import {
   planningSchema,
   planSchema,
   type ShardInput,
-} from '../domain/job.ts';
-import { nextPartId } from '../domain/job-id.ts';
-import { jobLayout } from '../domain/job-layout.ts';
+} from '../domain/job/job.ts';
+import { nextPartId } from '../domain/job/job-id.ts';
+import { jobLayout } from '../domain/job/job-layout.ts';
+import { formatShard, parseShard } from '../domain/job/shards.ts';
 import { compareKeys, isFolderMarker } from '../domain/keys.ts';
-import { formatShard, parseShard } from '../domain/shards.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { readDocument, writeOnce } from './documents.ts';
 

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { isAppError } from '../domain/errors.ts';
-import { INDEX_PREFIX, indexKey, JOBS_PREFIX, jobIdOfIndexKey, jobLayout } from '../domain/job-layout.ts';
+import { INDEX_PREFIX, indexKey, JOBS_PREFIX, jobIdOfIndexKey, jobLayout } from '../domain/job/job-layout.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { Batch } from './batch.ts';
 import type { JobStatus } from './status.ts';

@@ -5,10 +5,10 @@ import type { JobQueue } from '../jobs/job-queue.ts';
 import type { StartQueue } from '../jobs/start-queue.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
-import type { DispatchResult } from './dispatch.ts';
+import type { DispatchResult } from './drop/dispatch.ts';
 import { PlanningStopped } from './plan.ts';
 import { startJob } from './start.ts';
-import { readJob } from './work.ts';
+import { readJob } from './worker/shard.ts';
 
 const requestSchema = Type.Object({
   jobId: Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$' }),

@@ -7,8 +7,8 @@ import {
   planSchema,
   submittedSchema,
   summarySchema,
-} from '../domain/job.ts';
-import { jobLayout } from '../domain/job-layout.ts';
+} from '../domain/job/job.ts';
+import { jobLayout } from '../domain/job/job-layout.ts';
 import type { JobQueue } from '../jobs/job-queue.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { readDocument, writeOnce } from './documents.ts';

@@ -9,9 +9,9 @@ import {
   type Summary,
   submittedSchema,
   summarySchema,
-} from '../domain/job.ts';
-import { jobLayout, parseMarker } from '../domain/job-layout.ts';
-import { maxChunks } from '../domain/shards.ts';
+} from '../domain/job/job.ts';
+import { jobLayout, parseMarker } from '../domain/job/job-layout.ts';
+import { maxChunks } from '../domain/job/shards.ts';
 import type { JobQueue, QueueStatus } from '../jobs/job-queue.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { readDocument, writeOnce } from './documents.ts';

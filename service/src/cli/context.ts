@@ -1,8 +1,8 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import type { CliConfig } from '../config.ts';
+import type { CliConfig } from '../config/config.ts';
+import { createServiceClient, type ServiceClient } from './client/service-client.ts';
 import { EXIT_STATUS_HELP, type ExitStatus, usageError } from './failure.ts';
-import { createServiceClient, type ServiceClient } from './service-client.ts';
-import type { Terminal } from './terminal.ts';
+import type { Terminal } from './ui/terminal.ts';
 
 /** What every command is given. */
 export interface Context {

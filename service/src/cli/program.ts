@@ -1,9 +1,9 @@
 import { Command, type Option } from 'commander';
-import { addBatch } from './batch/batch.ts';
-import { addClassify } from './classify.ts';
+import { addBatch } from './commands/batch/batch.ts';
+import { addClassify } from './commands/classify.ts';
+import { addPlan } from './commands/plan/plan.ts';
 import { type Context, withExamples } from './context.ts';
-import { addPlan } from './plan/plan.ts';
-import { failureMark } from './terminal.ts';
+import { failureMark } from './ui/terminal.ts';
 
 const SCRIPTS = new Set(['classify', 'batch', 'plan']);
 

@@ -1,4 +1,4 @@
-import type { Precision } from '../../../models/compiler/variants.ts';
+import type { Precision } from './precision.ts';
 import type { Classification, Prediction } from './prediction.ts';
 import type { TabularModel, TabularModelInfo } from './tabular.ts';
 import type { Task } from './task.ts';

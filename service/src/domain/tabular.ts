@@ -1,4 +1,4 @@
-import type { Precision } from '../../../models/compiler/variants.ts';
+import type { Precision } from './precision.ts';
 import type { Task } from './task.ts';
 
 /** One column that a tabular model takes. */

@@ -1,11 +1,11 @@
-import type { Precision } from '../../../models/compiler/variants.ts';
 import { readCpu } from '../../../models/cpu.ts';
 import { modelFolder } from '../../../models/locate.ts';
 import { readManifest } from '../../../models/manifest.ts';
 import { jobPrecision } from '../../../models/precision.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import type { Models } from '../domain/classifier.ts';
 import { isAppError } from '../domain/errors.ts';
+import type { Precision } from '../domain/precision.ts';
 
 /**
  * Returns a function that decides the precision of a job when it is planned, so that its rows never mix precisions. Local

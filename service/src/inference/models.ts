@@ -3,13 +3,13 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { modelFolder } from '../../../models/locate.ts';
 import { readManifest } from '../../../models/manifest.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { createByteBudget } from '../domain/byte-budget.ts';
 import type { Models } from '../domain/classifier.ts';
 import { AppError } from '../domain/errors.ts';
-import { type ModelsOptions, type OpenModel, openModel } from './open-model.ts';
+import { type ModelsOptions, type OpenModel, openModel } from './load-model.ts';
 
-export type { ModelsOptions } from './open-model.ts';
+export type { ModelsOptions } from './load-model.ts';
 
 /**
  * Starts to load the models and resolves at once; `loaded` and `ready` tell when they are warm. A model that cannot be

@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Models } from '../domain/classifier.ts';
 import { ERROR_CODES } from '../domain/errors.ts';
-import { ITEM_FAULTS } from '../domain/job.ts';
+import { ITEM_FAULTS } from '../domain/job/job.ts';
 import type { Classification } from '../domain/prediction.ts';
 
 /** What became of a job in this process: handed to the queue, or ended. */

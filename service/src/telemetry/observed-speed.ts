@@ -1,4 +1,4 @@
-import type { Speed } from '../domain/plan/speed.ts';
+import type { Speed } from '../domain/estimate/speed.ts';
 import type { Metrics, Observation } from './metrics.ts';
 
 /** Observations that the median is taken of, newest first, and how many it takes to say anything. */

@@ -3,10 +3,10 @@ import { after, before, test } from 'node:test';
 import { PlanningStopped, planJob } from '../../src/batch/plan.ts';
 import { recordJob, startJob } from '../../src/batch/start.ts';
 import { type AppError, isAppError } from '../../src/domain/errors.ts';
-import type { Job } from '../../src/domain/job.ts';
-import { freshJobId } from '../../src/domain/job-id.ts';
-import { indexKey, jobLayout } from '../../src/domain/job-layout.ts';
-import { parseShard } from '../../src/domain/shards.ts';
+import type { Job } from '../../src/domain/job/job.ts';
+import { freshJobId } from '../../src/domain/job/job-id.ts';
+import { indexKey, jobLayout } from '../../src/domain/job/job-layout.ts';
+import { parseShard } from '../../src/domain/job/shards.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { idleQueue, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { type DispatchOptions, dispatch } from '../../src/batch/dispatch.ts';
+import { type DispatchOptions, dispatch } from '../../src/batch/drop/dispatch.ts';
 import { isAppError } from '../../src/domain/errors.ts';
-import { jobLayout } from '../../src/domain/job-layout.ts';
-import { parseShard } from '../../src/domain/shards.ts';
+import { jobLayout } from '../../src/domain/job/job-layout.ts';
+import { parseShard } from '../../src/domain/job/shards.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { idleQueue, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
 import { bridged, notification } from '../helpers/s3-events.ts';

@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import sharp from 'sharp';
 import { isAppError } from '../../src/domain/errors.ts';
 import { outputKey } from '../../src/domain/keys.ts';
-import { createFileStore } from '../../src/storage/files.ts';
+import { createFileStore } from '../../src/storage/folder/folder.ts';
 import {
   contentOf,
   idleQueue,

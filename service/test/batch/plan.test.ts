@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { planJob } from '../../src/batch/plan.ts';
-import type { Job } from '../../src/domain/job.ts';
-import { jobLayout } from '../../src/domain/job-layout.ts';
-import { parseShard } from '../../src/domain/shards.ts';
+import type { Job } from '../../src/domain/job/job.ts';
+import { jobLayout } from '../../src/domain/job/job-layout.ts';
+import { parseShard } from '../../src/domain/job/shards.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { idleQueue, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
 

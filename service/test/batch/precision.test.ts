@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config/config.ts';
 import type { Models } from '../../src/domain/classifier.ts';
 import { createJobPrecision } from '../../src/inference/job-precision.ts';
 import type { JobSubmission } from '../../src/jobs/job-queue.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { jobLayout } from '../../src/domain/job-layout.ts';
+import { jobLayout } from '../../src/domain/job/job-layout.ts';
 import { observedQueue } from '../../src/telemetry/observed-queue.ts';
 import { NO_TRACING } from '../../src/telemetry/tracing.ts';
 import {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { recordJob } from '../../src/batch/start.ts';
-import type { Job } from '../../src/domain/job.ts';
-import { jobLayout } from '../../src/domain/job-layout.ts';
+import type { Job } from '../../src/domain/job/job.ts';
+import { jobLayout } from '../../src/domain/job/job-layout.ts';
 import { idleQueue, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
 
 let objects: Awaited<ReturnType<typeof tempStore>>;

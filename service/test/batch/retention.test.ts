@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import type { Batch } from '../../src/batch/batch.ts';
 import { createRetention } from '../../src/batch/retention.ts';
 import { isAppError } from '../../src/domain/errors.ts';
-import { jobLayout } from '../../src/domain/job-layout.ts';
+import { jobLayout } from '../../src/domain/job/job-layout.ts';
 import {
   contentOf,
   idleQueue,

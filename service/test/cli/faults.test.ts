@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { parseRetryAfter, pauseBefore } from '../../src/cli/retry.ts';
+import { parseRetryAfter, pauseBefore } from '../../src/cli/client/retry.ts';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { picture } from '../helpers/pictures.ts';
 import { startApp } from '../helpers/test-app.ts';

@@ -3,8 +3,8 @@ import { describe, test } from 'node:test';
 import type { Command } from 'commander';
 import { EXIT } from '../../src/cli/failure.ts';
 import { createProgram } from '../../src/cli/program.ts';
-import { createTerminal } from '../../src/cli/terminal.ts';
-import { loadCliConfig } from '../../src/config.ts';
+import { createTerminal } from '../../src/cli/ui/terminal.ts';
+import { loadCliConfig } from '../../src/config/config.ts';
 import { runCli, runOnTerminal, terminalMissing } from './run-cli.ts';
 
 const program = createProgram({

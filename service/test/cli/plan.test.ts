@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { makePicture } from '../../src/cli/plan/measure.ts';
-import { parseSize } from '../../src/cli/plan/picture-size.ts';
-import { estimateAll, type PlanInput } from '../../src/domain/plan/estimate.ts';
-import { BYTES_PER_PIXEL, DEFAULT_SIZE, megapixelsOf } from '../../src/domain/plan/picture-size.ts';
-import { documentedSpeed, speedOnAws } from '../../src/domain/plan/speed.ts';
-import { PRICES } from '../../src/domain/prices.ts';
+import { makePicture } from '../../src/cli/commands/plan/measure.ts';
+import { parseSize } from '../../src/cli/commands/plan/picture-size.ts';
+import { estimateAll, type PlanInput } from '../../src/domain/estimate/estimate.ts';
+import { BYTES_PER_PIXEL, DEFAULT_SIZE, megapixelsOf } from '../../src/domain/estimate/picture-size.ts';
+import { PRICES } from '../../src/domain/estimate/prices.ts';
+import { documentedSpeed, speedOnAws } from '../../src/domain/estimate/speed.ts';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { startApp } from '../helpers/test-app.ts';
 import { jsonLines, runCli } from './run-cli.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { documentApp } from '../../src/http/openapi-app.ts';
+import { documentApp } from '../../src/http/openapi/app.ts';
 import { clientToolsMissing } from '../helpers/client-tools.ts';
 
 const execute = promisify(execFile);

@@ -13,9 +13,9 @@ import {
   unreachable,
   usageError,
 } from '../../src/cli/failure.ts';
-import { configSchema } from '../../src/config.ts';
+import { configSchema } from '../../src/config/config.ts';
 import { ERROR_CODES } from '../../src/domain/errors.ts';
-import { STATUS_OF } from '../../src/http/status.ts';
+import { STATUS_OF } from '../../src/http/errors/status.ts';
 import { settingsTable } from '../helpers/settings-table.ts';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));

@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { parse } from 'yaml';
 import type { App } from '../../src/http/app-type.ts';
-import { documentApp } from '../../src/http/openapi-app.ts';
-import { shareComponents } from '../../src/http/openapi-components.ts';
+import { documentApp } from '../../src/http/openapi/app.ts';
+import { shareComponents } from '../../src/http/openapi/components.ts';
 import { dereference } from '../helpers/dereference.ts';
 
 type Body = { content?: Record<string, { examples?: Record<string, unknown> }> };

@@ -4,8 +4,8 @@ import { after, before, describe, test } from 'node:test';
 import type { Response } from 'supertest';
 import { parse } from 'yaml';
 import type { App } from '../../src/http/app-type.ts';
-import { documentApp } from '../../src/http/openapi-app.ts';
-import { openapiYaml } from '../../src/http/openapi-yaml.ts';
+import { documentApp } from '../../src/http/openapi/app.ts';
+import { openapiYaml } from '../../src/http/openapi/yaml.ts';
 import { conformsTo } from '../helpers/conforms.ts';
 import { dereference } from '../helpers/dereference.ts';
 

@@ -1,109 +1,163 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, normalize, relative } from 'node:path';
+import { dirname, join, normalize } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
-const source = join(root, 'service', 'src');
+
+/** Each room and the rooms that it may import, from the inside out. Tests may import everything. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  'service/src/domain': [],
+  models: ['domain'],
+  'service/src/config': ['domain', 'models'],
+  'service/src/storage': ['domain'],
+  'service/src/jobs': ['domain'],
+  'service/src/telemetry': ['domain', 'config', 'jobs'],
+  'service/src/inference': ['domain', 'models', 'config', 'telemetry'],
+  'service/src/batch': ['domain', 'config', 'storage', 'jobs', 'telemetry'],
+  'service/src/http': ['domain', 'models', 'config', 'storage', 'telemetry', 'batch'],
+  'service/src/app': ['domain', 'config', 'storage', 'jobs', 'telemetry', 'inference', 'batch', 'http'],
+  'service/src/cli': ['domain', 'config', 'inference', 'http'],
+  'service/src/entrypoints': [
+    ...['domain', 'config', 'jobs', 'telemetry', 'inference', 'batch', 'http', 'app', 'cli'],
+  ],
+  'service/setup': ['domain', 'models', 'config'],
+  'service/accuracy': ['domain', 'models', 'config', 'inference', 'setup'],
+  'service/bench': ['domain', 'models', 'config', 'storage', 'jobs', 'inference', 'batch', 'accuracy'],
+  'service/client': ['setup'],
+  infra: ['domain', 'models'],
+  docker: ['setup', 'models'],
+};
+
+/** The only files of these rooms that other rooms may import, app and bench excepted: the ports, not the adapters. */
+const PORTS: Readonly<Record<string, readonly string[]>> = {
+  storage: ['object-store.ts'],
+  jobs: ['job-queue.ts', 'start-queue.ts'],
+};
+const SEE_ADAPTERS = ['app', 'bench', 'entrypoints'];
 
 interface Source {
-  /** Relative to service/src, with slashes. */
+  /** Relative to the root, with slashes. */
   readonly path: string;
   readonly text: string;
-  /** Files, relative to service/src, and packages. */
+  /** Files, relative to the root, and packages. */
   readonly imports: readonly string[];
 }
 
-const sources: Source[] = readdirSync(source, { recursive: true, encoding: 'utf8' })
-  .filter((path) => path.endsWith('.ts'))
+const sources: Source[] = ['service', 'models', 'infra', 'docker']
+  .flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((path) => `${folder}/${path}`),
+  )
+  .filter((path) => /\.(ts|mjs)$/.test(path))
+  .filter((path) => !/(^|\/)(node_modules|cdk\.out|test|web|template)\//.test(path))
   .map((path) => {
-    const text = readFileSync(join(source, path), 'utf8');
-    const specifiers = [...text.matchAll(/(?:from|import|require)\s*\(?\s*'([^']+)'/g)].map(
-      ([, name = '']) => name,
-    );
-    const imports = specifiers.map((name) =>
-      name.startsWith('.') ? relative(source, normalize(join(source, dirname(path), name))) : name,
+    const text = readFileSync(join(root, path), 'utf8');
+    const imports = [...text.matchAll(/(?:from|import|require)\s*\(?\s*'([^']+)'/g)].map(([, name = '']) =>
+      name.startsWith('.') ? normalize(join(dirname(path), name)).replace(/^dist\//, '') : name,
     );
     return { path, text, imports };
   });
 
-/** Every import of a file under `from` that `isForbidden`, as text. */
-function offences(from: string, isForbidden: (name: string) => boolean): string[] {
-  return sources
-    .filter(({ path }) => path.startsWith(from))
-    .flatMap(({ path, imports }) => imports.filter(isForbidden).map((name) => `${path} imports ${name}`));
-}
+/** The name of the room of a file: the last part of its folder in ALLOWED. */
+const roomOf = (path: string): string | undefined =>
+  Object.keys(ALLOWED)
+    .find((room) => path.startsWith(`${room}/`))
+    ?.replace(/^.*\//, '');
 
-const inRoom =
-  (...rooms: string[]) =>
-  (name: string) =>
-    rooms.some((room) => name.startsWith(`${room}/`));
+/** Every import that `isForbidden`, as text. */
+const offences = (isForbidden: (imported: string, source: Source) => boolean): string[] =>
+  sources.flatMap((source) =>
+    source.imports
+      .filter((imported) => isForbidden(imported, source))
+      .map((imported) => `${source.path} imports ${imported}`),
+  );
 
 describe('the rooms', () => {
-  it('are found at all', () => {
-    assert.ok(sources.length > 60);
-    assert.ok(sources.some(({ imports }) => imports.includes('domain/errors.ts')));
-  });
-
-  it('domain imports nothing but itself, and what is as pure: schemas and hashes', () => {
-    const pure = ['typebox', 'typebox/value', 'node:crypto', '../../models/compiler/variants.ts'];
-    const isForeign = (name: string) => !name.startsWith('domain/') && !pure.includes(name);
-    assert.deepEqual(offences('domain/', isForeign), []);
-  });
-
-  it('inference, batch, storage and jobs know nothing of HTTP or of the composition root', () => {
-    for (const room of ['inference', 'batch', 'storage', 'jobs']) {
-      assert.deepEqual(
-        offences(`${room}/`, (name) => inRoom('http')(name) || name === 'services.ts' || name === 'fastify'),
-        [],
-      );
-    }
-  });
-
-  it('http never imports an engine', () => {
-    assert.deepEqual(offences('http/', inRoom('inference/engines')), []);
-  });
-
-  it('batch has no idea of AWS, and its adapters no idea of each other', () => {
+  it('hold every source file', () => {
+    assert.ok(sources.length > 250, `${sources.length} files`);
+    const outside = sources.filter(({ path }) => roomOf(path) === undefined);
     assert.deepEqual(
-      offences('batch/', (name) => /^(storage|jobs)\/(?!object-store|job-queue|start-queue)/.test(name)),
+      outside.map(({ path }) => path),
       [],
     );
-    assert.deepEqual(offences('storage/', inRoom('jobs')), []);
-    assert.deepEqual(offences('jobs/', inRoom('storage')), []);
+    for (const room of Object.keys(ALLOWED))
+      assert.ok(
+        sources.some(({ path }) => path.startsWith(`${room}/`)),
+        room,
+      );
   });
 
-  it('only storage and jobs import an AWS SDK', () => {
-    const found = offences('', (name) => name.startsWith('@aws-sdk/')).filter(
-      (line) => !/^(storage|jobs)\//.test(line),
+  it('import only the rooms that lie further inside', () => {
+    const rooms = Object.keys(ALLOWED).map((room) => room.replace(/^.*\//, ''));
+    const forbidden = offences((imported, { path }) => {
+      const [from, to] = [roomOf(path), roomOf(imported)];
+      const allowed = Object.entries(ALLOWED).find(([room]) => path.startsWith(`${room}/`))?.[1] ?? [];
+      return to !== undefined && from !== to && rooms.includes(to) && !allowed.includes(to);
+    });
+    assert.deepEqual(forbidden, []);
+  });
+
+  it('form no cycle', () => {
+    const open = new Map(Object.entries(ALLOWED).map(([room, to]) => [room.replace(/^.*\//, ''), to]));
+    const visit = (room: string, path: readonly string[]): void => {
+      assert.ok(!path.includes(room), `${[...path, room].join(' -> ')}`);
+      for (const next of open.get(room) ?? []) visit(next, [...path, room]);
+    };
+    for (const room of open.keys()) visit(room, []);
+  });
+
+  it('see the ports of storage and jobs, not their adapters', () => {
+    const forbidden = offences((imported, { path }) => {
+      const [from, to] = [roomOf(path) ?? '', roomOf(imported) ?? ''];
+      const ports = PORTS[to];
+      if (ports === undefined || from === to || SEE_ADAPTERS.includes(from)) return false;
+      return !ports.includes(imported.replace(/^.*\//, ''));
+    });
+    assert.deepEqual(forbidden, []);
+  });
+
+  it('leave HTTP to http, and AWS to storage and jobs', () => {
+    const inner = ['domain', 'models', 'storage', 'jobs', 'inference', 'batch'];
+    assert.deepEqual(
+      offences((name, { path }) => name === 'fastify' && inner.includes(roomOf(path) ?? '')),
+      [],
     );
-    assert.deepEqual(found, []);
+    const sdk = offences((name, { path }) => name.startsWith('@aws-sdk/') && path.startsWith('service/src/'));
+    assert.deepEqual(
+      sdk.filter((line) => !/^service\/src\/(storage|jobs)\//.test(line)),
+      [],
+    );
   });
 
-  it('each engine is the only importer of its runtime', () => {
+  it('leave each runtime to its engine', () => {
     const owners: Record<string, string> = {
-      '@tensorflow/tfjs-node': 'inference/engines/tensorflow',
-      '@tensorflow/tfjs-backend-wasm': 'inference/engines/wasm.ts',
-      'onnxruntime-node': 'inference/engines/onnx.ts',
+      '@tensorflow/tfjs-node': 'tensorflow',
+      '@tensorflow/tfjs-backend-wasm': 'wasm.ts',
+      'onnxruntime-node': 'onnx.ts',
     };
     for (const [name, owner] of Object.entries(owners)) {
-      const isOf = (imported: string) => imported === name || imported.startsWith(`${name}/`);
-      const found = offences('', isOf).filter((line) => !line.startsWith(owner));
+      const found = offences(
+        (imported, { path }) =>
+          path.startsWith('service/src/') && (imported === name || imported.startsWith(`${name}/`)),
+      );
+      const prefix = `service/src/inference/engines/runtimes/${owner}`;
       assert.deepEqual(
-        found.filter((line) => !line.startsWith('setup/')),
+        found.filter((line) => !line.startsWith(prefix)),
         [],
       );
     }
   });
 
-  it('only config.ts reads the environment', () => {
-    const readers = sources.filter(({ text }) =>
-      /\bprocess\.env\b/.test(text.replace(/\/\/.*|\/\*[\s\S]*?\*\//g, '')),
+  it('leave the environment to config', () => {
+    const readers = sources.filter(
+      ({ path, text }) =>
+        path.startsWith('service/src/') &&
+        /\bprocess\.env\b/.test(text.replace(/\/\/.*|\/\*[\s\S]*?\*\//g, '')),
     );
     assert.deepEqual(
-      readers.map(({ path }) => path),
-      ['config.ts'],
+      readers.map(({ path }) => path).filter((path) => !path.startsWith('service/src/config/')),
+      [],
     );
   });
 });

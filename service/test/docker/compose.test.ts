@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
-import { configSchema, loadConfig } from '../../src/config.ts';
+import { configSchema, loadConfig } from '../../src/config/config.ts';
 
 interface Service {
   readonly image: string;

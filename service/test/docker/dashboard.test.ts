@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parse } from 'yaml';
-import { PRICES } from '../../src/domain/prices.ts';
+import { PRICES } from '../../src/domain/estimate/prices.ts';
 import { picture } from '../helpers/batch-fixture.ts';
 import { spawnServer } from '../helpers/server-process.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';

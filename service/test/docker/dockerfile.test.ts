@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
 
 interface Instruction {
   readonly name: string;
@@ -78,7 +82,7 @@ describe('docker/Dockerfile', () => {
       if (!path.startsWith('service/')) continue;
       assert.match(
         path,
-        /^service\/(src\/setup\/([a-z-]+\.ts|engine)|bootstrap\/bundle\.mjs)$/,
+        /^service\/setup\/([a-z-]+\.ts|engine|bootstrap\/bundle\.mjs)$/,
         `${path} would rebuild the engine`,
       );
     }
@@ -117,6 +121,37 @@ describe('docker/Dockerfile', () => {
     // Without a CMD, the entrypoint can tell "nothing said" (on Lambda: the lambda mode) from "server".
     assert.deepEqual(all('CMD'), []);
   });
+
+  for (const stage of ['engine', 'model']) {
+    it(`copies everything that the ${stage} stage compiles and imports`, async (t) => {
+      const folder = await mkdtemp(join(tmpdir(), `stage-${stage}-`));
+      t.after(() => rm(folder, { recursive: true, force: true }));
+      for (const name of ['tsconfig.json', 'package.json']) await cp(resolve(name), join(folder, name));
+      for (const { path } of copied.filter((each) => each.stage === stage)) {
+        const isSkipped = (source: string) => /\/(files|node_modules)$/.test(source);
+        await cp(resolve(path), join(folder, path), {
+          recursive: true,
+          filter: (source) => !isSkipped(source),
+        });
+      }
+      await symlink(resolve('node_modules'), join(folder, 'node_modules'));
+      const project = join('docker', 'build', `tsconfig.${stage}.json`);
+      const { status, stdout } = spawnSync(
+        process.execPath,
+        [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', project],
+        { cwd: folder, encoding: 'utf8' },
+      );
+      assert.equal(status, 0, stdout);
+      for (const program of [`${stage}.mjs`, 'context.mjs']) {
+        const file = join(folder, 'docker', 'build', program);
+        const imports = readFileSync(file, 'utf8').matchAll(/import \{([^}]+)\} from '(\.[^']+)'/g);
+        for (const [, names = '', path = ''] of imports) {
+          const module = await import(pathToFileURL(resolve(dirname(file), path)).href);
+          for (const name of names.split(',')) assert.ok(name.trim() in module, `${path} exports ${name}`);
+        }
+      }
+    });
+  }
 
   it('holds no secret', () => {
     for (const name of ['ENV', 'ARG'])

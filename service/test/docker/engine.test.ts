@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, syml
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config/config.ts';
 
 /** The environment that docker/Dockerfile gives to every mode. */
 const ENVIRONMENT = Object.fromEntries(
@@ -51,7 +51,7 @@ describe('the image without TensorFlow', () => {
       };
       execFile(
         process.execPath,
-        [join(root, 'dist', 'service', 'src', 'server.js')],
+        [join(root, 'dist', 'service', 'src', 'entrypoints', 'server.js')],
         { env, cwd: root, timeout: 120_000 },
         (error, _stdout, text) => done({ code: error?.code ?? 0, stderr: text }),
       );

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { foldDropped, parseDropEvent } from '../../src/domain/events.ts';
+import { foldDropped, parseDropEvent } from '../../src/domain/job/events.ts';
 import { bridged, notification } from '../helpers/s3-events.ts';
 
 const keysOf = (event: unknown) =>

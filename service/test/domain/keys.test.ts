@@ -8,7 +8,7 @@ import {
   parseChunkNumber,
   parseJobUri,
   parseMarker,
-} from '../../src/domain/job-layout.ts';
+} from '../../src/domain/job/job-layout.ts';
 import { compareKeys, inputOfOutput, outputKey, parseInputKey } from '../../src/domain/keys.ts';
 
 const isInvalid = (error: unknown) => isAppError(error, 'INVALID_REQUEST');

@@ -5,7 +5,7 @@ import { outputKey } from '../../src/domain/keys.ts';
 import { createAwsBatchQueue } from '../../src/jobs/aws-batch.ts';
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
-import { createS3Store } from '../../src/storage/s3.ts';
+import { createS3Store } from '../../src/storage/s3/s3.ts';
 import { type AwsBatchServer, startAwsBatch } from '../helpers/aws-batch-server.ts';
 import { contentOf, picture, rowsOf, untilFinished, workerCommand } from '../helpers/batch-fixture.ts';
 import { bridged } from '../helpers/s3-events.ts';
@@ -70,7 +70,7 @@ test('a dropped object travels from event to dispatcher, SubmitJob, worker proce
     SHARD_SIZE: '2',
     LOG_LEVEL: 'error',
   });
-  const { handler } = await import('../../src/dispatcher.ts');
+  const { handler } = await import('../../src/entrypoints/dispatcher.ts');
   assert.deepEqual(await handler(event), { batchItemFailures: [] });
   assert.deepEqual(await handler(event), { batchItemFailures: [] }, 'delivered again');
   assert.equal(aws.calls.filter((call) => call === 'submitjob').length, 1, 'one job for the lot, once');

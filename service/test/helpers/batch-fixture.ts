@@ -5,15 +5,15 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { type Batch, type BatchOptions, createBatch } from '../../src/batch/batch.ts';
 import type { JobStatus } from '../../src/batch/status.ts';
-import type { ResultRow } from '../../src/domain/job.ts';
+import type { ResultRow } from '../../src/domain/job/job.ts';
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
 import { createLocalQueue, type LocalQueueOptions } from '../../src/jobs/local.ts';
 import type { WorkerCommand } from '../../src/jobs/worker-process.ts';
-import { createFileStore } from '../../src/storage/files.ts';
+import { createFileStore } from '../../src/storage/folder/folder.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 
 /** The real worker entrypoint, as compiled. */
-export const WORKER = fileURLToPath(new URL('../../src/worker.js', import.meta.url));
+export const WORKER = fileURLToPath(new URL('../../src/entrypoints/worker.js', import.meta.url));
 
 /** Starts the real worker with this process's environment and `env`. */
 export function workerCommand(env: Readonly<Record<string, string>>): WorkerCommand {

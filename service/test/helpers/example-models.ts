@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { pino } from 'pino';
-import { type Config, loadConfig } from '../../src/config.ts';
+import { type Config, loadConfig } from '../../src/config/config.ts';
 import type { Models } from '../../src/domain/classifier.ts';
-import { loadTensorFlow } from '../../src/inference/engines/tensorflow.ts';
+import { loadTensorFlow } from '../../src/inference/engines/runtimes/tensorflow.ts';
 import { createModels, type ModelsOptions } from '../../src/inference/models.ts';
 
 const EXAMPLES = resolve('models', 'examples');

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import type { ImageManifest } from '../../../models/manifest.ts';
 import type { Models } from '../../src/domain/classifier.ts';
 import { AppError } from '../../src/domain/errors.ts';
-import { createClassifier } from '../../src/inference/classifier.ts';
 import type { Engine } from '../../src/inference/engines/engine.ts';
+import { createClassifier } from '../../src/inference/image/classifier.ts';
 
 /** The real classifier (decoding, batching, queue, top-k) on an engine that a test can hold. */
 export interface GatedModels extends Models {

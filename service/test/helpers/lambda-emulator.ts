@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config/config.ts';
 import { freePort, untilAnswering } from './server-program.ts';
 
 /** One Lambda execution environment: the real emulator around the real runtime client around our handler. */
@@ -30,7 +30,7 @@ export function findLambdaPrograms(): Programs | undefined {
 export const LAMBDA_MISSING =
   'needs the AWS Lambda runtime interface emulator and client: .ci/run installs both into the cache folder';
 
-const HANDLERS = fileURLToPath(new URL('../../src', import.meta.url));
+const HANDLERS = fileURLToPath(new URL('../../src/entrypoints', import.meta.url));
 
 /**
  * Starts an environment for `handler` (e.g. `lambda.handler`) with the function's environment variables.

@@ -5,10 +5,10 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ImageManifest } from '../../../models/manifest.ts';
-import { readJob, workShard } from '../../src/batch/work.ts';
-import { parseJobUri } from '../../src/domain/job-layout.ts';
-import { createClassifier } from '../../src/inference/classifier.ts';
-import { createFileStore } from '../../src/storage/files.ts';
+import { readJob, workShard } from '../../src/batch/worker/shard.ts';
+import { parseJobUri } from '../../src/domain/job/job-layout.ts';
+import { createClassifier } from '../../src/inference/image/classifier.ts';
+import { createFileStore } from '../../src/storage/folder/folder.ts';
 
 const { JOB_URI = '', MODELS_DIR = '', AWS_BATCH_JOB_ARRAY_INDEX = '0' } = process.env;
 const { storeUri, jobId } = parseJobUri(JOB_URI);

@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config/config.ts';
 import type { Models } from '../../src/domain/classifier.ts';
 import { createModels, type ModelsOptions } from '../../src/inference/models.ts';
 

@@ -1,10 +1,10 @@
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import supertest from 'supertest';
-import { type Config, loadConfig } from '../../src/config.ts';
+import { type Config, loadConfig } from '../../src/config/config.ts';
 import { buildApp } from '../../src/http/app.ts';
 import type { App } from '../../src/http/app-type.ts';
-import type { Services } from '../../src/services.ts';
+import type { Services } from '../../src/http/services.ts';
 import { conformsTo } from './conforms.ts';
 
 export interface TestApp {

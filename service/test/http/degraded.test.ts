@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pino } from 'pino';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config/config.ts';
 import { createModels } from '../../src/inference/models.ts';
 import { startApp } from '../helpers/test-app.ts';
 import { makeTinyModel } from '../helpers/tiny-model.ts';

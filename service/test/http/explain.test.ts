@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import sharp from 'sharp';
-import { prefers } from '../../src/http/accept.ts';
-import { drawHeatMap } from '../../src/http/heat-map.ts';
+import { drawHeatMap } from '../../src/http/routes/explain/heat-map.ts';
+import { prefers } from '../../src/http/runtime/accept.ts';
 import { openRealModels } from '../helpers/real-models.ts';
 import { startApp, type TestApp } from '../helpers/test-app.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { decodeBase64 } from '../../src/http/base64.ts';
-import { cutLongStrings, longStringOf } from '../../src/http/long-strings.ts';
+import { decodeBase64 } from '../../src/http/body/base64.ts';
+import { cutLongStrings, longStringOf } from '../../src/http/body/long-strings.ts';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { noise } from '../helpers/pictures.ts';
 import { startApp, type TestApp } from '../helpers/test-app.ts';

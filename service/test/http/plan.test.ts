@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { PLAN_DEFAULTS } from '../../src/domain/plan/estimate.ts';
-import { DEFAULT_SIZE } from '../../src/domain/plan/picture-size.ts';
-import { makePlan } from '../../src/domain/plan/plan.ts';
-import { documentedSpeed } from '../../src/domain/plan/speed.ts';
+import { PLAN_DEFAULTS } from '../../src/domain/estimate/estimate.ts';
+import { DEFAULT_SIZE } from '../../src/domain/estimate/picture-size.ts';
+import { makePlan } from '../../src/domain/estimate/plan.ts';
+import { documentedSpeed } from '../../src/domain/estimate/speed.ts';
 import { picture } from '../helpers/batch-fixture.ts';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { startApp, type TestApp } from '../helpers/test-app.ts';

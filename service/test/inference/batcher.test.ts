@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type BatcherOptions, createBatcher } from '../../src/inference/batcher.ts';
+import { type BatcherOptions, createBatcher } from '../../src/inference/queueing/batcher.ts';
 
 /** An engine whose every batch ends when the test says so: it answers each image's own number. */
 function manualEngine() {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { readCsvRows } from '../../src/inference/csv-rows.ts';
+import { readCsvRows } from '../../src/inference/tabular/csv-rows.ts';
 
 const features = [
   { name: 'size', type: 'number' },

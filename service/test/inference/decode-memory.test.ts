@@ -6,8 +6,8 @@ import sharp, { type Sharp } from 'sharp';
 import { defaultModelsDir } from '../../../models/folders.ts';
 import { type ImageInput, type ImageManifest, readManifest } from '../../../models/manifest.ts';
 import { createByteBudget } from '../../src/domain/byte-budget.ts';
-import { decode } from '../../src/inference/decode.ts';
-import { decodeBytes } from '../../src/inference/decode-memory.ts';
+import { decode } from '../../src/inference/image/decode.ts';
+import { decodeBytes } from '../../src/inference/image/decode-memory.ts';
 import { truncatedPicture } from '../helpers/pictures.ts';
 
 const SIDE = 100;

@@ -5,7 +5,7 @@ import { crc32, deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { defaultModelsDir } from '../../../models/folders.ts';
 import { type ImageInput, type ImageManifest, readManifest } from '../../../models/manifest.ts';
-import { decode, planResize } from '../../src/inference/decode.ts';
+import { decode, planResize } from '../../src/inference/image/decode.ts';
 import { noise, picture, truncatedPicture } from '../helpers/pictures.ts';
 
 const limits = { maxPixels: 50_000_000 };

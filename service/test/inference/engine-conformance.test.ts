@@ -7,9 +7,9 @@ import type { Worker } from 'node:worker_threads';
 import { pino } from 'pino';
 import { compileLayersModel } from '../../../models/compiler/compile.ts';
 import type { Engine } from '../../src/inference/engines/engine.ts';
-import type { RuntimeSpec } from '../../src/inference/engines/runtime.ts';
-import { createThreadEngine } from '../../src/inference/engines/thread-engine.ts';
-import { softmax } from '../../src/inference/softmax.ts';
+import type { RuntimeSpec } from '../../src/inference/engines/runtimes/runtime.ts';
+import { createThreadEngine } from '../../src/inference/engines/thread/engine.ts';
+import { softmax } from '../../src/inference/image/softmax.ts';
 import { onnxMissing, tensorflowMissing } from '../helpers/example-models.ts';
 
 // The same trained network in every format that some engine opens: whatever opens it answers what Keras answered.

@@ -5,9 +5,9 @@ import { gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { defaultModelsDir } from '../../../models/folders.ts';
 import { type ImageInput, type ImageManifest, readManifest } from '../../../models/manifest.ts';
-import { decode } from '../../src/inference/decode.ts';
-import { countScans } from '../../src/inference/jpeg-scans.ts';
-import { countChunks } from '../../src/inference/webp-chunks.ts';
+import { decode } from '../../src/inference/image/decode.ts';
+import { countScans } from '../../src/inference/image/jpeg-scans.ts';
+import { countChunks } from '../../src/inference/image/webp-chunks.ts';
 import {
   avifClaiming,
   directoriesTiff,

@@ -5,13 +5,14 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { PRECISIONS, type Variant } from '../../../models/compiler/variants.ts';
+import type { Variant } from '../../../models/compiler/variants.ts';
 import { describeCpu, ISA_LEVELS, type Isa, readCpu, variantsOf } from '../../../models/cpu.ts';
 import { modelFolders } from '../../../models/folders.ts';
 import { readManifest } from '../../../models/manifest.ts';
-import { loadConfig } from '../../src/config.ts';
-import type { RuntimeSpec } from '../../src/inference/engines/runtime.ts';
-import { loadAddon } from '../../src/inference/engines/tensorflow-compiled.ts';
+import { loadConfig } from '../../src/config/config.ts';
+import { PRECISIONS } from '../../src/domain/precision.ts';
+import type { RuntimeSpec } from '../../src/inference/engines/runtimes/runtime.ts';
+import { loadAddon } from '../../src/inference/engines/runtimes/tensorflow-compiled.ts';
 import { findNodeVersions, NODE_MISSING } from '../helpers/node-versions.ts';
 
 // Node versions x instruction sets x variants, each in a process of its own as in set-up: none of them can rot unseen.
@@ -107,7 +108,7 @@ for (const { major, program, isRunning } of findNodeVersions()) {
     }
 
     it('opens the published layers model', { skip }, async () => {
-      const source = new URL('../../src/inference/engines/tensorflow.js', import.meta.url).href;
+      const source = new URL('../../src/inference/engines/runtimes/tensorflow.js', import.meta.url).href;
       const script = ['--input-type=module', '-e', LAYERS_MODEL, source, JSON.stringify(layersModel)];
       assert.equal(await run(program as string, script), undefined);
     });

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import sharp from 'sharp';
-import { loadConfig } from '../../src/config.ts';
-import { createFileStore } from '../../src/storage/files.ts';
+import { loadConfig } from '../../src/config/config.ts';
+import { createFileStore } from '../../src/storage/folder/folder.ts';
 import { goldenRows, onnxMissing, openModels, tensorflowMissing } from '../helpers/example-models.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
 

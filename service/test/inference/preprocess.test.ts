@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ImageInput } from '../../../models/manifest.ts';
-import { createPreprocessor } from '../../src/inference/preprocess.ts';
+import { createPreprocessor } from '../../src/inference/image/preprocess.ts';
 
 const base: ImageInput = {
   kind: 'image',

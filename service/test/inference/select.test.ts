@@ -9,7 +9,7 @@ import { VARIANTS, type Variant } from '../../../models/compiler/variants.ts';
 import { type Cpu, readCpu } from '../../../models/cpu.ts';
 import { modelFolders } from '../../../models/folders.ts';
 import { readManifest } from '../../../models/manifest.ts';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config/config.ts';
 import { openEngine } from '../../src/inference/engines/select.ts';
 import { tensorflowMissing } from '../helpers/example-models.ts';
 

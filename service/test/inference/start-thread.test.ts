@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { dropWarmThread, warmThread } from '../../src/inference/engines/start-thread.ts';
+import { dropWarmThread, warmThread } from '../../src/inference/engines/thread/start.ts';
 
 /** A thread that is alive and waited for holds a message port of this process. */
 const threads = () => process.getActiveResourcesInfo().filter((name) => name === 'MessagePort').length;

@@ -8,10 +8,10 @@ import { readLayersModel } from '../../../models/compiler/layers-model.ts';
 import { precisionOf, type Variant } from '../../../models/compiler/variants.ts';
 import { modelFolders } from '../../../models/folders.ts';
 import { type ImageInput, readManifest } from '../../../models/manifest.ts';
-import { loadConfig } from '../../src/config.ts';
-import { decode } from '../../src/inference/decode.ts';
+import { loadConfig } from '../../src/config/config.ts';
 import type { ActivationMap } from '../../src/inference/engines/engine.ts';
-import { createThreadEngine } from '../../src/inference/engines/thread-engine.ts';
+import { createThreadEngine } from '../../src/inference/engines/thread/engine.ts';
+import { decode } from '../../src/inference/image/decode.ts';
 
 const logger = pino({ level: 'silent' });
 const { cacheDir, modelsDir } = loadConfig();

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { cacheFolder } from '../../../models/paths.ts';
-import { configSchema } from '../../src/config.ts';
+import { configSchema } from '../../src/config/config.ts';
 import { bootstrapModule, root, temporaryFolder } from './support/folders.ts';
 
 interface Dependencies {
@@ -77,7 +77,7 @@ async function buildable(t: TestContext): Promise<string> {
     'service/src/a.ts': 'export const a = 1;\n',
     'service/test/b.test.ts': 'export const b = 1;\n',
     'models/m.ts': 'export const m = 1;\n',
-    'service/bootstrap/bundle.mjs': '',
+    'service/setup/bootstrap/bundle.mjs': '',
     ...Object.fromEntries(Object.values(PROGRAMS).map((source) => [source, 'export const program = 1;\n'])),
   });
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
@@ -154,7 +154,7 @@ test('bootstrap and the build agree on the cache folder', async () => {
 
 test('--help names the options at once, and only settings that exist', async () => {
   const { stdout } = await promisify(execFile)(process.execPath, [
-    join(root, 'service/bootstrap.mjs'),
+    join(root, 'service/setup/bootstrap.mjs'),
     'start',
     '--help',
   ]);

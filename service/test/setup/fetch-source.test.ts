@@ -4,8 +4,8 @@ import { once } from 'node:events';
 import { mkdir, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { ensureSource, inspectSource } from '../../../models/fetch.ts';
 import { sourceFolder } from '../../../models/paths.ts';
+import { ensureSource, inspectSource } from '../../setup/model/fetch-source.ts';
 import { testContext } from './support/context.ts';
 import { root, temporaryFolder } from './support/folders.ts';
 import { startRegistry } from './support/registry.ts';
@@ -86,9 +86,9 @@ test('a process killed in the middle of the download leaves nothing that is trus
     };
   });
   const script = `
-    const { ensureSource } = await import(${JSON.stringify(join(root, 'dist/models/fetch.js'))});
-    const { createHasher } = await import(${JSON.stringify(join(root, 'dist/service/src/setup/hasher.js'))});
-    const { createProgress } = await import(${JSON.stringify(join(root, 'dist/service/src/setup/progress.js'))});
+    const { ensureSource } = await import(${JSON.stringify(join(root, 'dist/service/setup/model/fetch-source.js'))});
+    const { createHasher } = await import(${JSON.stringify(join(root, 'dist/service/setup/hasher.js'))});
+    const { createProgress } = await import(${JSON.stringify(join(root, 'dist/service/setup/progress.js'))});
     const [manifest, target, root, cacheDir] = JSON.parse(process.argv[1]);
     const progress = createProgress(process.stderr, false);
     await ensureSource(manifest, target, { root, cacheDir, environment: process.env, hasher: createHasher(1), progress });`;

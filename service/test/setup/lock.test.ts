@@ -13,7 +13,7 @@ interface LockModule {
   ): Promise<{ adopt(pid: number): void; release(): void }>;
 }
 const { acquireLock } = await bootstrapModule<LockModule>('lock.mjs');
-const lockUrl = JSON.stringify(join(root, 'service', 'bootstrap', 'lock.mjs'));
+const lockUrl = JSON.stringify(join(root, 'service', 'setup', 'bootstrap', 'lock.mjs'));
 
 /** A process that runs `script` with the lock module at hand; killed with the test at the latest. */
 function node(t: TestContext, script: string, ...args: string[]) {

@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { test } from 'node:test';
-import { describeFailure, HashMismatch, isFatal, SetupError } from '../../src/setup/failure.ts';
-import { variantsFor } from '../../src/setup/model.ts';
-import { findModels } from '../../src/setup/prepare.ts';
-import { formatAmount, formatEta } from '../../src/setup/progress.ts';
-import { runCommand } from '../../src/setup/run-command.ts';
-import { findTestFiles } from '../../src/setup/test-files.ts';
+import { describeFailure, HashMismatch, isFatal, SetupError } from '../../setup/failure.ts';
+import { variantsFor } from '../../setup/model/model.ts';
+import { findModels } from '../../setup/prepare.ts';
+import { formatAmount, formatEta } from '../../setup/progress.ts';
+import { runCommand } from '../../setup/run-command.ts';
+import { findTestFiles } from '../../setup/test-files.ts';
 import { root, temporaryFolder } from './support/folders.ts';
 
 test('tests are an explicit list of files, filtered by parts of paths, and none at all is a failure', async (t) => {
@@ -77,7 +77,7 @@ test('a command that fails is told by the line that says most, and one that is n
 });
 
 test('what is started gets the signals, and its exit status is ours', async (t) => {
-  const handOver = join(root, 'dist/service/src/setup/hand-over.js');
+  const handOver = join(root, 'dist/service/setup/hand-over.js');
   const inner =
     'process.on("SIGTERM", () => process.exit(7)); console.log("up"); setInterval(() => {}, 1000)';
   const outer = `import { handOver } from ${JSON.stringify(handOver)};

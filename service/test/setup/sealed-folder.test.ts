@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { appendFile, mkdir, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { createHasher } from '../../src/setup/hasher.ts';
-import { inspectSealedFolder, makeSealedFolder } from '../../src/setup/sealed-folder.ts';
+import { createHasher } from '../../setup/hasher.ts';
+import { inspectSealedFolder, makeSealedFolder } from '../../setup/sealed-folder.ts';
 import { temporaryFolder } from './support/folders.ts';
 
 async function sealed(context: Parameters<typeof temporaryFolder>[0]) {

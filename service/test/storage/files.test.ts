@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { isAppError } from '../../src/domain/errors.ts';
-import { createFileStore } from '../../src/storage/files.ts';
+import { createFileStore } from '../../src/storage/folder/folder.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { ODD_KEYS, ODDER_KEYS, testObjectStore } from './conformance.ts';
 

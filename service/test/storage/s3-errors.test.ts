@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { toAppError } from '../../src/storage/s3-errors.ts';
+import { toAppError } from '../../src/storage/s3/errors.ts';
 
 test('no role ARN and no account number of S3 reaches a client', () => {
   const name = 'InvalidIdentityToken';

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
-import { workShard } from '../../src/batch/work.ts';
+import { workShard } from '../../src/batch/worker/shard.ts';
 import { AppError, isAppError } from '../../src/domain/errors.ts';
-import { createS3Store } from '../../src/storage/s3.ts';
+import { createS3Store } from '../../src/storage/s3/s3.ts';
 import { contentOf, idleQueue, picture, tempBatch } from '../helpers/batch-fixture.ts';
 import { type FaultProxy, type FaultProxyOptions, startFaultProxy } from '../helpers/fault-proxy.ts';
 import { findVersitygw, type S3Server, startS3Server, VERSITYGW_MISSING } from '../helpers/versitygw.ts';
@@ -55,7 +55,7 @@ test('through a faulty store a shard ends with exactly the rows it has over a go
     const batch = tempBatch(objects, idleQueue(), { shardSize: 100, chunkSize: 10 });
     const source = { kind: 'prefix', prefix: 'input/' } as const;
     await batch.submit({ jobId, origin: 'request', source, model: 'tiny', topK: 1 });
-    const { readJob } = await import('../../src/batch/work.ts');
+    const { readJob } = await import('../../src/batch/worker/shard.ts');
     const result = await workShard({
       objects,
       classifier,

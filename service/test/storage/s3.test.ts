@@ -1,6 +1,6 @@
 import { after, before } from 'node:test';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
-import { createS3Store } from '../../src/storage/s3.ts';
+import { createS3Store } from '../../src/storage/s3/s3.ts';
 import { findVersitygw, type S3Server, startS3Server, VERSITYGW_MISSING } from '../helpers/versitygw.ts';
 import { ODD_KEYS, testObjectStore } from './conformance.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { createS3Store } from '../../src/storage/s3.ts';
+import { createS3Store } from '../../src/storage/s3/s3.ts';
 import { type AwsBatchServer, startAwsBatch } from '../helpers/aws-batch-server.ts';
 import { contentOf, picture, workerCommand } from '../helpers/batch-fixture.ts';
 import { type OtlpReceiver, startOtlpReceiver } from '../helpers/otlp-receiver.ts';
@@ -10,7 +10,7 @@ import { bridged } from '../helpers/s3-events.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
 import { findVersitygw, type S3Server, startS3Server, VERSITYGW_MISSING } from '../helpers/versitygw.ts';
 
-const DISPATCHER = fileURLToPath(new URL('../../src/dispatcher.js', import.meta.url));
+const DISPATCHER = fileURLToPath(new URL('../../src/entrypoints/dispatcher.js', import.meta.url));
 const program = await findVersitygw();
 const skip = program ? false : VERSITYGW_MISSING;
 let s3: S3Server;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { ITEM_FAULTS } from '../../src/domain/job.ts';
+import { ITEM_FAULTS } from '../../src/domain/job/job.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { picture } from '../helpers/pictures.ts';

@@ -17,5 +17,5 @@ test('one file imports OpenTelemetry, and it is loaded by one dynamic import', (
     if (/import\('[./a-z-]*\/otlp\.ts'\)/.test(text)) loaders.push(path);
   }
   assert.deepEqual(importers, ['telemetry/otlp.ts']);
-  assert.deepEqual(loaders, ['telemetry/open-tracing.ts']);
+  assert.deepEqual(loaders, ['telemetry/create-tracing.ts']);
 });

@@ -8,7 +8,7 @@ interface Csv {
   csvRow(result: object, topK: number): string;
 }
 const { csvHeader, csvRow } = (await import(
-  pathToFileURL(resolve('service/src/web/csv.js')).href
+  pathToFileURL(resolve('service/web/csv.js')).href
 )) as unknown as Csv;
 const model = { model: 'm', version: '1' };
 

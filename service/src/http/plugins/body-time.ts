@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import { AppError } from '../../domain/errors.ts';
-import { answerOnSocket, toParserError } from '../client-error.ts';
-import { toProblem } from '../error-handler.ts';
+import { answerOnSocket, toParserError } from '../errors/client-error.ts';
+import { toProblem } from '../errors/handler.ts';
 
 /** How long bodies may take to arrive, in milliseconds. */
 export interface BodyTimes {

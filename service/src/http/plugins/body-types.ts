@@ -1,6 +1,6 @@
 import fp from 'fastify-plugin';
 import { AppError } from '../../domain/errors.ts';
-import { mediaTypeOf } from '../tabular-body.ts';
+import { mediaTypeOf } from '../body/tabular-body.ts';
 
 /** Whether one of the declared types (`image/*` stands for a family) is the request's. */
 function takes(types: readonly string[], given: string): boolean {

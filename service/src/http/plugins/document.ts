@@ -1,8 +1,8 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import fp from 'fastify-plugin';
-import { completeDocument, DOCUMENT } from '../openapi.ts';
-import { shareComponents } from '../openapi-components.ts';
+import { shareComponents } from '../openapi/components.ts';
+import { completeDocument, DOCUMENT } from '../openapi/document.ts';
 import { DOCS_CSP } from './security.ts';
 
 /** The OpenAPI document from the routes' schemas, and Swagger UI at /docs: all of it served from here. */

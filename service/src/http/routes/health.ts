@@ -1,8 +1,8 @@
 import { Type } from 'typebox';
 import { AppError } from '../../domain/errors.ts';
-import type { Services } from '../../services.ts';
 import type { App } from '../app-type.ts';
-import { problems } from '../schemas.ts';
+import { problems } from '../schemas/shared.ts';
+import type { Services } from '../services.ts';
 
 const status = (value: string, description: string) => ({
   description,

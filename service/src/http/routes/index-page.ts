@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import fastifyStatic, { type FastifyStaticOptions } from '@fastify/static';
 import type { FastifyReply } from 'fastify';
 import { packageRoot } from '../../../../models/folders.ts';
-import type { Services } from '../../services.ts';
 import type { App } from '../app-type.ts';
-import { MAX_FILES } from '../batch-form.ts';
 import { PAGE_CSP } from '../plugins/security.ts';
+import type { Services } from '../services.ts';
+import { MAX_FILES } from './batch/body.ts';
 
-/** service/src/web of this package: it is served as it is written, so dist/ has no copy of it. */
-const WEB = join(packageRoot(), 'service', 'src', 'web');
+/** service/web of this package: it is served as it is written, so dist/ has no copy of it. */
+const WEB = join(packageRoot(), 'service', 'web');
 
 /** What of a model's samples/ is served: pictures, not their sources. */
 const PICTURE = /^[a-z0-9][a-z0-9-]*\.jpg$/;

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { App } from '../app-type.ts';
-import { problems } from '../schemas.ts';
+import { problems } from '../schemas/shared.ts';
 
 /** GET /metrics: counters and histograms for Prometheus. */
 export function metricsRoutes(app: App): void {

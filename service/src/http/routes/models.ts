@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
-import type { Services } from '../../services.ts';
 import type { App } from '../app-type.ts';
-import { problems } from '../schemas.ts';
+import { problems } from '../schemas/shared.ts';
+import type { Services } from '../services.ts';
 
 /** GET /models: what is loaded, and how it runs. */
 export function modelRoutes(app: App, { models }: Services): void {

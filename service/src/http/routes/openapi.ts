@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { App } from '../app-type.ts';
-import { shareComponents } from '../openapi-components.ts';
-import { problems } from '../schemas.ts';
+import { shareComponents } from '../openapi/components.ts';
+import { problems } from '../schemas/shared.ts';
 
 /** GET /openapi.json: the same document as openapi.yaml. */
 export function openapiRoutes(app: App): void {

@@ -1,4 +1,4 @@
-import type { Precision } from '../../../../models/compiler/variants.ts';
+import type { Precision } from '../../domain/precision.ts';
 
 /** What runs a model: the names are those of the configuration and of GET /models. */
 export interface EngineStatus {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
 import { readCheck } from '../../../../models/checks.ts';
-import { type Precision, precisionOf, VARIANTS, type Variant } from '../../../../models/compiler/variants.ts';
+import { precisionOf, VARIANTS, type Variant } from '../../../../models/compiler/variants.ts';
 import {
   type Cpu,
   describeCpu,
@@ -14,12 +14,13 @@ import {
 import type { ModelFolders } from '../../../../models/folders.ts';
 import type { Manifest } from '../../../../models/manifest.ts';
 import { isCompiled, isInt8Accurate } from '../../../../models/precision.ts';
-import type { Config } from '../../config.ts';
+import type { Config } from '../../config/config.ts';
 import { AppError } from '../../domain/errors.ts';
-import { AddonUnavailable } from './addon-unavailable.ts';
+import type { Precision } from '../../domain/precision.ts';
 import type { Engine, EngineInput, EngineStatus } from './engine.ts';
-import type { RuntimeSpec } from './runtime.ts';
-import { createThreadEngine } from './thread-engine.ts';
+import { AddonUnavailable } from './runtimes/addon-unavailable.ts';
+import type { RuntimeSpec } from './runtimes/runtime.ts';
+import { createThreadEngine } from './thread/engine.ts';
 
 export interface EngineContext {
   readonly config: Pick<Config, 'ENGINE' | 'PRECISION' | 'ENGINE_TIMEOUT_MS'>;

@@ -5,9 +5,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { ensureEngine } from '../../../src/setup/engine/engine.ts';
-import { wheelFor } from '../../../src/setup/engine/wheels.ts';
-import { claimFolder } from '../../../src/setup/private-folder.ts';
+import { ensureEngine } from '../../../setup/engine/engine.ts';
+import { wheelFor } from '../../../setup/engine/wheels.ts';
+import { claimFolder } from '../../../setup/private-folder.ts';
 import { testContext } from '../support/context.ts';
 import { root, temporaryFolder } from '../support/folders.ts';
 

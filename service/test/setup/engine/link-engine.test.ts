@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { lstat, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { isPlaced, placeEngine, removeEngine } from '../../../src/setup/engine/link-engine.ts';
-import { createHasher } from '../../../src/setup/hasher.ts';
-import { makeSealedFolder } from '../../../src/setup/sealed-folder.ts';
+import { isPlaced, placeEngine, removeEngine } from '../../../setup/engine/link-engine.ts';
+import { createHasher } from '../../../setup/hasher.ts';
+import { makeSealedFolder } from '../../../setup/sealed-folder.ts';
 import { temporaryFolder } from '../support/folders.ts';
 
 async function engines(t: TestContext) {

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { findFile } from '../../../src/setup/engine/fetch-wheel.ts';
-import { destinationOf, unpackWheel } from '../../../src/setup/engine/unpack-wheel.ts';
-import { engineKey, wheelFor } from '../../../src/setup/engine/wheels.ts';
+import { findFile } from '../../../setup/engine/fetch-wheel.ts';
+import { destinationOf, unpackWheel } from '../../../setup/engine/unpack-wheel.ts';
+import { engineKey, wheelFor } from '../../../setup/engine/wheels.ts';
 import { temporaryFolder } from '../support/folders.ts';
 import { zip } from '../support/zip.ts';
 

@@ -1,7 +1,7 @@
 import type { TestContext } from 'node:test';
-import type { SetupContext } from '../../../src/setup/context.ts';
-import { createHasher } from '../../../src/setup/hasher.ts';
-import type { Progress } from '../../../src/setup/progress.ts';
+import type { SetupContext } from '../../../setup/context.ts';
+import { createHasher } from '../../../setup/hasher.ts';
+import type { Progress } from '../../../setup/progress.ts';
 
 /** A context of set-up whose progress is kept as lines. */
 export function testContext(

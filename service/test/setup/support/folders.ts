@@ -14,7 +14,7 @@ export async function temporaryFolder(context: TestContext): Promise<string> {
   return folder;
 }
 
-/** A module of service/bootstrap, which is plain JavaScript and stays in the source tree. */
+/** A module of service/setup/bootstrap, which is plain JavaScript and stays in the source tree. */
 export async function bootstrapModule<T>(name: string): Promise<T> {
   return (await import(join(root, 'service', 'bootstrap', name))) as T;
 }

@@ -1,0 +1,24 @@
+import type { Logger } from 'pino';
+import { type Config, workerEnvironment } from '../config/config.ts';
+import { openQueue } from '../jobs/create-queue.ts';
+import type { JobQueue } from '../jobs/job-queue.ts';
+import { openStore } from '../storage/create-store.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { openTracing } from '../telemetry/create-tracing.ts';
+import { observedQueue } from '../telemetry/observed-queue.ts';
+import type { Tracing } from '../telemetry/tracing.ts';
+import { WORKER_PROGRAM } from './worker-program.ts';
+
+/** What the functions need that make jobs: neither a model nor HTTP. */
+export interface JobServices {
+  readonly objects: ObjectStore;
+  readonly queue: JobQueue;
+  readonly tracing: Tracing;
+}
+
+export async function openJobServices(config: Config, logger: Logger): Promise<JobServices> {
+  const objects = await openStore(config.STORE, config.S3_ENDPOINT);
+  const tracing = await openTracing(config, logger);
+  const queue = await openQueue({ ...config, worker: WORKER_PROGRAM }, workerEnvironment);
+  return { objects, queue: observedQueue(queue, tracing), tracing };
+}

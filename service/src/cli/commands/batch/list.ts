@@ -1,0 +1,60 @@
+import type { Command } from 'commander';
+import {
+  type Context,
+  clientOf,
+  JSON_OPTION,
+  jsonLine,
+  type ServiceOptions,
+  wholeNumber,
+  withExamples,
+  withService,
+} from '../../context.ts';
+import { type BatchJob, renderJobs } from './jobs.ts';
+
+/** Jobs the service gives in one page. */
+const PAGE = 100;
+
+interface ListOptions extends ServiceOptions {
+  readonly limit: number;
+  readonly json?: boolean;
+}
+
+/** `batch list` */
+export function addList(batch: Command, context: Context): void {
+  const command = batch
+    .command('list')
+    .summary('list the jobs')
+    .description('Lists the jobs, newest first.')
+    .option('-n, --limit <n>', 'how many', wholeNumber(1, 10_000), 20)
+    .option(...JSON_OPTION);
+  withService(command).action((options: ListOptions) => list(context, options));
+  withExamples(command, [
+    ['ml-serverless batch list', 'the newest 20'],
+    [
+      'ml-serverless batch list --json | jq -r \'select(.status == "FAILED") | .jobId\'',
+      'ids of the failed ones',
+    ],
+  ]);
+}
+
+async function list(context: Context, { limit, json, ...options }: ListOptions): Promise<void> {
+  const { terminal } = context;
+  const client = clientOf(context, options);
+  const jobs: BatchJob[] = [];
+  let cursor: string | undefined;
+  do {
+    const query = new URLSearchParams({ limit: String(Math.min(PAGE, limit - jobs.length)) });
+    if (cursor !== undefined) query.set('cursor', cursor);
+    const page = await client.json<{ jobs: BatchJob[]; next?: string }>(`/batch?${query}`, 'jobs');
+    jobs.push(...page.jobs);
+    cursor = page.next;
+  } while (cursor !== undefined && jobs.length < limit);
+  if (json) {
+    for (const job of jobs) await terminal.out(jsonLine(job));
+  } else if (jobs.length === 0) {
+    terminal.err(`no jobs yet; make one with: ${context.invocation('batch', 'submit', 'photos/')}\n`);
+  } else {
+    await terminal.out(renderJobs(jobs, terminal));
+    if (cursor !== undefined) terminal.err(`there are more; --limit ${limit * 2} shows twice as many\n`);
+  }
+}

@@ -1,0 +1,82 @@
+import type { Command } from 'commander';
+import { plural } from '../../../domain/format.ts';
+import {
+  type Context,
+  clientOf,
+  jobIdsOf,
+  type ServiceOptions,
+  withExamples,
+  withService,
+} from '../../context.ts';
+import { usageError } from '../../failure.ts';
+import { startProgress } from '../../ui/progress.ts';
+import { type BatchJob, getJob, hasEnded } from './jobs.ts';
+import { CSV_HEADER, csvLines, readRows } from './rows.ts';
+
+interface ResultsOptions extends ServiceOptions {
+  readonly csv?: boolean;
+  readonly json?: boolean;
+  readonly failed?: boolean;
+}
+
+/** `batch results <jobId>` */
+export function addResults(batch: Command, context: Context): void {
+  const command = batch
+    .command('results')
+    .summary('print the results of jobs')
+    .description(
+      'Prints every row so far, one JSON object a line: { key, etag, model, version, predictions }, or { key, error: { code, message } }.',
+    )
+    .argument('<jobIds...>', 'as batch submit and batch list print them')
+    .option(
+      '--csv',
+      'as CSV with a header line: the likeliest class (or value) of each picture or row, or its error',
+    )
+    .option('--failed', 'only the inputs that failed')
+    .option('--json', 'JSON Lines: the default');
+  withService(command).action((jobIds: string[], options: ResultsOptions) =>
+    results(context, jobIds, options),
+  );
+  withExamples(command, [
+    ['ml-serverless batch results <jobId> > results.jsonl', 'everything'],
+    ['ml-serverless batch results <jobId> --csv > results.csv', 'for a spreadsheet'],
+    ['ml-serverless batch results <jobId> --failed', 'what failed, and why'],
+  ]);
+}
+
+async function results(context: Context, given: readonly string[], options: ResultsOptions): Promise<void> {
+  if (options.csv && options.json) throw usageError('give --csv or --json, not both');
+  const { terminal, signal } = context;
+  const client = clientOf(context, options);
+  // Rows on a terminal show by themselves how far they are.
+  const quiet = terminal.isTerminal ? { ...terminal, live: undefined } : terminal;
+  const progress = startProgress(quiet, { doing: 'reading results', total: 0, unit: 'images' });
+  const jobs: BatchJob[] = [];
+  let count = 0;
+  try {
+    const jobIds = jobIdsOf(given);
+    for (let jobId = jobIds.shift(); jobId !== undefined; jobId = jobIds.shift()) {
+      const job = await getJob(client, jobId);
+      // Inputs beyond one job's limit are in the job that continues it.
+      if (job.next !== undefined && !jobIds.includes(job.next)) jobIds.unshift(job.next);
+      jobs.push(job);
+      const total = jobs.reduce((sum, { counts }) => sum + counts.total - counts.pending, 0);
+      const response = await client.request(`/batch/${jobId}/results`);
+      if (options.csv && jobs.length === 1) await terminal.out(CSV_HEADER);
+      for await (const { text, row } of readRows(response, signal)) {
+        progress.update(++count, Math.max(total, count));
+        if (options.failed && !row.error) continue;
+        await terminal.out(options.csv ? csvLines(row) : `${text}\n`);
+      }
+    }
+  } finally {
+    progress.stop();
+  }
+  const unfinished = jobs.filter((job) => !hasEnded(job));
+  if (unfinished.length > 0) {
+    const ids = unfinished.map(({ jobId }) => jobId);
+    terminal.err(
+      `${plural(count, 'row')} so far, the job is not finished; watch it with: ${context.invocation('batch', 'watch', ...ids)}\n`,
+    );
+  }
+}

@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import type { Command } from 'commander';
+import type { ServiceClient } from '../../client/service-client.ts';
+import {
+  type Context,
+  clientOf,
+  JSON_OPTION,
+  jsonLine,
+  type ServiceOptions,
+  wholeNumber,
+  withExamples,
+  withService,
+} from '../../context.ts';
+import { EXIT, usageError } from '../../failure.ts';
+import { type BatchJob, renderJobs } from './jobs.ts';
+import { type JobOptions, uploadJobs } from './upload-jobs.ts';
+import { watch } from './watch.ts';
+
+const MAX_KEYS = 10_000;
+/** Keys of the store; `./input/…` is a local folder of that name. */
+const STORE_KEY = /^(input\/|s3:\/\/|file:\/\/)/;
+
+interface SubmitOptions extends ServiceOptions, JobOptions {
+  readonly watch?: boolean;
+}
+
+/** `batch submit <prefix, keys, files or folders…>` */
+export function addSubmit(batch: Command, context: Context): void {
+  const command = batch
+    .command('submit')
+    .summary('make a job')
+    .description(
+      [
+        'Makes a job, and prints its id. The inputs are one of:',
+        '',
+        '  input/holiday/  every object of the store under that prefix',
+        '  input/holiday*  the same for a part of a name',
+        '  input/a.jpg …   these objects of the store',
+        '  anything else   local files and folders, which are uploaded;',
+        '                  ./input/ is a local folder of that name',
+        '',
+        'More than 1,000 files or 512 MiB to upload (on Lambda 4.4 MB) become several jobs.',
+      ].join('\n'),
+    )
+    .argument('<inputs...>', 'one prefix, or keys, or local files and folders')
+    .option('-k, --top-k <n>', 'classes for each input; default 5', wholeNumber(1, 100))
+    .option('-m, --model <name>', "a model of the service; default: the service's own default")
+    .option(
+      '--idempotency-key <key>',
+      'the same key stands for the same job: submitting again makes no second one',
+    )
+    .option('-w, --watch', 'watch it until it has ended')
+    .option(...JSON_OPTION);
+  withService(command).action((inputs: string[], options: SubmitOptions) => submit(context, inputs, options));
+  withExamples(command, [
+    ['ml-serverless batch submit photos/ --watch', 'upload a folder, watch the job'],
+    ['ml-serverless batch submit input/holiday/', 'objects of the store by prefix'],
+    ['ml-serverless batch submit input/a.jpg input/b.jpg', 'objects of the store by key'],
+    ['id=$(ml-serverless batch submit photos/ --json | jq -r .jobId)', 'the id, for a script'],
+  ]);
+}
+
+async function submit(context: Context, inputs: readonly string[], options: SubmitOptions): Promise<void> {
+  const { terminal } = context;
+  const keys = inputs.filter((input) => STORE_KEY.test(input));
+  if (keys.length > 0 && keys.length < inputs.length) {
+    throw usageError('give keys of the store (input/…) or local files, not both; ./input/ is a local folder');
+  }
+  const client = clientOf(context, options);
+  const { jobs, skipped } =
+    keys.length > 0
+      ? { jobs: [await submitKeys(client, keys, options)], skipped: 0 }
+      : await uploadJobs(context, client, inputs, options);
+  if (options.json && !options.watch) for (const job of jobs) await terminal.out(jsonLine(job));
+  const jobIds = jobs.map(({ jobId }) => jobId);
+  if (options.watch) {
+    await watch(context, client, jobIds, options);
+  } else if (!options.json) {
+    await terminal.out(renderJobs(jobs, terminal));
+    terminal.err(
+      `\n  ${terminal.errColours.dim('watch it with:')} ${context.invocation('batch', 'watch', ...jobIds)}\n`,
+    );
+  }
+  if (skipped > 0) context.exit(EXIT.someFailed);
+}
+
+/** A job of what is in the store. */
+function submitKeys(
+  client: ServiceClient,
+  keys: readonly string[],
+  options: SubmitOptions,
+): Promise<BatchJob> {
+  const prefixes = keys.filter((key) => /[/*]$/.test(key));
+  if (prefixes.length > 0 && keys.length > 1) {
+    throw usageError('a job has one prefix, or a list of keys; submit them one by one');
+  }
+  if (keys.length > MAX_KEYS) throw usageError(`a job takes up to ${MAX_KEYS} keys; name a prefix`);
+  const [prefix] = prefixes;
+  const source = prefix === undefined ? { objects: keys } : { prefix: prefix.replace(/\*$/, '') };
+  const { topK, model, idempotencyKey = randomUUID() } = options;
+  return client.json<BatchJob>('/batch', 'jobId', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: () => JSON.stringify({ ...source, topK, model, idempotencyKey }),
+  });
+}

@@ -1,0 +1,72 @@
+import { AppError } from '../../domain/errors.ts';
+
+/** Shortest string that is cut out of a JSON body, in bytes: longer than any name, key or category. */
+const MIN_CUT = 4096;
+/** What is left of it in its place, in bytes: enough to tell a reader of an error message which string it was. */
+const HEAD = 128;
+const [QUOTE, BACKSLASH] = [0x22, 0x5c];
+
+/**
+ * Cuts long strings (base64 images) out of a JSON text, so that what is left is small enough for JSON.parse on the main thread: 30 MB of
+ * tokens block it for more than a second. In the place of each stands its head, a NUL and its position in `longStrings`; see longStringOf.
+ *
+ * @param json UTF-8
+ * @param maxRest most bytes of everything else
+ * @param longStrings where the cut strings are added, as bytes
+ * @throws AppError PAYLOAD_TOO_LARGE
+ */
+export function cutLongStrings(json: Buffer, maxRest: number, longStrings: Buffer[]): string {
+  const pieces: Buffer[] = [];
+  let kept = 0;
+  let rest = json.length;
+  for (let open = json.indexOf(QUOTE); open >= 0; ) {
+    const close = endOfString(json, open);
+    if (close < 0) break;
+    const text = close - open > MIN_CUT ? unescaped(json.subarray(open + 1, close)) : undefined;
+    if (text) {
+      const place = `${text.toString('latin1', 0, HEAD).replace(/[^ -~]/g, '?')}\\u0000${longStrings.length}`;
+      pieces.push(json.subarray(kept, open + 1), Buffer.from(place));
+      longStrings.push(text);
+      kept = close;
+      rest -= close - open - 1;
+    }
+    open = json.indexOf(QUOTE, close + 1);
+  }
+  if (rest > maxRest) {
+    const message = `the JSON has more than ${maxRest} bytes besides its images; send fewer rows, or text/csv`;
+    throw new AppError('PAYLOAD_TOO_LARGE', message);
+  }
+  if (pieces.length === 0) return json.toString('utf8');
+  pieces.push(json.subarray(kept));
+  return Buffer.concat(pieces).toString('utf8');
+}
+
+/** The string that was cut out where `text` stands now, or `text` itself. */
+export function longStringOf(text: string, longStrings: readonly Buffer[] | undefined): string | Buffer {
+  const at = text.lastIndexOf('\0');
+  return at < 0 ? text : (longStrings?.[Number(text.slice(at + 1))] ?? text);
+}
+
+/** Where the string that begins at `open` ends: its closing quote, or -1. */
+function endOfString(json: Buffer, open: number): number {
+  for (let close = json.indexOf(QUOTE, open + 1); close >= 0; close = json.indexOf(QUOTE, close + 1)) {
+    let backslashes = 0;
+    while (json[close - 1 - backslashes] === BACKSLASH) backslashes++;
+    if (backslashes % 2 === 0) return close;
+  }
+  return -1;
+}
+
+/** The bytes of a string whose only escape is `\/`, as some encoders write base64; undefined for all others. */
+function unescaped(text: Buffer): Buffer | undefined {
+  if (!text.includes(BACKSLASH)) return text;
+  const plain = Buffer.from(text.toString('latin1').replaceAll('\\/', '/'), 'latin1');
+  return plain.includes(BACKSLASH) ? undefined : plain;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The strings that were cut out of a JSON body. */
+    longStrings?: readonly Buffer[];
+  }
+}

@@ -1,0 +1,135 @@
+import { STATUS_CODES } from 'node:http';
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { AppError, type ErrorCode } from '../../domain/errors.ts';
+import { drainUpload } from '../body/drain-upload.ts';
+import type { Problem } from '../schemas/shared.ts';
+import { STATUS_OF } from './status.ts';
+
+/** What the framework throws, in our codes. The detail is ours too where the framework's says too little. */
+const FRAMEWORK_CODES: Readonly<Record<string, readonly [ErrorCode, string?]>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: ['PAYLOAD_TOO_LARGE', 'the body is larger than this server accepts'],
+  FST_REQ_FILE_TOO_LARGE: ['IMAGE_TOO_LARGE', 'the file is larger than this server accepts'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['UNSUPPORTED_MEDIA_TYPE', 'this route does not take that Content-Type'],
+  FST_ERR_CTP_EMPTY_TYPE: ['UNSUPPORTED_MEDIA_TYPE', 'name the body’s type in a Content-Type header'],
+  FST_ERR_CTP_INVALID_TYPE: ['UNSUPPORTED_MEDIA_TYPE'],
+  FST_ERR_CTP_EMPTY_JSON_BODY: ['INVALID_REQUEST', 'the body is empty; send a JSON object'],
+  FST_ERR_CTP_INVALID_JSON_BODY: ['INVALID_REQUEST', 'the body is not valid JSON'],
+  FST_ERR_BAD_URL: ['INVALID_REQUEST', 'the URL is not validly percent-encoded'],
+  FST_ERR_MAX_PARAM_LENGTH: ['INVALID_REQUEST', 'a part of the path is too long'],
+  // @fastify/multipart answers 406 or 413 for these; each of them is a malformed request.
+  FST_FILES_LIMIT: ['INVALID_REQUEST', 'the form has more than one file part; send exactly one image'],
+  FST_FIELDS_LIMIT: ['INVALID_REQUEST', 'the form has too many fields'],
+  FST_PARTS_LIMIT: ['INVALID_REQUEST', 'the form has too many parts'],
+  FST_INVALID_MULTIPART_CONTENT_TYPE: ['INVALID_REQUEST', 'the Content-Type needs a multipart boundary'],
+  FST_INVALID_JSON_FIELD_ERROR: ['INVALID_REQUEST', 'a field of the form is not valid JSON'],
+  FST_PROTO_VIOLATION: ['INVALID_REQUEST', 'a part of the form has a name that is not allowed'],
+  FST_MP_PREMATURE_CLOSE: ['INVALID_REQUEST', 'the body ended before the form did'],
+};
+
+/** Statuses whose answers say when to try again. */
+const RETRYABLE = new Set([429, 503]);
+const DEFAULT_RETRY_AFTER_SECONDS = 1;
+
+/** Any thrown value as an AppError; what is unknown becomes INTERNAL and keeps its cause for the log. */
+function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  const fault = error as Partial<FastifyError>;
+  const known = fault.code ? FRAMEWORK_CODES[fault.code] : undefined;
+  if (known) return new AppError(known[0], known[1] ?? fault.message ?? known[0], {}, { cause: error });
+  if (
+    fault.validation !== undefined ||
+    (fault.statusCode && fault.statusCode < 500 && fault.statusCode >= 400)
+  ) {
+    return new AppError('INVALID_REQUEST', fault.message ?? 'The request is not valid', {}, { cause: error });
+  }
+  return new AppError('INTERNAL', 'something went wrong here; the log has the details', {}, { cause: error });
+}
+
+/** The RFC 9457 problem of an error. A status of 500 tells nothing but its code and the request's id. */
+export function toProblem(error: AppError, requestId: string): Problem {
+  const status = STATUS_OF[error.code];
+  const { retryAfterSeconds, at } = error.details;
+  return {
+    type: 'about:blank',
+    title: STATUS_CODES[status] ?? 'Client Closed Request',
+    status,
+    detail:
+      status === 500
+        ? 'something went wrong here; the log has the details under this requestId'
+        : error.message,
+    code: error.code,
+    requestId,
+    ...(status !== 500 && at ? { at: { ...at } } : {}),
+    ...(RETRYABLE.has(status) ? { retryAfterSeconds: retryAfterSeconds ?? DEFAULT_RETRY_AFTER_SECONDS } : {}),
+  };
+}
+
+/** Answers any error with its problem; our own faults are logged with their cause, the client's with their code. */
+export function handleError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const error = withRouteFacts(toAppError(thrown), request);
+  const problem = { ...toProblem(error, request.id), ...openInferenceMember(error, request) };
+  if (isExpected(error, request)) request.log.debug({ code: error.code }, error.message);
+  else if (problem.status >= 500)
+    request.log.error({ err: error.cause ?? error, code: error.code }, error.message);
+  else request.log.info({ code: error.code, ...loggable(error) }, 'request refused');
+  drainUpload(request, reply);
+  sendProblem(reply, problem);
+}
+
+/** A probe that asks before the model is loaded, or while the server shuts down, is told no; that is no fault. */
+function isExpected({ code }: AppError, request: FastifyRequest): boolean {
+  return code === 'MODEL_NOT_READY' && request.routeOptions.config?.quiet === true;
+}
+
+/** The Open Inference Protocol's errors are `{ "error": text }`: its routes say both. */
+function openInferenceMember(error: AppError, request: FastifyRequest): { readonly error?: string } {
+  if (!request.routeOptions.config?.openInference) return {};
+  return { error: STATUS_OF[error.code] === 500 ? 'internal error' : error.message };
+}
+
+/** A schema's finding repeats names from the request, where a key can stand by mistake: answered, but not logged. */
+function loggable(error: AppError): { readonly detail?: string } {
+  const isFinding = (error.cause as Partial<FastifyError> | undefined)?.validation !== undefined;
+  return isFinding ? {} : { detail: error.message };
+}
+
+const IMAGE_TOO_LARGE_FOR_A_REQUEST =
+  'the image is larger than this server takes in a request; scale it down, or put it into the store and send {"object": "<its key>"}';
+
+/** What only the route knows: that a body that is too large is an image, and which types it takes. */
+function withRouteFacts(error: AppError, request: FastifyRequest): AppError {
+  const { config, schema } = request.routeOptions;
+  if (error.code === 'PAYLOAD_TOO_LARGE' && error.cause && config?.tooLargeCode) {
+    return new AppError(config.tooLargeCode, IMAGE_TOO_LARGE_FOR_A_REQUEST, error.details, {
+      cause: error.cause,
+    });
+  }
+  const types = Object.keys((schema?.body as { content?: object } | undefined)?.content ?? {});
+  if (error.code === 'UNSUPPORTED_MEDIA_TYPE' && error.cause && types.length > 0) {
+    const message = `send the body with one of these as its Content-Type: ${types.join(', ')}`;
+    return new AppError(error.code, message, error.details, { cause: error.cause });
+  }
+  return error;
+}
+
+/** Writes a problem, with the headers that belong to its status. */
+function sendProblem(reply: FastifyReply, problem: Problem): void {
+  if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', String(problem.retryAfterSeconds));
+  reply
+    .code(problem.status)
+    .type('application/problem+json')
+    // Not the route's serializer: it would drop members that its schema does not name.
+    .serializer(JSON.stringify)
+    .send(problem);
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The code of a body over the limit; PAYLOAD_TOO_LARGE when absent. */
+    tooLargeCode?: ErrorCode;
+    /** True for routes that need no API key. */
+    public?: boolean;
+    /** True for routes of the Open Inference Protocol. */
+    openInference?: boolean;
+  }
+}

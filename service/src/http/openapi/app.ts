@@ -1,0 +1,25 @@
+import { pino } from 'pino';
+import { loadConfig } from '../../config/config.ts';
+import { AppError } from '../../domain/errors.ts';
+import { buildApp } from '../app.ts';
+import type { App } from '../app-type.ts';
+
+/** The app with no model in it, which is enough to describe every route. Defaults only, whatever the environment. */
+export async function documentApp(): Promise<App> {
+  const app = await buildApp({
+    config: loadConfig({}),
+    logger: pino({ level: 'silent' }),
+    models: {
+      defaultName: 'none',
+      ready: false,
+      list: () => [],
+      get: () => {
+        throw new AppError('MODEL_NOT_FOUND', 'this app only describes itself');
+      },
+      close: async () => {},
+    },
+    close: async () => {},
+  });
+  await app.ready();
+  return app;
+}

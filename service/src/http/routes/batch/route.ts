@@ -1,0 +1,254 @@
+import { Readable } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { type Batch, jobIdFor } from '../../../batch/batch.ts';
+import type { JobStatus } from '../../../batch/status.ts';
+import { AppError, isAppError } from '../../../domain/errors.ts';
+import type { JobSource } from '../../../domain/job/job.ts';
+import { compareKeys, parseInputKey } from '../../../domain/keys.ts';
+import type { ObjectStore } from '../../../storage/object-store.ts';
+import type { App } from '../../app-type.ts';
+import { clientSignal } from '../../runtime/client-signal.ts';
+import { DEFAULT_TOP_K, problems } from '../../schemas/shared.ts';
+import type { Services } from '../../services.ts';
+import { storeBatchForm } from './body.ts';
+import {
+  BatchForm,
+  BatchJob,
+  BatchJobList,
+  BatchJobParams,
+  BatchListQuery,
+  BatchRequestBody,
+} from './schema.ts';
+
+const DEFAULT_LIMIT = 20;
+const tags = ['batch'];
+
+/** /batch: many images, as jobs. */
+export function batchRoutes(app: App, services: Services): void {
+  app.addSchema(BatchJob);
+  const job = (description: string) => ({
+    description,
+    content: { 'application/json': { schema: Type.Unsafe<BatchJob>({ $ref: 'BatchJob#' }) } },
+  });
+
+  /** Before the body is read. */
+  const refuseUnlessOn = async (_: FastifyRequest, reply: FastifyReply) => {
+    if (services.config.BATCH_REQUESTS === 'on') return;
+    reply.header('allow', 'GET, HEAD');
+    throw new AppError(
+      'METHOD_NOT_ALLOWED',
+      'requests cannot make or cancel jobs here (BATCH_REQUESTS=off); put the images under input/ of the store',
+    );
+  };
+
+  app.post(
+    '/batch',
+    {
+      config: { takesUploads: true },
+      onRequest: refuseUnlessOn,
+      schema: {
+        operationId: 'submitBatch',
+        summary: 'Classify many images',
+        description:
+          'Makes a job of objects of the store, or of the files of a form. Answers at once; the job goes on by itself. Each input gets a row in the results, and `output/<path>.json` beside it in the store.',
+        tags,
+        body: {
+          description: 'Which images',
+          content: {
+            'application/json': { schema: BatchRequestBody },
+            'multipart/form-data': { schema: BatchForm },
+          },
+        },
+        response: {
+          202: job('The job; with a known idempotencyKey the one that is there'),
+          ...problems(
+            'INVALID_REQUEST',
+            'UNAUTHORIZED',
+            'MODEL_NOT_FOUND',
+            'METHOD_NOT_ALLOWED',
+            'REQUEST_TIMEOUT',
+            'CONFLICT',
+            'IMAGE_TOO_LARGE',
+            'PAYLOAD_TOO_LARGE',
+            'UNSUPPORTED_MEDIA_TYPE',
+            'RATE_LIMITED',
+            'OVERLOADED',
+            'STORE_UNAVAILABLE',
+            'QUEUE_UNAVAILABLE',
+          ),
+        },
+      },
+    },
+    async (request, reply) => {
+      const status = await submit(request, services);
+      // Ties what the request's lines tell to what the workers' lines tell.
+      request.log.info({ jobId: status.jobId }, 'job submitted');
+      reply.code(202).header('location', `/batch/${status.jobId}`);
+      return withLinks(status);
+    },
+  );
+
+  app.get(
+    '/batch',
+    {
+      schema: {
+        operationId: 'listBatchJobs',
+        summary: 'List the jobs',
+        description: 'Newest first, a page at a time.',
+        tags,
+        querystring: BatchListQuery,
+        response: {
+          200: { description: 'A page of jobs', content: { 'application/json': { schema: BatchJobList } } },
+          ...problems('UNAUTHORIZED', 'STORE_UNAVAILABLE', 'QUEUE_UNAVAILABLE'),
+        },
+      },
+    },
+    async ({ query }) => {
+      const { jobs, next } = await batchOf(services).list(query.limit ?? DEFAULT_LIMIT, query.cursor);
+      return { jobs: jobs.map(withLinks), ...(next === undefined ? {} : { next }) };
+    },
+  );
+
+  app.get(
+    '/batch/:jobId',
+    {
+      schema: {
+        operationId: 'getBatchJob',
+        summary: 'Look at a job',
+        description: 'Its status and counts.',
+        tags,
+        params: BatchJobParams,
+        response: {
+          200: job('The job'),
+          ...problems('UNAUTHORIZED', 'JOB_NOT_FOUND', 'STORE_UNAVAILABLE', 'QUEUE_UNAVAILABLE'),
+        },
+      },
+    },
+    async ({ params }) => withLinks(await batchOf(services).status(params.jobId)),
+  );
+
+  app.get(
+    '/batch/:jobId/results',
+    {
+      schema: {
+        operationId: 'getBatchResults',
+        summary: 'Read the results',
+        description:
+          'Every row so far as JSON Lines: `{ key, etag, model, version, predictions }`, or `{ key, error: { code, message } }`.',
+        tags,
+        params: BatchJobParams,
+        response: {
+          200: {
+            description: 'One JSON object a line',
+            content: { 'application/x-ndjson': { schema: Type.Unsafe({ description: 'JSON Lines' }) } },
+          },
+          ...problems('UNAUTHORIZED', 'JOB_NOT_FOUND', 'STORE_UNAVAILABLE'),
+        },
+      },
+    },
+    async ({ params }, reply) => streamResults(batchOf(services), params.jobId, reply),
+  );
+
+  app.delete(
+    '/batch/:jobId',
+    {
+      onRequest: refuseUnlessOn,
+      schema: {
+        operationId: 'cancelBatchJob',
+        summary: 'Cancel a job',
+        description: 'Rows that are there stay. A job that has ended stays as it is.',
+        tags,
+        params: BatchJobParams,
+        response: {
+          200: job('The job as it is now'),
+          ...problems(
+            'UNAUTHORIZED',
+            'JOB_NOT_FOUND',
+            'METHOD_NOT_ALLOWED',
+            'STORE_UNAVAILABLE',
+            'QUEUE_UNAVAILABLE',
+          ),
+        },
+      },
+    },
+    async ({ params }) => withLinks(await batchOf(services).cancel(params.jobId, 'cancelled by request')),
+  );
+}
+
+async function submit(request: FastifyRequest, services: Services): Promise<JobStatus> {
+  const batch = batchOf(services);
+  const { models, config, objects } = services as Services & { readonly objects: ObjectStore };
+  const ask = { origin: 'request' } as const;
+  if (request.isMultipart()) {
+    const form = await storeBatchForm(request, objects, config, ({ model }) => checkModel(models, model));
+    const { jobId, prefix, digest, topK = DEFAULT_TOP_K, model = models.defaultName } = form;
+    const source = { kind: 'prefix', prefix, digest } as const;
+    let status: JobStatus;
+    try {
+      status = await batch.submit({ ...ask, jobId, source, topK, model });
+    } catch (error) {
+      if (isAppError(error, 'INVALID_REQUEST', 'CONFLICT', 'RATE_LIMITED')) await form.discard();
+      throw error;
+    }
+    if (form.idempotencyKey !== undefined && !(await usesFiles(batch, jobId, prefix))) await form.discard();
+    return status;
+  }
+  const body = request.body as BatchRequestBody | Buffer | undefined | null;
+  if (Buffer.isBuffer(body)) {
+    throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send JSON, or the images as files of a multipart form');
+  }
+  if (!body) throw new AppError('INVALID_REQUEST', 'The request has no body; name a prefix or objects');
+  checkModel(models, body.model);
+  const { topK = DEFAULT_TOP_K, model = models.defaultName, idempotencyKey } = body;
+  const source = sourceOf(body, objects.uri);
+  return batch.submit({ ...ask, jobId: jobIdFor(idempotencyKey), source, topK, model });
+}
+
+/** False if an earlier request with the same idempotencyKey made the job, of the same files in another folder. */
+async function usesFiles(batch: Batch, jobId: string, prefix: string): Promise<boolean> {
+  const source = await batch.source(jobId);
+  return source.kind === 'prefix' && source.prefix === prefix;
+}
+
+function sourceOf({ prefix, objects }: BatchRequestBody, storeUri: string): JobSource {
+  if ((prefix === undefined) === (objects === undefined)) {
+    throw new AppError('INVALID_REQUEST', 'Send exactly one of prefix and objects');
+  }
+  if (prefix !== undefined) return { kind: 'prefix', prefix: parseInputKey(prefix, storeUri) };
+  const keys = new Set(objects?.map((key) => parseInputKey(key, storeUri)));
+  return { kind: 'objects', objects: [...keys].sort(compareKeys).map((key) => ({ key })) };
+}
+
+/** A model that is still being loaded is good enough: the workers load it for themselves. */
+function checkModel(models: Services['models'], name: string | undefined): void {
+  try {
+    if (models.taskOf) models.taskOf(name);
+    else models.get(name);
+  } catch (error) {
+    if (!isAppError(error, 'MODEL_NOT_READY')) throw error;
+  }
+}
+
+/** The first chunk is read before the answer begins, so that a job that is not there is still a 404. */
+async function streamResults(batch: Batch, jobId: string, reply: FastifyReply): Promise<FastifyReply> {
+  const chunks = batch.results(jobId, clientSignal(reply));
+  const first = await chunks.next();
+  async function* all() {
+    if (!first.done) yield first.value;
+    yield* chunks;
+  }
+  return reply.type('application/x-ndjson').send(Readable.from(all(), { objectMode: false }));
+}
+
+function batchOf({ batch }: Services): Batch {
+  if (!batch)
+    throw new AppError('INVALID_REQUEST', 'No object store is configured here; batch jobs need one');
+  return batch;
+}
+
+function withLinks(status: JobStatus): BatchJob {
+  const self = `/batch/${status.jobId}`;
+  const next = status.next === undefined ? {} : { next: `/batch/${status.next}` };
+  return { ...status, links: { self, results: `${self}/results`, ...next } };
+}

@@ -1,0 +1,111 @@
+import { type Static, Type } from 'typebox';
+import { JOB_STATES, MAX_OBJECTS } from '../../../domain/job/job.ts';
+
+/** A key is at most 1,024 bytes; `s3://<bucket>/` may stand before it. */
+const key = (description: string) => Type.String({ minLength: 1, maxLength: 1280, description });
+
+const options = {
+  topK: Type.Optional(
+    Type.Integer({ minimum: 1, maximum: 100, default: 5, description: 'How many classes a result has' }),
+  ),
+  model: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 64,
+      description: 'Name of the model; the default model when absent',
+    }),
+  ),
+  idempotencyKey: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 256,
+      description:
+        'A request that is sent again with the same key makes no second job; another request, or other files, with that key get 409',
+    }),
+  ),
+};
+
+/** What POST /batch takes as JSON: exactly one of `prefix` and `objects`. */
+export const BatchRequestBody = Type.Object(
+  {
+    prefix: Type.Optional(key('Every object of the store whose key starts so, e.g. `input/holiday/`')),
+    objects: Type.Optional(
+      Type.Array(key('Key of an object, e.g. `input/a.jpg`'), {
+        minItems: 1,
+        maxItems: MAX_OBJECTS,
+        description: 'These objects, each once; for more than 10,000 name a prefix',
+      }),
+    ),
+    ...options,
+  },
+  { additionalProperties: false, description: 'Exactly one of `prefix` and `objects`' },
+);
+export type BatchRequestBody = Static<typeof BatchRequestBody>;
+
+/** The text fields of a form; they come before the files. */
+export const BatchFormFields = Type.Object(options, { additionalProperties: false });
+export type BatchFormFields = Static<typeof BatchFormFields>;
+
+/** The form as the document shows it. */
+export const BatchForm = Type.Object(
+  {
+    ...options,
+    files: Type.Array(Type.Unsafe<Buffer>({ type: 'string', format: 'binary' }), {
+      description:
+        'Any number of image files up to 1,000, after the other fields; the parts may have any name. A file name may be a relative path (`cats/a.jpg`), which is then part of the key',
+    }),
+  },
+  { required: ['files'] },
+);
+
+export const BatchJob = Type.Object(
+  {
+    jobId: Type.String(),
+    status: Type.Unsafe<(typeof JOB_STATES)[number]>({
+      type: 'string',
+      enum: [...JOB_STATES],
+      description:
+        'PARTIAL: every input has a row, and some rows are errors. FAILED: no input could be classified, or the workers gave up',
+    }),
+    counts: Type.Object(
+      {
+        total: Type.Integer({ minimum: 0 }),
+        succeeded: Type.Integer({ minimum: 0 }),
+        failed: Type.Integer({ minimum: 0 }),
+        pending: Type.Integer({ minimum: 0 }),
+      },
+      { description: 'Inputs; 0 while a prefix is still being listed' },
+    ),
+    model: Type.String(),
+    topK: Type.Integer(),
+    createdAt: Type.String({ format: 'date-time' }),
+    submittedAt: Type.Optional(Type.String({ format: 'date-time' })),
+    finishedAt: Type.Optional(Type.String({ format: 'date-time' })),
+    reason: Type.Optional(Type.String({ description: 'Why it failed or was cancelled' })),
+    next: Type.Optional(Type.String({ description: 'The job that holds the inputs beyond 10,000 shards' })),
+    links: Type.Object({ self: Type.String(), results: Type.String(), next: Type.Optional(Type.String()) }),
+  },
+  { $id: 'BatchJob' },
+);
+export type BatchJob = Static<typeof BatchJob>;
+
+export const BatchJobParams = Type.Object({
+  jobId: Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$', description: 'As POST /batch answered it' }),
+});
+
+export const BatchListQuery = Type.Object(
+  {
+    limit: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'Jobs in a page' }),
+    ),
+    cursor: Type.Optional(
+      Type.String({ pattern: '^[0-9]{13}-[A-Za-z0-9_-]{1,128}$', description: '`next` of the page before' }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+export const BatchJobList = Type.Object({
+  jobs: Type.Array(Type.Unsafe<BatchJob>({ $ref: 'BatchJob#' })),
+  next: Type.Optional(Type.String({ description: 'Cursor of the next page; absent on the last one' })),
+});

@@ -1,0 +1,58 @@
+import { Type } from 'typebox';
+import type { Explanation } from '../../../domain/classifier.ts';
+import type { App } from '../../app-type.ts';
+import { prefers } from '../../runtime/accept.ts';
+import { MODEL_PROBLEMS, problems } from '../../schemas/shared.ts';
+import type { Services } from '../../services.ts';
+import { withImage } from '../predict/route.ts';
+import { ImageBody } from '../predict/schema.ts';
+import { drawHeatMap } from './heat-map.ts';
+import { ExplainQuery, ExplanationResponse, HeatMap } from './schema.ts';
+
+/** POST /explain: one image in, where the evidence for a class lies out. The app must know the body types of an image. */
+export function explainRoutes(app: App, services: Services): void {
+  app.addSchema(ExplanationResponse);
+  app.post(
+    '/explain',
+    {
+      config: { tooLargeCode: 'IMAGE_TOO_LARGE' },
+      schema: {
+        operationId: 'explain',
+        summary: 'Show why',
+        description:
+          'Where in the image the evidence for a class lies: its class activation map (Zhou et al., 2016), as a grid or as a heat map to lay over the picture. Takes an image as POST /predict does. For networks that end in global average pooling and one dense layer.',
+        tags: ['predict'],
+        querystring: ExplainQuery,
+        body: ImageBody,
+        response: {
+          200: {
+            description: 'The evidence for one class, place by place',
+            content: {
+              'application/json': { schema: Type.Unsafe<Explanation>({ $ref: 'Explanation#' }) },
+              'image/png': { schema: HeatMap },
+            },
+          },
+          ...problems(...MODEL_PROBLEMS, 'PAYLOAD_TOO_LARGE'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { index, format } = request.query;
+      const explanation = await withImage(
+        request,
+        reply,
+        request.query,
+        services,
+        (classifier, { bytes }, signal) =>
+          classifier.explain(bytes, { signal, ...(index === undefined ? {} : { index }) }),
+      );
+      reply.header('vary', 'accept');
+      const asPng =
+        format === undefined
+          ? prefers(request.headers.accept, 'image/png', 'application/json')
+          : format === 'png';
+      if (!asPng) return explanation;
+      return reply.type('image/png').send(await drawHeatMap(explanation));
+    },
+  );
+}

@@ -1,0 +1,213 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Type } from 'typebox';
+import { AppError } from '../../../domain/errors.ts';
+import type { Classification } from '../../../domain/prediction.ts';
+import type { TabularPrediction } from '../../../domain/tabular.ts';
+import type { App } from '../../app-type.ts';
+import { JSON_LINES } from '../../body/image-body.ts';
+import { mediaTypeOf, predictRows, tabularModel } from '../../body/tabular-body.ts';
+import { within } from '../../runtime/deadline.ts';
+import { DEFAULT_TOP_K, MODEL_PROBLEMS, problems } from '../../schemas/shared.ts';
+import type { Services } from '../../services.ts';
+import { classifyRequest } from '../predict/route.ts';
+import { PredictBody } from '../predict/schema.ts';
+import { classifyRecords, readRecords } from './body.ts';
+import { chooseFormat, type Format, type RecordAnswer, toLines } from './formats.ts';
+
+/** What SageMaker sends to a container at most, in MiB, and all concurrent requests of a transform together. */
+const SAGEMAKER_MAX_MIB = 100;
+
+const text = (description: string) => ({ schema: Type.Unsafe<string>({ type: 'string', description }) });
+
+const json = { 'application/json': { schema: Type.Object({ status: Type.Literal('ok') }) } };
+
+/**
+ * SageMaker's container contract: GET /ping, POST /invocations and GET /execution-parameters, for real-time and
+ * serverless endpoints and for batch transform. The app must know the body types of an image and of rows (addImageParsers).
+ */
+export function sagemakerRoutes(app: App, services: Services): void {
+  const { models, config } = services;
+  app.get(
+    '/ping',
+    {
+      config: { public: true, quiet: true, anyHost: true },
+      schema: {
+        operationId: 'ping',
+        summary: 'Can it answer? (SageMaker)',
+        description: 'As GET /health/ready, under the name that SageMaker asks for.',
+        tags: ['sagemaker'],
+        security: [],
+        response: { 200: { description: 'Yes', content: json }, ...problems('MODEL_NOT_READY') },
+      },
+    },
+    async () => {
+      if (!models.ready || app.lifecycle.closing) {
+        throw new AppError('MODEL_NOT_READY', 'the model is not loaded; ask again in a second');
+      }
+      return { status: 'ok' as const };
+    },
+  );
+  app.get(
+    '/execution-parameters',
+    {
+      config: { public: true, quiet: true },
+      schema: {
+        operationId: 'getExecutionParameters',
+        summary: 'How batch transform should ask (SageMaker)',
+        description: 'What batch transform uses where the transform job says nothing.',
+        tags: ['sagemaker'],
+        security: [],
+        response: {
+          200: {
+            description: 'Concurrency, strategy and size of the requests',
+            content: {
+              'application/json': {
+                schema: Type.Object({
+                  MaxConcurrentTransforms: Type.Integer({ minimum: 1 }),
+                  BatchStrategy: Type.String({ description: '`MULTI_RECORD` or `SINGLE_RECORD`' }),
+                  MaxPayloadInMB: Type.Integer({ minimum: 1 }),
+                }),
+              },
+            },
+          },
+          ...problems('MODEL_NOT_READY', 'MODEL_NOT_FOUND'),
+        },
+      },
+    },
+    async () => {
+      const MaxPayloadInMB = Math.max(
+        1,
+        Math.min(SAGEMAKER_MAX_MIB, Math.floor(config.maxUploadBytes / 2 ** 20)),
+      );
+      const isImage = (models.taskOf?.() ?? 'image-classification') === 'image-classification';
+      return {
+        MaxConcurrentTransforms: Math.max(
+          1,
+          Math.min(isImage ? config.MAX_BATCH : config.cpus, Math.floor(SAGEMAKER_MAX_MIB / MaxPayloadInMB)),
+        ),
+        BatchStrategy: isImage ? 'SINGLE_RECORD' : 'MULTI_RECORD',
+        MaxPayloadInMB,
+      };
+    },
+  );
+  app.post(
+    '/invocations',
+    {
+      config: { tooLargeCode: 'PAYLOAD_TOO_LARGE' },
+      schema: {
+        operationId: 'invoke',
+        summary: 'Predict (SageMaker)',
+        description:
+          'The bodies of POST /predict, and JSON Lines with one record a line. The answer is what Accept asks for; without it JSON Lines for JSON Lines, CSV for CSV, JSON for all else. Lines come out in the order and number in which they went in; a record of JSON Lines that cannot be answered has its error in its line. `model` and `topK` go into X-Amzn-SageMaker-Custom-Attributes, as in `model=resnet50,topK=3`.',
+        tags: ['sagemaker'],
+        headers: Type.Object({
+          'x-amzn-sagemaker-custom-attributes': Type.Optional(
+            Type.String({
+              maxLength: 1024,
+              description: '`model=<name>`, `topK=<number>`, separated by commas',
+            }),
+          ),
+        }),
+        body: {
+          description: 'An image, or records',
+          content: {
+            ...PredictBody.content,
+            'application/x-image': PredictBody.content['image/*'],
+            ...Object.fromEntries(
+              JSON_LINES.map((type) => [
+                type,
+                text('One record a line: a row (array or object), or `{"image": "<base64>"}`'),
+              ]),
+            ),
+          },
+        },
+        response: {
+          200: {
+            description: 'One answer a record',
+            content: {
+              'application/json': {
+                schema: Type.Union([
+                  Type.Unsafe<TabularPrediction>({ $ref: 'TabularPrediction#' }),
+                  Type.Unsafe<Classification>({ $ref: 'Classification#' }),
+                ]),
+              },
+              'application/jsonlines': text('One answer a line'),
+              'text/csv': text(
+                'One answer a line: a value; a label and all probabilities; or labels and probabilities in turn',
+              ),
+            },
+          },
+          ...problems(...MODEL_PROBLEMS, 'PAYLOAD_TOO_LARGE'),
+        },
+      },
+    },
+    async (request, reply) => invoke(request, reply, app, services),
+  );
+}
+
+async function invoke(request: FastifyRequest, reply: FastifyReply, app: App, services: Services) {
+  const { model: name, topK = DEFAULT_TOP_K } = attributesOf(request);
+  const type = mediaTypeOf(request);
+  const isLines = (JSON_LINES as readonly string[]).includes(type);
+  const natural: Format = isLines
+    ? 'application/jsonlines'
+    : type === 'text/csv'
+      ? 'text/csv'
+      : 'application/json';
+  const format = chooseFormat(request.headers.accept, natural);
+  const task = services.models.taskOf?.(name) ?? 'image-classification';
+  let records: readonly RecordAnswer[];
+  if (isLines) {
+    const { MAX_ROWS: maxRecords, MAX_JSON_BYTES: maxJsonBytes } = services.config;
+    const parsed = await readRecords(request.body as Buffer, { maxRecords, maxJsonBytes });
+    records = await within(reply, async (signal) => {
+      if (task === 'image-classification') {
+        return classifyRecords(parsed, services.models.get(name), topK, signal);
+      }
+      const result = await tabularModel(services, name).predictEach(parsed.records, { signal });
+      app.metrics.observe(result);
+      return result.predictions;
+    });
+    // JSON for many records is a list in no schema of ours: lines are what was sent, and lines are what is answered.
+    const lines = format === 'text/csv' ? format : 'application/jsonlines';
+    return reply.type(lines).serializer(String).send(toLines(records, lines));
+  }
+  if (task === 'image-classification' && type !== 'text/csv') {
+    const query = { topK, ...(name === undefined ? {} : { model: name }) };
+    const classification = await classifyRequest(request, reply, query, app, services);
+    if (format === 'application/json') return classification;
+    records = [classification];
+  } else {
+    const model = tabularModel(services, name);
+    if (!Buffer.isBuffer(request.body) && !hasInstances(request.body)) {
+      const message = `the model ${model.info.name} takes rows; send {"instances": [...]}, text/csv or JSON Lines`;
+      throw new AppError('INVALID_REQUEST', message);
+    }
+    if (Buffer.isBuffer(request.body) && type !== 'text/csv') {
+      throw new AppError('UNSUPPORTED_MEDIA_TYPE', `the model ${model.info.name} takes rows, not ${type}`);
+    }
+    const prediction = await predictRows(request, reply, model, app);
+    if (format === 'application/json') return prediction;
+    records = prediction.predictions;
+  }
+  return reply.type(format).serializer(String).send(toLines(records, format));
+}
+
+const hasInstances = (body: unknown) => typeof body === 'object' && body !== null && 'instances' in body;
+
+/** `model` and `topK` of X-Amzn-SageMaker-Custom-Attributes; what else stands there is somebody else's. */
+function attributesOf({ headers }: FastifyRequest): { readonly model?: string; readonly topK?: number } {
+  const given = String(headers['x-amzn-sagemaker-custom-attributes'] ?? '');
+  const pairs = new Map(
+    given.split(/[,;]/).map((pair): [string, string] => {
+      const [key = '', ...value] = pair.split('=');
+      return [key.trim(), value.join('=').trim()];
+    }),
+  );
+  const model = pairs.get('model');
+  const topK = pairs.get('topK');
+  if (topK !== undefined && !/^([1-9]\d?|100)$/.test(topK)) {
+    throw new AppError('INVALID_REQUEST', 'topK in the custom attributes must be an integer from 1 to 100');
+  }
+  return { ...(model ? { model } : {}), ...(topK === undefined ? {} : { topK: Number(topK) }) };
+}

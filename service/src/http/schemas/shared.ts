@@ -1,0 +1,174 @@
+import { type Static, type TSchema, Type } from 'typebox';
+import { ERROR_CODES } from '../../domain/errors.ts';
+import { STATUS_OF } from '../errors/status.ts';
+import { FeatureResponse } from './tabular.ts';
+
+/** How many classes a request gets when it names no number. */
+export const DEFAULT_TOP_K = 5;
+
+/** Error bodies: RFC 9457 problem details with a stable `code`. */
+export const Problem = Type.Object(
+  {
+    type: Type.String({ description: 'Always `about:blank`: the `code` is what tells problems apart' }),
+    title: Type.String({ description: 'The HTTP status in words' }),
+    status: Type.Integer({ minimum: 400, maximum: 599, description: 'The HTTP status' }),
+    detail: Type.String({ description: 'One line that says what is wrong and what to do' }),
+    code: Type.Unsafe<(typeof ERROR_CODES)[number]>({
+      type: 'string',
+      enum: [...ERROR_CODES],
+      description: 'Stable name of the problem; programs decide by it',
+    }),
+    requestId: Type.String({ description: 'The same as in the X-Request-Id header and in the log' }),
+    at: Type.Optional(
+      Type.Record(Type.String(), Type.Union([Type.String(), Type.Number()]), {
+        description: 'Where in the request or file the fault lies',
+      }),
+    ),
+    retryAfterSeconds: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'The same as in the Retry-After header' }),
+    ),
+    error: Type.Optional(
+      Type.String({ description: 'The same as `detail`, on routes of the Open Inference Protocol only' }),
+    ),
+  },
+  { $id: 'Problem', description: 'RFC 9457 problem details with a stable code' },
+);
+export type Problem = Static<typeof Problem>;
+
+/** Query of every route that classifies. */
+export const ClassifyQuery = Type.Object(
+  {
+    topK: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 100,
+        default: DEFAULT_TOP_K,
+        description: 'How many classes to return, likeliest first',
+      }),
+    ),
+    model: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 64,
+        description: 'Name of the model, as GET /models lists it; the default model when absent',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+export type ClassifyQuery = Static<typeof ClassifyQuery>;
+
+const Prediction = Type.Object({
+  label: Type.String({ description: 'Name of the class' }),
+  index: Type.Integer({ minimum: 0, description: 'Position of the class in the model’s output' }),
+  probability: Type.Number({ minimum: 0, maximum: 1, description: 'Rounded to six decimals' }),
+});
+
+const milliseconds = (description: string) => Type.Number({ minimum: 0, description });
+
+/** What POST /predict answers. */
+export const ClassificationResponse = Type.Object(
+  {
+    model: Type.String({ description: 'The model that answered' }),
+    version: Type.String({ description: 'Its version' }),
+    predictions: Type.Array(Prediction, { description: 'The likeliest classes, likeliest first' }),
+    timing: Type.Object(
+      {
+        decodeMs: milliseconds('Decoding and preprocessing'),
+        queueMs: milliseconds('Waiting for the engine'),
+        inferenceMs: milliseconds('In the engine, with the other images of its batch'),
+      },
+      { description: 'Where the time went, in milliseconds' },
+    ),
+  },
+  { $id: 'Classification' },
+);
+
+/** One loaded model, as GET /models lists it. */
+export const ModelResponse = Type.Object(
+  {
+    name: Type.String(),
+    version: Type.String(),
+    task: Type.String({
+      description: '`image-classification`, `tabular-classification` or `tabular-regression`',
+    }),
+    description: Type.String(),
+    licence: Type.String(),
+    engine: Type.String({ description: 'What runs it, e.g. `tensorflow` or `wasm`' }),
+    precision: Type.String({ description: '`float32`, `bfloat16` or `int8`' }),
+    degraded: Type.Optional(
+      Type.String({
+        description: 'Why a slower engine runs than the model is meant for, and what that costs',
+      }),
+    ),
+    ready: Type.Boolean({ description: 'Loaded and warmed up' }),
+    input: Type.Union([
+      Type.Object(
+        {
+          height: Type.Integer({ minimum: 1 }),
+          width: Type.Integer({ minimum: 1 }),
+          channels: Type.Integer({ minimum: 1 }),
+        },
+        { description: 'What the network sees, in pixels; images of any size are scaled and cropped to it' },
+      ),
+      Type.Object(
+        { features: Type.Array(FeatureResponse) },
+        { description: 'The columns of a row, in their order' },
+      ),
+    ]),
+    labels: Type.Array(Type.String(), {
+      description: 'Label of each class, by index; empty for a regression',
+    }),
+    target: Type.Optional(Type.String({ description: 'What a regression predicts' })),
+    metrics: Type.Record(Type.String(), Type.Union([Type.Number(), Type.String()]), {
+      description: 'What was measured of the model, and on what',
+    }),
+  },
+  { $id: 'Model' },
+);
+
+/** One response of a route for the document, not for validation: every problem has the same schema. */
+export interface ProblemResponse {
+  readonly description: string;
+  readonly content: { readonly 'application/problem+json': { readonly schema: TSchema } };
+}
+
+/** What can go wrong where one body is put to a model. */
+export const MODEL_PROBLEMS = [
+  'INVALID_REQUEST',
+  'UNAUTHORIZED',
+  'MODEL_NOT_FOUND',
+  'OBJECT_NOT_FOUND',
+  'REQUEST_TIMEOUT',
+  'IMAGE_TOO_LARGE',
+  'UNSUPPORTED_MEDIA_TYPE',
+  'UNREADABLE_IMAGE',
+  'OVERLOADED',
+  'MODEL_NOT_READY',
+  'ENGINE_FAILED',
+  'STORE_UNAVAILABLE',
+] as const;
+
+const PROBLEMS_OF_EVERY_ROUTE = [
+  'INVALID_REQUEST',
+  'HOST_NOT_ALLOWED',
+  'ORIGIN_NOT_ALLOWED',
+  'INTERNAL',
+] as const;
+
+/** Response schemas, by status, of the problems a route can answer with, besides those that any route can. */
+export function problems(...codes: readonly (typeof ERROR_CODES)[number][]): Record<number, ProblemResponse> {
+  const byStatus = new Map<number, string[]>();
+  for (const code of new Set([...codes, ...PROBLEMS_OF_EVERY_ROUTE])) {
+    byStatus.set(STATUS_OF[code], [...(byStatus.get(STATUS_OF[code]) ?? []), code]);
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, names]) => [
+      status,
+      {
+        description: names.join(' or '),
+        content: { 'application/problem+json': { schema: Type.Unsafe({ $ref: 'Problem#' }) } },
+      },
+    ]),
+  );
+}

@@ -1,0 +1,24 @@
+import type { Logger } from 'pino';
+import type { Batch } from '../batch/batch.ts';
+import type { Config } from '../config/config.ts';
+import type { Models } from '../domain/classifier.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Tracing } from '../telemetry/tracing.ts';
+
+/** What the app needs. Its creator closes the services after the app. */
+export interface Services {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly models: Models;
+  /** Where `{ "object": key }` and batch jobs live. */
+  readonly objects?: ObjectStore;
+  /** Makes, watches and ends batch jobs. */
+  readonly batch?: Batch;
+  /** What GET /metrics shows beside the requests; the app makes its own when absent. */
+  readonly metrics?: Metrics;
+  /** Off when absent. */
+  readonly tracing?: Tracing;
+  /** Finishes what was accepted, then frees everything. */
+  close(): Promise<void>;
+}
