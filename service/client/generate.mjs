@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // `npm run client`: a typed TypeScript client from openapi.yaml, as a package that can be installed by its path.
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -38,7 +38,7 @@ async function generate({ out, spec }) {
     `// Generated from openapi.yaml by npm run client; do not edit.\n${astToString(nodes)}`,
   );
   for (const name of ['index.js', 'index.d.ts']) copyFileSync(join(here, 'template', name), join(out, name));
-  const { dependencies } = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8'));
+  const dependencies = copyDependencies(dirname(tool.resolve('openapi-fetch/package.json')), out);
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
   const manifest = {
     name: 'ml-serverless-client',
@@ -51,10 +51,29 @@ async function generate({ out, spec }) {
       './schema': { types: './schema.d.ts' },
     },
     engines: { node: '>=20' },
-    dependencies: { 'openapi-fetch': dependencies['openapi-fetch'] },
+    dependencies,
+    bundleDependencies: Object.keys(dependencies),
   };
   writeFileSync(join(out, 'package.json'), `${JSON.stringify(manifest, null, 2)}\n`);
   return out;
+}
+
+/**
+ * Copies openapi-fetch and its own dependency into the package: npm installs a directory as a link, without what the
+ * directory depends on.
+ *
+ * @returns the exact versions by name
+ */
+function copyDependencies(fetchFolder, out) {
+  const modules = join(out, 'node_modules');
+  rmSync(modules, { recursive: true, force: true });
+  const copied = ['openapi-fetch', 'openapi-typescript-helpers'].map((name) => {
+    const from = join(dirname(fetchFolder), name);
+    const { version } = JSON.parse(readFileSync(join(from, 'package.json'), 'utf8'));
+    cpSync(from, join(modules, name), { recursive: true });
+    return [name, version];
+  });
+  return Object.fromEntries(copied);
 }
 
 try {

@@ -20,12 +20,20 @@ const run = async (program: string, args: readonly string[], options: object = {
   (await execute(program, args, { timeout: 240_000, maxBuffer: 16 * 1024 ** 2, ...options })).stdout;
 
 /** The command of docs/clients.md that starts so, with other names in the place of some of its words. */
-async function documented(start: string, names: Readonly<Record<string, string>>): Promise<string[]> {
+async function documented(start: string, names: Readonly<Record<string, string>> = {}): Promise<string[]> {
   const text = (await readFile(join('docs', 'clients.md'), 'utf8')).replaceAll(/\\\n\s+/g, '');
   const line = text.split('\n').find((one) => one.startsWith(start));
   assert.ok(line, `docs/clients.md has a command that starts with ${start}`);
   for (const name of Object.keys(names)) assert.ok(line.includes(name), `${line} has ${name}`);
   return line.split(' ').map((word) => names[word] ?? word);
+}
+
+/** The program in `language` of docs/clients.md, for the service at `url`. */
+async function documentedProgram(language: string, url: string): Promise<string> {
+  const text = await readFile(join('docs', 'clients.md'), 'utf8');
+  const program = text.split(`\`\`\`${language}\n`)[1]?.split('```')[0] ?? '';
+  assert.ok(program.includes('http://localhost:8080'), `docs/clients.md has a program in ${language}`);
+  return program.replace('http://localhost:8080', url);
 }
 
 /** Every operation of openapi.yaml must be among the transcript's lines with a status of success. */
@@ -61,49 +69,58 @@ describe('clients generated from openapi.yaml', { skip: real.missing }, () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  test('the TypeScript client compiles under strict rules and drives every route', {
+  test('the TypeScript client installs as documented and drives every route', {
     skip: clientToolsMissing,
   }, async () => {
     const project = join(folder, 'typescript');
-    const modules = join(project, 'node_modules');
-    await mkdir(modules, { recursive: true });
-    const out = join(modules, 'ml-serverless-client');
-    const [npm = '', ...words] = await documented('npm run client', { '../ml-serverless-client': out });
+    await mkdir(project);
+    const [npm = '', ...words] = await documented('npm run client', {
+      '../ml-serverless-client': join(folder, 'ml-serverless-client'),
+    });
     await run(npm, words);
-
-    // What npm install would bring, from where it lies already.
-    await symlink(
-      join(CLIENT_TOOLS.folder, 'node_modules', 'openapi-fetch'),
-      join(modules, 'openapi-fetch'),
-      'junction',
-    );
-    for (const name of ['@types', 'undici-types']) {
-      await symlink(resolve('node_modules', name), join(modules, name), 'junction');
-    }
     await writeFile(join(project, 'package.json'), '{ "type": "module" }');
+    const [, ...install] = await documented('npm install ../ml-serverless-client');
+    await run(npm, [...install, '--offline', '--no-audit', '--no-fund'], { cwd: project });
+
+    // The types of Node.js are a matter of the project, not of the client.
+    for (const name of ['@types', 'undici-types'])
+      await symlink(resolve('node_modules', name), join(project, 'node_modules', name), 'junction');
     await copyFile(join(SOURCES, 'drive.mts'), join(project, 'drive.mts'));
+    await copyFile(PHOTO[0] ?? '', join(project, 'cat.jpg'));
+    await writeFile(join(project, 'example.mts'), await documentedProgram('ts', url));
     const tsc = resolve('node_modules', 'typescript', 'bin', 'tsc');
     const flags = ['--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess'];
     const target = ['--target', 'es2023', '--module', 'nodenext', '--lib', 'es2023,dom', '--types', 'node'];
-    const compile = [tsc, ...flags, ...target, '--rootDir', '.', 'drive.mts'];
+    const compile = [tsc, ...flags, ...target, '--rootDir', '.', 'drive.mts', 'example.mts'];
     await run(process.execPath, compile, { cwd: project }).catch((error: Error & { stdout?: string }) =>
       assert.fail(`the client's types do not fit: ${error.stdout}`),
     );
+    const example = await run(process.execPath, ['example.mjs'], { cwd: project });
+    assert.match(example, /label: 'balloon'/);
     await assertAllOperations(
       await run(process.execPath, [join(project, 'drive.mjs'), url, ...PHOTO], { cwd: project }),
     );
   });
 
-  test('the Python client drives every route', { skip: pythonToolsMissing }, async () => {
-    const out = join(folder, 'python');
+  test('the Python client installs as documented and drives every route', {
+    skip: pythonToolsMissing,
+  }, async () => {
+    const project = join(folder, 'python');
+    await mkdir(project);
     const [java = '', ...words] = await documented('java -jar openapi-generator-cli.jar', {
       'openapi-generator-cli.jar': CLIENT_TOOLS.jar,
-      '../ml-serverless-python': out,
+      '../ml-serverless-python': join(folder, 'ml-serverless-python'),
     });
     await run(java, words);
-    const env = { ...process.env, PYTHONPATH: out, PYTHONDONTWRITEBYTECODE: '1' };
-    await assertAllOperations(
-      await run(CLIENT_TOOLS.python, [join(SOURCES, 'drive.py'), url, ...PHOTO], { env }),
-    );
+    await run('python3', ['-m', 'venv', join(project, 'venv')]);
+    const bin = join(project, 'venv', 'bin');
+    const [pip = '', ...install] = await documented('pip install');
+    const env = { ...process.env, PIP_NO_INDEX: '1', PIP_FIND_LINKS: CLIENT_TOOLS.wheels };
+    await run(join(bin, pip), install, { cwd: project, env });
+
+    await copyFile(PHOTO[0] ?? '', join(project, 'cat.jpg'));
+    await writeFile(join(project, 'example.py'), await documentedProgram('python', url));
+    assert.match(await run(join(bin, 'python'), ['example.py'], { cwd: project }), /^balloon$/m);
+    await assertAllOperations(await run(join(bin, 'python'), [join(SOURCES, 'drive.py'), url, ...PHOTO]));
   });
 });

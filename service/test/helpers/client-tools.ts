@@ -7,7 +7,7 @@ import { cacheFolder } from '../../../models/paths.ts';
 const tools = join(cacheFolder(process.env), 'tools');
 const client = join(tools, 'client');
 const jar = join(tools, 'openapi-generator', 'openapi-generator-cli-7.25.0.jar');
-const python = join(tools, 'python-client', 'bin', 'python');
+const wheels = join(tools, 'python-client');
 
 /** Why the TypeScript client cannot be generated here without an installation, or false. */
 export const clientToolsMissing = existsSync(join(client, 'done'))
@@ -20,12 +20,11 @@ export const pythonToolsMissing = missingForPython();
 function missingForPython(): string | false {
   if (!existsSync(jar)) return `needs ${jar}, which .ci/run installs`;
   if (spawnSync('java', ['-version']).status !== 0) return 'needs java';
-  if (spawnSync(python, ['-c', 'import pydantic, dateutil, urllib3']).status !== 0)
-    return `needs ${python} with pydantic, which .ci/run installs`;
+  if (!existsSync(join(wheels, 'done'))) return `needs the wheels in ${wheels}, which .ci/run downloads`;
   return false;
 }
 
-export const CLIENT_TOOLS = { folder: client, jar, python } as const;
+export const CLIENT_TOOLS = { jar, wheels } as const;
 
 /** An installed package of the generators. */
 export const requireClientTool = createRequire(join(client, 'package.json'));
