@@ -1,12 +1,12 @@
 // Continuous integration: fails if the Node.js that docker/Dockerfile pins is end-of-life, older than MAX_MONTHS, or not in
-// node-releases.json, whose dates stand in for asking the internet.
+// node-releases.json, which holds the release dates so that the check needs no network.
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
 /** Node.js publishes security releases about every other month. */
 const MAX_MONTHS = 4;
 
-/** @param {string} dockerfile its text @returns {string | undefined} the version of ARG NODE_IMAGE */
+/** @param {string} dockerfile content of the Dockerfile @returns {string | undefined} the version of ARG NODE_IMAGE */
 export const pinnedNode = (dockerfile) => /^ARG NODE_IMAGE=node:(\d+\.\d+\.\d+)-/m.exec(dockerfile)?.[1];
 
 /**

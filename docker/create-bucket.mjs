@@ -1,5 +1,5 @@
-// Makes the bucket named by STORE=s3://<bucket> on the server at S3_ENDPOINT, waiting until that server answers. Run once by
-// docker compose; repeating it changes nothing.
+// Creates the bucket of STORE=s3://<bucket> on the server at S3_ENDPOINT, once that server responds. Docker Compose runs it
+// at each start; it is idempotent.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateBucketCommand, HeadBucketCommand, S3Client } from '@aws-sdk/client-s3';
 
@@ -16,7 +16,7 @@ for (let attempt = 1; ; attempt++) {
     process.stdout.write(`bucket ${bucket} ${await ensureBucket()}\n`);
     break;
   } catch (error) {
-    // Wrong keys stay wrong; a server that is still starting does not.
+    // Retry only while the server starts: invalid credentials do not change.
     const status = error.$metadata?.httpStatusCode;
     if ((status >= 400 && status < 500) || attempt === TRIES)
       fail(`${endpoint}: ${error.name}: ${error.message}`);
@@ -34,7 +34,7 @@ async function ensureBucket() {
   try {
     await client.send(new CreateBucketCommand({ Bucket: bucket }));
   } catch (error) {
-    // Somebody else made it at the same moment.
+    // Another process created it at the same time.
     if (error.name !== 'BucketAlreadyOwnedByYou') throw error;
   }
   return 'made';

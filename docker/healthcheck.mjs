@@ -1,5 +1,5 @@
-// The image's HEALTHCHECK: healthy once the server answers that it is ready. Other modes have no port to ask and count as
-// healthy for as long as they run; which mode it is, process 1 (tini and its arguments) says.
+// The image's HEALTHCHECK: healthy once the server reports that it is ready. Other modes have no port and are healthy while
+// they run. The arguments of process 1 (tini) tell the mode.
 import { readFileSync } from 'node:fs';
 
 const WITHOUT_SERVER = new Set(['worker', 'dispatcher', 'lambda', 'classify']);

@@ -1,4 +1,4 @@
-// Image build: prints the packages of package.json whose code is in dist/bundle already, and which node_modules need not hold.
+// Image build: prints the packages whose code is in dist/bundle, so that node_modules does not need them.
 import { readFileSync } from 'node:fs';
 import { matchesGlob } from 'node:path';
 import { EXTERNAL } from '../../service/setup/bootstrap/bundle.mjs';

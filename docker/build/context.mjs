@@ -1,4 +1,4 @@
-// Image build: what set-up's code wants to be given.
+// Image build: the context for the set-up code.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,7 +19,7 @@ export async function buildContext() {
   };
 }
 
-/** Ends the process; what went wrong has been reported. */
+/** Ends the process. Failures have been reported. */
 export async function end({ hasher }, status) {
   await hasher.close();
   process.exit(status);

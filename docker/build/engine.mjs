@@ -1,5 +1,5 @@
-// Image build: makes libtensorflow and tfjs-node's addon with set-up's own code, and lays deps/ and lib/ into the folder
-// given as the first argument, as they belong into node_modules/@tensorflow/tfjs-node.
+// Image build: installs libtensorflow and builds tfjs-node's addon with the set-up code. Copies deps/ and lib/ of
+// node_modules/@tensorflow/tfjs-node to the directory in the first argument.
 import { cp, mkdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensureEngine } from '../../dist/service/setup/engine/engine.js';

@@ -1,4 +1,4 @@
-// Image build: copies the runtime interface client without what only building it needs.
+// Image build: copies the runtime interface client without its build files.
 import { cpSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 

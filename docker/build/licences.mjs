@@ -1,5 +1,5 @@
-// Image build: on stdout the licences and notices of the packages in node_modules, each text once. The packages that the bundle
-// holds leave node_modules; what their licences ask for, that the text goes with the code, is kept by this.
+// Image build: prints the licences and notices of the packages in node_modules, each text once. Bundled packages are removed
+// from node_modules, but their licences require that the text stays with the code.
 import { globSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
@@ -8,7 +8,7 @@ const IS_LICENCE = /^(licen[cs]e|notice|copying|copyright)([.-].*)?$/i;
 const packagesOf = new Map();
 for (const file of globSync('node_modules/**/package.json')) {
   const folder = dirname(file);
-  // Of a package itself, not one of the marker files inside it.
+  // Skip package.json files inside a package.
   if (!/node_modules\/(@[^/]+\/)?[^/]+$/.test(folder)) continue;
   const { name, version, license } = JSON.parse(readFileSync(file, 'utf8'));
   const texts = globSync(join(folder, '*'))

@@ -1,10 +1,10 @@
-// Image build: fetches and compiles every model in models/ with set-up's own code, and puts what running needs into the
-// folder given as the first argument. The second argument lists the variants to keep; empty means those of DEFAULTS.
+// Image build: downloads and compiles every model in models/ with the set-up code, and copies the files that the service
+// needs to the directory in the first argument. The second argument lists the variants to keep; empty means DEFAULTS.
 //
 //   int8              26 MB  the fastest on every x86-64 CPU
 //   float32          102 MB  for PRECISION=float32, and for models without ranges.json
 //   bfloat16          51 MB  faster than float32 on CPUs with AVX512-BF16 (Sapphire Rapids, Zen 4 and later)
-//   float32-portable 102 MB  the only variant that arm64 runs; on x86-64, for TF_ENABLE_ONEDNN_OPTS=0
+//   float32-portable 102 MB  the only variant for arm64; on x86-64, for TF_ENABLE_ONEDNN_OPTS=0
 //
 // The layers model's own weights (100 MB) are left out: only the WebAssembly engine reads them.
 import { cp, mkdir } from 'node:fs/promises';
@@ -15,7 +15,7 @@ import { ensureModel, variantsFor } from '../../dist/service/setup/model/model.j
 import { findModels } from '../../dist/service/setup/prepare.js';
 import { buildContext, end } from './context.mjs';
 
-/** By process.arch. float32 is in every image: it is the precision that every model and every CPU has. */
+/** By process.arch. Every image has float32: every model and every CPU supports it. */
 const DEFAULTS = { x64: ['int8', 'float32'], arm64: ['float32-portable'] };
 
 const [out = '', list = ''] = process.argv.slice(2);

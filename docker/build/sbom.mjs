@@ -1,5 +1,5 @@
-// Image build: npm's bill of materials for the lock file on stdin; on stdout the same for what is installed in this folder,
-// and without what differs from one build to the next.
+// Image build: reads npm's bill of materials of the lock file on stdin and prints the part that is installed in this
+// directory, without values that differ between builds.
 import { globSync, readFileSync } from 'node:fs';
 
 const text = await new Response(process.stdin).text();

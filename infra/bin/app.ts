@@ -1,7 +1,7 @@
 import { AppError } from '../../service/src/domain/errors.ts';
 import { buildApp } from '../lib/app.ts';
 
-// What `cdk` runs (infra/cdk.json).
+// The app that `cdk` runs (infra/cdk.json).
 try {
   buildApp().synth();
 } catch (error) {

@@ -6,11 +6,10 @@ import type { Parameters } from '../lib/parameters.ts';
 import { runCdk } from '../lib/run.ts';
 import { instanceOf } from '../lib/sagemaker-parameters.ts';
 
-// Lambda refuses an image that comes with a provenance manifest. The CDK sets this for its own builds; so do we, for those that
-// a wrapper of Docker makes.
+// Lambda rejects images with a provenance manifest. The CDK sets this for its own builds; this covers wrappers of Docker.
 process.env.BUILDX_NO_DEFAULT_ATTESTATIONS = '1';
 
-/** What is made on SageMaker, as a line; nothing where nothing is. */
+/** A line about SageMaker resources; empty if there are none. */
 function sagemakerLine(parameters: Parameters): string {
   const { sagemaker, sagemakerMode, sagemakerMemoryMb } = parameters;
   if (sagemaker === 'off') return '';

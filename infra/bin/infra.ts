@@ -1,7 +1,7 @@
 import { main, parseCommandLine, USAGE } from '../lib/command-line.ts';
 import { describeCosts } from '../lib/cost.ts';
 
-// `npm run infra`: what there is to set, and what it would cost.
+// `npm run infra`: lists the parameters and their cost.
 await main(async (args) => {
   const { parameters, help } = parseCommandLine(args);
   console.log(

@@ -9,16 +9,16 @@ import { MlServerlessStack, type MlServerlessStackProps } from './stack.ts';
 export const STACK_NAME = 'ml-serverless';
 
 export interface BuildAppOptions extends Pick<MlServerlessStackProps, 'root' | 'functionCode'> {
-  /** As `-c` gives them; merged over what the CDK command line passes. */
+  /** The values of `-c`. They override what the CDK command line passes. */
   readonly context?: Readonly<Record<string, unknown>>;
   readonly outdir?: string;
-  /** false: leave out cdk-nag and the CDK's own rules, which take most of the time; for tests of the template alone. */
+  /** false skips cdk-nag and cfn-guard, which take most of the time, for tests of the template. */
   readonly validate?: boolean;
 }
 
 /**
- * The CDK app with its one stack, checked by cdk-nag's AWS Solutions rules at each synthesis. The stack is tied to no account
- * or region, so that synthesis asks AWS nothing.
+ * The CDK app with its one stack. Each synthesis checks it by cdk-nag's AWS Solutions rules. The stack names no account
+ * and no region, so synthesis needs neither credentials nor a network.
  *
  * @throws AppError INVALID_CONFIGURATION for a wrong parameter
  */
@@ -43,7 +43,7 @@ export function buildApp({
   return app;
 }
 
-/** cdk.json's own, for when the app is run without the CDK command line: the template must be the same. */
+/** The context of cdk.json, for runs without the CDK command line: both must synthesise the same template. */
 function featureFlags(): Record<string, unknown> {
   const file = JSON.parse(readFileSync(join(repositoryRoot(), 'infra', 'cdk.json'), 'utf8')) as {
     context: Record<string, unknown>;

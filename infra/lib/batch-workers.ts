@@ -19,10 +19,10 @@ export interface BatchWorkersProps {
   readonly store: Store;
 }
 
-/** The user of the image; no task runs as root. */
+/** The image's user. No task runs as root. */
 const NON_ROOT = '1000:1000';
 
-/** Faults of the machine, not of the work: try again elsewhere. The rest is below. AWS Batch takes five rules at most, first match wins. */
+/** Infrastructure failures are retried. AWS Batch allows five rules; the first match wins. */
 const INFRASTRUCTURE_FAULTS: readonly batch.Reason[] = [
   batch.Reason.custom({ onStatusReason: 'Your Spot Task was interrupted*' }),
   batch.Reason.CANNOT_PULL_CONTAINER,
@@ -30,9 +30,9 @@ const INFRASTRUCTURE_FAULTS: readonly batch.Reason[] = [
 ];
 
 /**
- * AWS Batch ends an attempt at its timeout and does not retry it. So the worker stops by itself this long before, at the
- * end of a chunk, with an exit code that is retried: 20 s for the open chunks (GRACE_MS of work-shard.ts), and a minute
- * and a half for its start and end.
+ * AWS Batch does not retry an attempt that reaches its timeout. The worker therefore stops this long before it, at the
+ * end of a chunk, with an exit code that is retried: 20 s for the open chunks (GRACE_MS of worker-main.ts) and 90 s for
+ * start and shutdown.
  */
 const STOP_BEFORE_TIMEOUT = Duration.seconds(110);
 
@@ -40,7 +40,7 @@ function stopAfter({ taskTimeoutMinutes }: Pick<Parameters, 'taskTimeoutMinutes'
   return Duration.minutes(taskTimeoutMinutes).minus(STOP_BEFORE_TIMEOUT);
 }
 
-/** AWS Batch on Fargate: a queue over Spot with on demand behind it, and the definition of the worker. */
+/** AWS Batch on Fargate: the job queue and the worker's job definition. */
 export class BatchWorkers extends Construct {
   readonly queue: batch.JobQueue;
   readonly logGroup: logs.LogGroup;
@@ -57,7 +57,7 @@ export class BatchWorkers extends Construct {
         conditions: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
       }),
     });
-    // A worker, which decodes pictures of strangers, reads what was dropped and asked, and can change neither.
+    // The worker decodes untrusted images. It can read inputs and job documents, but not change them.
     const ofJobs = ['outputs', 'results', 'chunks', 'done'].map((folder) => `jobs/*/${folder}/*`);
     store.grantUse(jobRole, { read: ['input/*', 'jobs/*'], write: ['output/*', ...ofJobs] });
     const executionRole = new iam.Role(this, 'ExecutionRole', {
@@ -76,9 +76,9 @@ export class BatchWorkers extends Construct {
       retryAttempts: parameters.taskAttempts,
       retryStrategies: [
         ...INFRASTRUCTURE_FAULTS.map((fault) => batch.RetryStrategy.of(batch.Action.RETRY, fault)),
-        // A setting that is wrong now is wrong on the next machine too (EX_CONFIG of sysexits.h).
+        // A configuration error fails on every machine (EX_CONFIG of sysexits.h).
         batch.RetryStrategy.of(batch.Action.EXIT, batch.Reason.custom({ onExitCode: '78' })),
-        // The rest (the store was away, out of memory, 75: out of time): finished chunks are skipped, so an attempt carries on.
+        // Everything else is retried (store unavailable, out of memory, 75: out of time). Finished chunks are skipped.
         batch.RetryStrategy.of(batch.Action.RETRY, batch.Reason.custom({ onExitCode: '*' })),
       ],
       timeout: Duration.minutes(parameters.taskTimeoutMinutes),
@@ -109,8 +109,8 @@ export class BatchWorkers extends Construct {
   }
 
   /**
-   * The definition without a revision: AWS Batch takes the newest, so that neither an upgrade nor a rollback depends on
-   * which of the functions CloudFormation has updated yet.
+   * The definition without a revision: AWS Batch uses the newest one. An upgrade or a rollback then does not depend on the
+   * order in which CloudFormation updates the functions.
    */
   get definitionArn(): string {
     return Stack.of(this).formatArn({
@@ -127,7 +127,7 @@ export class BatchWorkers extends Construct {
         resources: [this.queue.jobQueueArn, this.definitionArn, `${this.definitionArn}:*`],
       }),
     );
-    // A job of that name is looked for first. AWS Batch has no resource to limit ListJobs to.
+    // The submitter looks for a job of the same name first. ListJobs supports no resource-level permissions.
     role.addToPrincipalPolicy(new iam.PolicyStatement({ actions: ['batch:ListJobs'], resources: ['*'] }));
     Validations.of(role).acknowledge({
       id: 'AwsSolutions-IAM5[Resource::*]',
@@ -139,7 +139,7 @@ export class BatchWorkers extends Construct {
     });
   }
 
-  /** DescribeJobs: AWS Batch has no resource to limit it to. */
+  /** DescribeJobs supports no resource-level permissions. */
   grantWatch(role: iam.IRole): void {
     role.addToPrincipalPolicy(new iam.PolicyStatement({ actions: ['batch:DescribeJobs'], resources: ['*'] }));
     Validations.of(role).acknowledge({
@@ -148,7 +148,7 @@ export class BatchWorkers extends Construct {
     });
   }
 
-  /** Ends jobs, whatever their state; also one of two that were submitted for the same request. */
+  /** Ends jobs in any state, including a duplicate submission of the same request. */
   grantCancel(role: iam.IRole): void {
     const jobs = Stack.of(this).formatArn({ service: 'batch', resource: 'job', resourceName: '*' });
     role.addToPrincipalPolicy(

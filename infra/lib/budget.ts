@@ -2,13 +2,13 @@ import * as budgets from 'aws-cdk-lib/aws-budgets';
 import type { Construct } from 'constructs';
 import type { Parameters } from './parameters.ts';
 
-/** Percent of the budget at which `alarmEmail` hears of it: spent, and expected by the end of the month. */
+/** Percent of the budget at which `alarmEmail` is notified: actual and forecast spending. */
 const SPENT = 80;
 const EXPECTED = 100;
 
 /**
- * A monthly budget of the whole account: a budget of the stack alone would need cost allocation tags, which only the
- * account's owner can activate. Does nothing without `monthlyBudgetUsd`.
+ * A monthly budget of the whole account, if `monthlyBudgetUsd` is set. A budget of the stack alone would need cost
+ * allocation tags, which only the account's owner can activate.
  */
 export function addBudget(
   scope: Construct,

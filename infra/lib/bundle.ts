@@ -6,17 +6,17 @@ import { AppError } from '../../service/src/domain/errors.ts';
 export interface BundleOptions {
   /** TypeScript source, absolute. */
   readonly entry: string;
-  /** Folder to write index.mjs to. */
+  /** Output folder of index.mjs. */
   readonly folder: string;
 }
 
-/** ES modules have no `require`; some CommonJS packages inside the bundle call it for Node's own modules. */
+/** ES modules have no `require`, but CommonJS packages in the bundle call it for Node's built-in modules. */
 const REQUIRE =
   "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
 
 /**
- * Bundles one Lambda entrypoint into a single ES module, straight from its source: no build step before it, no Docker, no network.
- * The AWS SDK goes in too: the lock file decides its version, and one file loads faster than the runtime's own copy.
+ * Bundles a Lambda entrypoint from its source into one ES module, without Docker or network. The bundle includes the AWS
+ * SDK: the lock file pins its version, and one file loads faster than the runtime's copy.
  *
  * @returns the size in bytes
  * @throws AppError INVALID_CONFIGURATION with esbuild's first error
@@ -31,7 +31,7 @@ export function bundleFunction({ entry, folder }: BundleOptions): number {
       platform: 'node',
       target: 'node22',
       format: 'esm',
-      // `module` first: what packages ship for bundlers is what can be shaken.
+      // `module` first: only the ES module build of a package can be tree-shaken.
       mainFields: ['module', 'main'],
       banner: { js: REQUIRE },
       minifySyntax: true,

@@ -1,26 +1,26 @@
 import { AppError } from '../../service/src/domain/errors.ts';
 import { ask } from './run.ts';
 
-/** Who would deploy, and where to, as far as the AWS CLI could tell. */
+/** The account, region and identity that the AWS CLI reports. */
 export interface Target {
   readonly account?: string;
   readonly identity?: string;
   readonly region?: string;
-  /** What could not be checked, in words. */
+  /** Checks that were skipped, and why. */
   readonly notes: readonly string[];
 }
 
 export interface CheckOptions {
   readonly profile?: string | undefined;
-  /** Whether an image has to be built. */
+  /** Whether the deployment builds an image. */
   readonly needsDocker: boolean;
-  /** Whether the account must be prepared for the CDK. */
+  /** Whether the account must be bootstrapped for the CDK. */
   readonly needsBootstrap: boolean;
 }
 
 /**
- * Looks, before minutes are spent, for what a deployment stumbles over: credentials, the CDK's bootstrap stack, Docker.
- * Changes nothing. Without the AWS CLI the first two are left to `cdk`, and a note says so.
+ * Checks the prerequisites of a deployment before it starts: credentials, the CDK's bootstrap stack, Docker. Changes
+ * nothing. Without the AWS CLI, a note says that `cdk` checks the first two itself.
  *
  * @throws AppError INVALID_CONFIGURATION with one line that says what to do
  */
@@ -46,7 +46,7 @@ export function checkTarget({ profile, needsDocker, needsBootstrap }: CheckOptio
 
 type Aws = (...args: string[]) => ReturnType<typeof ask>;
 
-/** The parameter `cdk bootstrap` leaves behind. */
+/** The SSM parameter that `cdk bootstrap` creates. */
 const BOOTSTRAP_VERSION = '/cdk-bootstrap/hnb659fds/version';
 
 function checkBootstrap(aws: Aws, account: string, notes: string[]): { region?: string } {
@@ -79,7 +79,7 @@ function checkDocker(): void {
       'Docker is not installed, and the image is built with it: install it, or give -c imageUri=… of one in ECR',
     );
   }
-  // `docker info` may end with 0 and no server version when only the client answers.
+  // `docker info` can exit 0 without a server version if only the client responds.
   if (docker.status !== 0 || !docker.stdout.trim()) {
     throw fault(
       `Docker is not running (${docker.complaint}): start it, or give -c imageUri=… of an image in ECR`,
@@ -88,9 +88,9 @@ function checkDocker(): void {
 }
 
 /**
- * Whether the deployed stack would keep its bucket. It is decided by what was deployed, not by what `destroy` is told.
+ * Whether the deployed stack keeps its bucket. The deployed template decides this, not the arguments of `destroy`.
  *
- * @returns undefined when there is no stack, or nobody to ask
+ * @returns undefined if there is no stack or no AWS CLI
  */
 export function keepsData(stackName: string, profile: string | undefined): boolean | undefined {
   const found = ask('aws', [

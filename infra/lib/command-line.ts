@@ -4,7 +4,7 @@ import { describeParameters, type Parameters, parseParameters } from './paramete
 
 export interface CommandLine {
   readonly parameters: Parameters;
-  /** As given, to hand on to cdk. */
+  /** The original arguments, for `cdk`. */
   readonly context: readonly string[];
   readonly profile: string | undefined;
   readonly yes: boolean;
@@ -14,7 +14,7 @@ export interface CommandLine {
 /**
  * `-c name=value …`, `--profile`, `--yes`, `--help`.
  *
- * @throws AppError INVALID_CONFIGURATION for anything else, and for wrong parameters
+ * @throws AppError INVALID_CONFIGURATION for unknown options and invalid parameters
  */
 export function parseCommandLine(args: readonly string[]): CommandLine {
   try {
@@ -60,7 +60,7 @@ Options of deploy and destroy
 Parameters (for synth too)
 ${describeParameters()}`;
 
-/** Runs a command's main function: an expected failure is one line and exit status 1. */
+/** Runs a command's main function. An expected failure prints one line and exits with status 1. */
 export async function main(run: (args: readonly string[]) => Promise<number>): Promise<void> {
   try {
     process.exitCode = await run(process.argv.slice(2));

@@ -15,14 +15,14 @@ import type { Parameters } from './parameters.ts';
 import { instanceOf } from './sagemaker-parameters.ts';
 
 /**
- * The speed the estimates start from, for pictures of ImageNet's usual size (docs/aws.md says how it was measured). A vCPU
- * of Lambda or Fargate can be slower: `npm run bench` on the target is what counts.
+ * The speed of the estimates, for images of ImageNet's usual size. docs/aws.md describes the measurement. A vCPU of Lambda
+ * or Fargate can be slower: run `npm run bench` on the target.
  */
 const SPEED = documentedSpeed(DEFAULT_SIZE);
 
-/** Share of a worker's time that is image pull and start, for shards of minutes. */
+/** Share of a worker's time for image pull and start, if a shard takes minutes. */
 const TASK_OVERHEAD = 0.1;
-/** Uncompressed goal; ECR bills the compressed layers, which are less. */
+/** Uncompressed size. ECR bills compressed layers, which are smaller. */
 const IMAGE_GB = 0.9;
 const ZONES = 2;
 
@@ -33,7 +33,7 @@ export const interactiveSeconds = (lambdaMemoryMb: number): number =>
 /** Images a second of one worker. */
 export const workerImagesPerSecond = (taskVcpu: number): number => 1 / taskSecondsPerImage(taskVcpu, SPEED);
 
-/** What a stack with these parameters costs, idle (a month) and per million images on either path. */
+/** The cost of a stack with these parameters: idle per month, and per million images by request and by job. */
 export function estimateCosts(parameters: Parameters): {
   idle: Cost;
   interactive: Cost;
@@ -67,7 +67,7 @@ export function estimateCosts(parameters: Parameters): {
     ...(sagemaker === 'batch-transform'
       ? { sagemaker: transformCostPerMillion(instance, workerImagesPerSecond(sagemakerVcpus(instance))) }
       : {}),
-    // Its vCPUs come with its memory, taken to be as Lambda's.
+    // vCPUs scale with memory; the same ratio as Lambda's is assumed.
     ...(sagemaker === 'endpoint' && sagemakerMode === 'serverless'
       ? {
           sagemaker: serverlessEndpointCostPerMillion({
@@ -79,7 +79,7 @@ export function estimateCosts(parameters: Parameters): {
   };
 }
 
-/** The estimate as a few lines of text. */
+/** Formats the estimate as text. */
 export function describeCosts(parameters: Parameters): string {
   const { idle, interactive, batch, sagemaker } = estimateCosts(parameters);
   const line = (what: string, { usd, items }: Cost) =>

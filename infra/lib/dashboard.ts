@@ -20,10 +20,10 @@ export interface DashboardProps {
 
 const PERIOD = Duration.minutes(5);
 
-/** What the functions write into their logs in Embedded Metric Format: service/src/telemetry/meter-invocations.ts. */
+/** Namespace of the metrics that the functions log in Embedded Metric Format (telemetry/meter-invocations.ts). */
 const NAMESPACE = 'ml-serverless';
 
-/** The same five questions as the Grafana dashboard of docker compose: is it up, how fast, how full, what fails, what does it cost. */
+/** The same rows as the Grafana dashboard of Docker Compose: availability, latency, saturation, errors, cost. */
 export class Dashboard extends Construct {
   constructor(
     scope: Construct,
@@ -111,7 +111,7 @@ export class Dashboard extends Construct {
   }
 }
 
-/** Lambda's time and requests, and API Gateway's requests. */
+/** Cost of Lambda's duration and requests and of API Gateway's requests. */
 function apiCost(
   { architecture, lambdaMemoryMb }: DashboardProps['parameters'],
   api: lambda.IFunction,

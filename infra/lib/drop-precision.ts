@@ -5,12 +5,12 @@ import { jobPrecision } from '../../models/precision.ts';
 import type { Precision } from '../../service/src/domain/precision.ts';
 import { repositoryRoot } from './repository-root.ts';
 
-/** The model of dropped images: the default of MODEL, which the stack does not set. */
+/** The model of dropped images: the default of MODEL, because the stack does not set it. */
 const MODEL = 'resnet50';
 
 /**
- * The precision of jobs for dropped images. The dispatcher's bundle holds no manifest that it could decide by, and workers
- * that decided for themselves could mix precisions in one job.
+ * The precision of jobs for dropped images. It is fixed at synthesis: the dispatcher's bundle has no manifest, and workers
+ * on different CPUs would mix precisions in one job.
  */
 export function dropPrecision(): Precision {
   const file = join(repositoryRoot(), 'models', MODEL, 'manifest.json');

@@ -8,8 +8,8 @@ import { createLogGroup } from './log-group.ts';
 import type { Parameters } from './parameters.ts';
 
 /**
- * AWS Batch publishes no metric of its own. A rule on its state changes writes each failed job into a log
- * group (children of an array are left out: their parent fails with them), and the rule's own count is the metric.
+ * AWS Batch publishes no metrics. An EventBridge rule writes each failed job to a log group, and the number of matches of
+ * the rule is the metric. Children of an array job are excluded: their parent fails with them.
  */
 export function countFailedJobs(
   scope: Construct,
@@ -21,10 +21,10 @@ export function countFailedJobs(
     scope,
     'FailedJobLogs',
     parameters,
-    // EventBridge delivers only to groups of this name.
+    // EventBridge delivers only to log groups with this prefix.
     `/aws/events/${Aws.STACK_NAME}/failed-jobs`,
   );
-  // The group's own ARN ends with `:*`, for its streams; a target is the group alone.
+  // The log group's ARN ends with `:*` for its streams; a target needs the ARN without it.
   const targetArn = Stack.of(scope).formatArn({
     service: 'logs',
     resource: 'log-group',

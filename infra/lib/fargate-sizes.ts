@@ -1,11 +1,11 @@
 /**
- * The vCPU and memory pairs AWS Fargate accepts (ECS developer guide, "task size"). CloudFormation takes any pair and
- * the job then fails at run time, so a wrong one is refused at synth.
+ * The vCPU and memory pairs of AWS Fargate (ECS developer guide, "task size"). CloudFormation accepts any pair, and the job
+ * fails at run time; so synthesis rejects an invalid pair.
  */
 
 const GIB = 1024;
 
-/** Memory in MiB: from, to and step, for each number of vCPUs. 512 MiB exists only for 0.25 vCPU. */
+/** Minimum, maximum and step of the memory in MiB for each number of vCPUs. */
 const MEMORY_BY_VCPU = [
   { vcpu: 0.25, from: 512, to: 2 * GIB, step: 512 },
   { vcpu: 0.5, from: 1 * GIB, to: 4 * GIB, step: GIB },
@@ -18,19 +18,19 @@ const MEMORY_BY_VCPU = [
 
 export const FARGATE_VCPUS: readonly number[] = MEMORY_BY_VCPU.map(({ vcpu }) => vcpu);
 
-/** Every memory in MiB that goes with `vcpu`; empty when there is no such size. */
+/** The memory sizes in MiB that `vcpu` allows; empty for an unknown size. */
 export function fargateMemoriesMb(vcpu: number): number[] {
   const row = MEMORY_BY_VCPU.find((candidate) => candidate.vcpu === vcpu);
   if (!row) return [];
   const memories: number[] = [];
   for (let memory: number = row.from; memory <= row.to; memory += row.step) {
-    // Of 0.25 vCPU's half-GiB steps, 1.5 GiB is the one Fargate does not sell.
+    // 0.25 vCPU has steps of 512 MiB, but Fargate does not offer 1.5 GiB.
     if (!(vcpu === 0.25 && memory === 1536)) memories.push(memory);
   }
   return memories;
 }
 
-/** What is wrong with the pair, as one line that names the memories that go with `vcpu`; undefined when it is valid. */
+/** An error message that lists the memory sizes of `vcpu`; undefined if the pair is valid. */
 export function fargateSizeFault(vcpu: number, memoryMb: number): string | undefined {
   const memories = fargateMemoriesMb(vcpu);
   if (memories.length === 0)

@@ -10,8 +10,8 @@ export interface FunctionRoleProps {
 }
 
 /**
- * A role for a Lambda function with what Lambda itself needs and no more: its own log group, and network interfaces when it
- * runs inside a VPC. AWS's managed policies would allow every log group of the account.
+ * A role with the minimum that Lambda needs: the function's own log group, and network interfaces if it runs in a VPC.
+ * AWS's managed policies would allow every log group of the account.
  */
 export function createFunctionRole(
   scope: Construct,
@@ -42,7 +42,7 @@ export function createFunctionRole(
   return role;
 }
 
-/** Says to cfn-guard why a function has no VPC. */
+/** Tells cfn-guard why the function has no VPC. */
 export function acknowledgeOutsideVpc(handler: lambda.IFunction): void {
   Validations.of(handler).acknowledge({
     id: 'cdk-validator-cfnguard::lambda_inside_vpc_check',

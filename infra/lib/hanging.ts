@@ -1,6 +1,4 @@
-/**
- * A line of help: `left`, and from `column` on `text`, broken between words so that no line is longer than `width`.
- */
+/** Formats help text: `left`, then `text` in a column that starts at `column`, wrapped at `width`. */
 export function hanging(left: string, text: string, column = 33, width = 100): string {
   const lines = [''];
   for (const word of text.split(' ')) {

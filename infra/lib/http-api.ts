@@ -13,7 +13,7 @@ export interface PublicApiProps {
   readonly handler: lambda.IFunction;
 }
 
-/** Facts of a request, never its headers, query or body: those can hold keys and pictures. */
+/** Fields of the access log. Headers, query and body are excluded: they can hold keys and images. */
 const ACCESS_LOG = {
   requestId: '$context.requestId',
   time: '$context.requestTime',
@@ -27,7 +27,7 @@ const ACCESS_LOG = {
   integrationError: '$context.integration.error',
 };
 
-/** The HTTP API in front of the app: one route for everything, throttled, with an access log. */
+/** The HTTP API in front of the app: one catch-all route, throttled, with an access log. */
 export class PublicApi extends Construct {
   readonly api: apigateway.HttpApi;
   readonly stage: apigateway.HttpStage;

@@ -13,15 +13,15 @@ export interface ImageProps {
 }
 
 /**
- * The one container image, for the API function and the Batch tasks: built from docker/Dockerfile and pushed by
- * `cdk deploy`, or (`-c imageUri=`) one that is in ECR already. Synthesis needs no Docker.
+ * The container image of the API function and the Batch tasks. `cdk deploy` builds it from docker/Dockerfile and pushes it,
+ * or uses an image in ECR (`-c imageUri=`). Synthesis needs no Docker.
  *
- * A built image is named by the hash of its sources in the bootstrap repository, whose tags are immutable; a given one by its digest.
- * Either way what was reviewed is what runs.
+ * The tag of a built image is the hash of its sources, and tags of the bootstrap repository are immutable. An existing image
+ * is referenced by its digest. In both cases, the reviewed image is the one that runs.
  */
 export class Image extends Construct {
   readonly repository: ecr.IRepository;
-  /** The tag, or the digest with its `sha256:`. */
+  /** The tag, or the digest with `sha256:`. */
   readonly tagOrDigest: string;
 
   constructor(scope: Construct, id: string, { root, parameters }: ImageProps) {
@@ -61,7 +61,7 @@ export class Image extends Construct {
   }
 }
 
-/** What is left out of the build context, so that it neither leaks nor changes the asset's hash: as `docker build` does it. */
+/** Exclusions of the build context, as `docker build` applies them: excluded files neither leak nor change the asset's hash. */
 const ignored = (root: string): string[] =>
   readFileSync(join(root, 'docker', 'Dockerfile.dockerignore'), 'utf8')
     .split('\n')

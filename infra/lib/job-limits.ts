@@ -1,8 +1,8 @@
 import type { Parameters } from './parameters.ts';
 
 /**
- * The limits that the functions that create jobs get as settings. Without authentication, requests cannot create or
- * cancel jobs unless `anonymousBatch` allows it.
+ * Job limits, as settings of the functions that create jobs. Without authentication, requests cannot create or cancel jobs
+ * unless `anonymousBatch` allows it.
  */
 export function jobLimits({
   auth,

@@ -5,9 +5,8 @@ import type { Network } from './network.ts';
 import type { Parameters } from './parameters.ts';
 
 /**
- * A job queue over Fargate Spot, with on demand behind it: AWS Batch goes on to the next environment when one cannot
- * give what a job needs. Environments have no role of their own (AWS Batch's service-linked one serves), so that deletion
- * cannot get stuck on a role that went first.
+ * A job queue that prefers Fargate Spot and falls back to on-demand capacity. The compute environments use AWS Batch's
+ * service-linked role: an own role that is deleted first would block their deletion.
  */
 export function createJobQueue(
   scope: Construct,
@@ -34,7 +33,7 @@ export function createJobQueue(
       computeEnvironment,
       order: index + 1,
     })),
-    // A job no environment can ever take ends with a reason, where it would wait for good.
+    // A job that no environment can run fails with a reason instead of waiting forever.
     jobStateTimeLimitActions: impossible.map((reason) => ({
       action: batch.JobStateTimeLimitActionsAction.CANCEL,
       maxTime: Duration.minutes(10),

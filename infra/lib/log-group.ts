@@ -3,7 +3,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 import type { Parameters } from './parameters.ts';
 
-/** A log group that forgets after `logRetentionDays` and goes with the stack. `name` only where AWS demands one. */
+/** A log group with a retention of `logRetentionDays` that is deleted with the stack. `name` only if AWS requires one. */
 export function createLogGroup(
   scope: Construct,
   id: string,

@@ -27,7 +27,7 @@ export interface MonitoringProps {
 
 const PERIOD = Duration.minutes(5);
 
-/** Five alarms and a dashboard (within CloudWatch's free ten and three). With `alarmEmail` the alarms are sent. */
+/** Alarms and a dashboard, within CloudWatch's free ten and three. Alarms go to `alarmEmail`, if it is set. */
 export class Monitoring extends Construct {
   constructor(scope: Construct, id: string, props: MonitoringProps) {
     super(scope, id);

@@ -10,17 +10,17 @@ export interface NetworkProps {
 }
 
 /**
- * Where tasks run. `public` costs nothing while idle: no NAT gateway; a task has a public address to fetch its image and
- * write its log with, and a security group nobody can enter. `private` has no route to the internet at all: AWS is reached
- * through endpoints, billed by the hour.
+ * The network of the tasks. `public` costs nothing while idle: there is no NAT gateway. A task has a public address to pull
+ * its image and write its log, and a security group without inbound rules. `private` has no route to the internet; tasks
+ * reach AWS through VPC endpoints, which are billed by the hour.
  */
 export class Network extends Construct {
   readonly vpc: ec2.IVpc;
   readonly subnets: ec2.SubnetSelection;
   readonly assignPublicIp: boolean;
-  /** Out only. */
+  /** Outbound only. */
   readonly securityGroup: ec2.SecurityGroup;
-  /** Functions run inside a private network; else outside any, where they start fastest. */
+  /** Set only for a private network: functions outside a VPC start faster. */
   readonly functionsInside: boolean;
 
   constructor(scope: Construct, id: string, { parameters }: NetworkProps) {
@@ -36,12 +36,12 @@ export class Network extends Construct {
       subnetConfiguration: [
         { name: 'tasks', subnetType, cidrMask: 20, ...(closed ? {} : { mapPublicIpOnLaunch: false }) },
       ],
-      // A custom resource with broad rights, for a group nothing uses.
+      // This would add a custom resource with broad rights for a security group that nothing uses.
       restrictDefaultSecurityGroup: false,
-      // Pictures and results stay off the internet, and cost no transfer.
+      // Images and results do not cross the internet, and transfer is free.
       gatewayEndpoints: { S3: { service: ec2.GatewayVpcEndpointAwsService.S3 } },
     });
-    // The CDK's own types do not agree with each other under exactOptionalPropertyTypes.
+    // The CDK's types conflict under exactOptionalPropertyTypes.
     this.vpc = vpc as ec2.IVpc;
     this.securityGroup = new ec2.SecurityGroup(this, 'Tasks', {
       vpc: this.vpc,
@@ -79,7 +79,7 @@ export class Network extends Construct {
     }
   }
 
-  /** Refused packets only: what is worth reading, and next to nothing to pay. */
+  /** Rejected packets only, which keeps the log small. */
   private logRejected(parameters: Pick<Parameters, 'logRetentionDays'>): void {
     const group = createLogGroup(this, 'FlowLogs', parameters);
     const role = new iam.Role(this, 'FlowLogsRole', {

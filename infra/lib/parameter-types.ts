@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 
-/** The kinds of values that parameters of the stack take, each with a default and what it is for. */
+/** Schema types of stack parameters, each with a default and a description. */
 
 export const integer = (minimum: number, maximum: number, fallback: number, description: string) =>
   Type.Integer({ minimum, maximum, default: fallback, description });

@@ -8,10 +8,10 @@ import { flag, integer, oneOf } from './parameter-types.ts';
 import { sagemakerFault, sagemakerProperties } from './sagemaker-parameters.ts';
 import { collectorFault } from './tracing.ts';
 
-/** The only retentions CloudWatch Logs takes, in days. */
+/** The retention periods that CloudWatch Logs supports, in days. */
 const RETENTION_DAYS = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653] as const;
 
-/** Every parameter of the stack (`-c name=value`), its bounds, its default and what it is for. */
+/** Every parameter of the stack (`-c name=value`) with bounds, default and description. */
 export const parameterSchema = Type.Object(
   {
     auth: oneOf(
@@ -90,7 +90,7 @@ export const parameterSchema = Type.Object(
   { additionalProperties: false },
 );
 
-/** The checked parameters. Memory in MB, rates in requests a second, times as their names say. */
+/** The validated parameters. Memory in MB, rates in requests per second, times in the unit of their name. */
 export type Parameters = Readonly<Static<typeof parameterSchema>>;
 
 interface PropertySchema {
@@ -103,13 +103,13 @@ interface PropertySchema {
 
 const properties = parameterSchema.properties as unknown as Readonly<Record<string, PropertySchema>>;
 
-/** CDK's own context keys: feature flags (`@aws-cdk/…`), look-ups and settings (`aws:cdk:…`), and one of its CLI. */
+/** Context keys of the CDK: feature flags (`@aws-cdk/…`), lookups and settings (`aws:cdk:…`), and one of its CLI. */
 const isForeignKey = (key: string): boolean => /[:@/]/.test(key) || key === 'acknowledged-issue-numbers';
 
 /**
- * Checks parameters as they come from `-c` (strings) or from code.
+ * Validates parameters from `-c` (strings) or from code.
  *
- * @throws AppError INVALID_CONFIGURATION with one line that names the parameter and what it takes
+ * @throws AppError INVALID_CONFIGURATION with one line that names the parameter and its allowed values
  */
 export function parseParameters(given: Readonly<Record<string, unknown>>): Parameters {
   const known: Record<string, unknown> = {};
@@ -147,12 +147,12 @@ export function parseParameters(given: Readonly<Record<string, unknown>>): Param
   return parameters;
 }
 
-/** The same from a construct node's context. */
+/** Validates the parameters in a construct's context. */
 export function parametersFromContext(node: Node): Parameters {
   return parseParameters(node.getAllContext() as Record<string, unknown>);
 }
 
-/** One line a parameter: name, default, what it takes, what it is for. */
+/** Help text: one line per parameter with name, default, allowed values and description. */
 export function describeParameters(): string {
   return Object.entries(properties)
     .map(([name, { default: fallback, description }]) =>
@@ -175,8 +175,8 @@ function accepts(name: string): string {
 }
 
 /**
- * The value `-c` gave as text, as what its default is. TypeBox's own conversion is not used: it makes 3008 of 3008.5, and
- * a number of an enum stays text.
+ * Converts the text of `-c` to the type of the default. TypeBox's own conversion turns 3008.5 into 3008 and leaves numeric
+ * enum values as text.
  */
 function fromText(name: string, value: unknown): unknown {
   if (typeof value !== 'string') return value;

@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { AppError } from '../../service/src/domain/errors.ts';
 
 /**
- * The folder that holds package.json, service/ and docker/, found upwards from this file, which runs from dist/.
+ * The directory of package.json, service/ and docker/, searched upwards from this file, which runs from dist/.
  *
- * @throws AppError INVALID_CONFIGURATION when the program was copied out of its repository
+ * @throws AppError INVALID_CONFIGURATION if the program runs outside its repository
  */
 export function repositoryRoot(): string {
   const here = dirname(fileURLToPath(import.meta.url));

@@ -3,15 +3,15 @@ import { join } from 'node:path';
 import { repositoryRoot } from './repository-root.ts';
 
 export interface Finished {
-  /** Exit status; undefined when the command does not exist or took too long. */
+  /** Exit status; undefined if the command does not exist or timed out. */
   readonly status: number | undefined;
   readonly stdout: string;
-  /** The last line the command complained with, without its colours. */
+  /** The last line of stderr, without colours. */
   readonly complaint: string;
   readonly isMissing: boolean;
 }
 
-/** Runs a command that only asks something, for at most 60 seconds and 8 MiB of output. */
+/** Runs a read-only command, for at most 60 seconds and 8 MiB of output. */
 export function ask(command: string, args: readonly string[]): Finished {
   const { status, stdout, stderr, error } = spawnSync(command, args, {
     encoding: 'utf8',
@@ -28,7 +28,7 @@ export function ask(command: string, args: readonly string[]): Finished {
   };
 }
 
-/** Runs this repository's `cdk` in infra/, on this terminal. @returns its exit status; 1 when a signal ended it */
+/** Runs this repository's `cdk` in infra/ on this terminal. @returns its exit status; 1 after a signal */
 export function runCdk(args: readonly string[]): Promise<number> {
   const root = repositoryRoot();
   const cdk = join(root, 'node_modules', 'aws-cdk', 'bin', 'cdk');

@@ -46,16 +46,16 @@ export const sagemakerProperties = {
 const schema = Type.Object(sagemakerProperties);
 export type SageMakerParameters = Readonly<Static<typeof schema>> & { readonly architecture: Architecture };
 
-/** Families whose CPUs are arm64 have a g behind their generation: c7g is, c7i is not. */
+/** Families with arm64 CPUs have a g after their generation: c7g, but not c7i. */
 const architectureOf = (instance: SageMakerInstance): Architecture =>
   /^ml\.[a-z]\dg/.test(instance) ? 'arm64' : 'x86_64';
 
-/** The instance of an endpoint or of transform jobs. */
+/** The instance type of the endpoint or of transform jobs. */
 export function instanceOf({ sagemakerInstance, architecture }: SageMakerParameters): SageMakerInstance {
   return sagemakerInstance ?? (architecture === 'arm64' ? 'ml.c7g.large' : 'ml.c6i.large');
 }
 
-/** What does not go together on SageMaker, as one line; undefined when all does. */
+/** An error message for a combination that SageMaker does not support; undefined if it is valid. */
 export function sagemakerFault(parameters: SageMakerParameters): string | undefined {
   const { sagemaker, sagemakerMode, sagemakerInstance, architecture, modelData } = parameters;
   if (sagemaker === 'off') {

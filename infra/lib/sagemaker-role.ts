@@ -10,12 +10,12 @@ export interface SageMakerRoleProps {
   readonly logGroupName: string;
 }
 
-/** Where SageMaker puts the CPU, memory and disk use of its instances, in the name of the role. */
+/** The log groups and namespaces of the instance metrics that SageMaker writes with this role. */
 const METRIC_NAMESPACES = ['/aws/sagemaker/Endpoints', '/aws/sagemaker/TransformJobs'];
 
 /**
- * What SageMaker needs to start a container of the image: pull it, fetch the one model artefact, write its log and the metrics of
- * its instance. AWS's managed policy AmazonSageMakerFullAccess would allow every bucket with "sagemaker" in its name.
+ * The minimum that SageMaker needs to run the image: pull it, fetch the model artefact, write its log and its metrics. AWS's
+ * managed policy AmazonSageMakerFullAccess would allow every bucket with "sagemaker" in its name.
  */
 export function createSageMakerRole(
   scope: Construct,

@@ -14,13 +14,13 @@ export interface SageMakerProps {
   readonly store: Store;
 }
 
-/** Where transform jobs read and write: not input/, since AWS Batch works what is dropped there. */
+/** Prefixes of transform jobs. Not input/: files there start a Batch job. */
 const TRANSFORM_INPUT = 'transform/input/';
 const TRANSFORM_OUTPUT = 'transform/output/';
 
 /**
- * The same image as a SageMaker model (SageMaker itself gives the container its word, `serve`): behind an endpoint, or for
- * batch transform, whose jobs are started by a command. Only with `-c sagemaker=`.
+ * The image as a SageMaker model (SageMaker passes the argument `serve`), behind an endpoint or for batch transform, whose
+ * jobs a command starts. Only with `-c sagemaker=`.
  */
 export class SageMaker extends Construct {
   private readonly model: sagemaker.CfnModel;
@@ -33,7 +33,7 @@ export class SageMaker extends Construct {
     this.bucketName = store.bucket.bucketName;
     const isTransform = parameters.sagemaker === 'batch-transform';
     const isServerless = !isTransform && parameters.sagemakerMode === 'serverless';
-    // Both names are SageMaker's: it takes no other group.
+    // SageMaker writes to these log groups only.
     const logGroupName = isTransform
       ? '/aws/sagemaker/TransformJobs'
       : `/aws/sagemaker/Endpoints/${Aws.STACK_NAME}`;
@@ -47,10 +47,10 @@ export class SageMaker extends Construct {
         image: image.repository.repositoryUriForTagOrDigest(image.tagOrDigest),
         ...(parameters.modelData ? { modelDataUrl: parameters.modelData } : {}),
       },
-      // All that it serves is in the image or unpacked beside it. Serverless endpoints know no isolation.
+      // Everything that it serves is in the image or unpacked beside it. Serverless endpoints do not support isolation.
       enableNetworkIsolation: !isServerless,
     });
-    // SageMaker tries the role as soon as the model is made.
+    // SageMaker uses the role as soon as the model is created.
     this.model.node.addDependency(role);
 
     if (isTransform) this.printTransformCommands();
@@ -60,7 +60,7 @@ export class SageMaker extends Construct {
   private addEndpoint(isServerless: boolean, logGroupName: string): void {
     const { parameters, model } = this;
     const variant = { variantName: 'all', modelName: model.attrModelName, initialVariantWeight: 1 };
-    // No name: a new image makes a new model and so a new configuration, to which the endpoint moves without a pause.
+    // No name: a new image creates a new configuration, to which the endpoint switches without downtime.
     const configuration = new sagemaker.CfnEndpointConfig(this, 'Configuration', {
       productionVariants: [
         isServerless
@@ -86,7 +86,7 @@ export class SageMaker extends Construct {
     );
   }
 
-  /** A job is started by hand, on what lies under a prefix at that time: there is nothing of it to deploy. */
+  /** A command starts transform jobs on a prefix, so there is nothing to deploy. */
   private printTransformCommands(): void {
     const at = (prefix: string) => `s3://${this.bucketName}/${prefix}`;
     const command = (

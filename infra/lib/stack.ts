@@ -20,13 +20,13 @@ import { Store } from './store.ts';
 
 export interface MlServerlessStackProps extends StackProps {
   readonly parameters: Parameters;
-  /** Where docker/ and service/ are; default: this repository. */
+  /** The directory of docker/ and service/; default: this repository. */
   readonly root?: string;
-  /** The code of dispatcher and starter; default: service/src/entrypoints/dispatcher.ts and starter.ts, bundled now. */
+  /** The code of dispatcher and starter; default: bundled from service/src/entrypoints. */
   readonly functionCode?: lambda.Code;
 }
 
-/** The whole of it: two straight lines, HTTP -> function, and bucket -> queue -> dispatcher -> workers -> bucket. */
+/** The stack's two flows: HTTP -> function, and bucket -> queue -> dispatcher -> workers -> bucket. */
 export class MlServerlessStack extends Stack {
   constructor(scope: Construct, id: string, props: MlServerlessStackProps) {
     super(scope, id, {
@@ -76,7 +76,7 @@ export class MlServerlessStack extends Stack {
     addBudget(this, parameters);
     if (parameters.sagemaker !== 'off') new SageMaker(this, 'SageMaker', { parameters, image, store });
 
-    // Without the slash at its end, so that "$httpAPIUrl/predict" is the address.
+    // No trailing slash: "$httpAPIUrl/predict" is the address.
     this.output('httpAPIUrl', http.api.apiEndpoint, 'Address of the API');
     this.output(
       'bucketName',
@@ -98,13 +98,13 @@ export class MlServerlessStack extends Stack {
   }
 }
 
-/** Bundled by esbuild straight into cdk.out, under the hash of what came out. */
+/** esbuild bundles the function into cdk.out; the hash of its output names the asset. */
 function bundled(root: string, name: 'dispatcher' | 'starter'): lambda.Code {
   const entry = join(root, 'service', 'src', 'entrypoints', `${name}.ts`);
   return lambda.Code.fromAsset(join(root, 'service', 'src'), {
     assetHashType: AssetHashType.OUTPUT,
     bundling: {
-      // Asked for by the CDK, and never used: `local` does it or throws.
+      // The CDK requires an image, but `local` bundles or throws.
       image: DockerImage.fromRegistry('unused'),
       local: {
         tryBundle: (folder: string) => bundleFunction({ entry, folder }) > 0,

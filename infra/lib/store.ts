@@ -9,18 +9,16 @@ export interface StoreProps {
   readonly parameters: Pick<Parameters, 'retainData' | 'jobRetentionDays' | 'logRetentionDays'>;
 }
 
-/** Patterns of keys, such as `input/*`. */
+/** Key patterns, such as `input/*`. */
 export interface StoreRights {
   readonly read: readonly string[];
   readonly write: readonly string[];
   readonly remove?: readonly string[];
-  /** Streams are uploaded in parts, which a failed upload takes back. */
+  /** Streams use multipart uploads; a failed one is aborted. */
   readonly abortUploads?: readonly string[];
 }
 
-/**
- * The bucket, which is the only database: input/, output/ and jobs/. Encrypted, TLS only, closed to the public.
- */
+/** The bucket, which is the only database: input/, output/ and jobs/. Encrypted, TLS only, not public. */
 export class Store extends Construct {
   readonly bucket: s3.Bucket;
 
@@ -64,12 +62,12 @@ export class Store extends Construct {
     if (!keep) this.ownTheEmptiersLogs(parameters);
   }
 
-  /** Fixed by the commands people type: `aws s3 cp cat.jpg s3://ml-serverless-bucket-<account>-<region>/input/`. */
+  /** A fixed name, for documented commands: `aws s3 cp cat.jpg s3://ml-serverless-bucket-<account>-<region>/input/`. */
   static get bucketName(): string {
     return `ml-serverless-bucket-${Aws.ACCOUNT_ID}-${Aws.REGION}`;
   }
 
-  /** Known before the bucket exists, which is what lets the queue's policy be made first. */
+  /** Known before the bucket exists, so that the queue's policy can be created first. */
   bucketArn(): string {
     return Stack.of(this).formatArn({
       service: 's3',
@@ -81,8 +79,8 @@ export class Store extends Construct {
   }
 
   /**
-   * Sends `ObjectCreated` under input/ to a queue. It is a property of the bucket: no EventBridge rule to pay for, and no custom resource
-   * with rights on every bucket. The queue's policy has to be there first, as S3 tries it with a test message.
+   * Sends `ObjectCreated` events under input/ to a queue. A property of the bucket needs neither an EventBridge rule nor a
+   * custom resource with rights on every bucket. The queue's policy must exist first: S3 sends a test message.
    */
   notifyDrops(queueArn: string, queuePolicy: CfnResource): void {
     const resource = this.bucket.node.defaultChild as s3.CfnBucket;
@@ -99,10 +97,10 @@ export class Store extends Construct {
   }
 
   /**
-   * What the application does in the store, as statements for a role: each right for its own prefixes.
+   * The application's rights in the store, as statements for a role: each right for its own prefixes.
    *
-   * ListBucket carries no prefix condition on purpose: without an unconditional one S3 answers 403 instead of 404 for
-   * an object that is not there, and "not there" is how a worker knows which chunks are left.
+   * ListBucket has no prefix condition on purpose: without an unconditional right, S3 answers 403 instead of 404 for a
+   * missing object, and workers need the 404 to know which chunks are left.
    */
   grantUse(role: iam.IRole, rights: StoreRights): void {
     const allow = (actions: string[], resources: string[]) => {
@@ -124,7 +122,7 @@ export class Store extends Construct {
     }
   }
 
-  /** The function that empties the bucket on destroy logs into a group of this stack, so that its log goes with it. */
+  /** The function that empties the bucket on destroy logs to a group of this stack, which is deleted with it. */
   private ownTheEmptiersLogs(parameters: Pick<Parameters, 'logRetentionDays'>): void {
     const provider = Stack.of(this).node.findChild('Custom::S3AutoDeleteObjectsCustomResourceProvider');
     const group = createLogGroup(this, 'EmptierLogs', parameters);

@@ -1,17 +1,17 @@
-/** The parameters of the stack that concern the collector. */
+/** Stack parameters of the collector. */
 interface CollectorParameters {
   readonly otlpEndpoint?: string;
   readonly network: string;
 }
 
-/** What functions and tasks are told of the collector; nothing when there is none, and tracing is off. */
+/** Settings of functions and tasks for the collector; none if tracing is off. */
 export function tracingEnvironment({
   otlpEndpoint,
 }: Pick<CollectorParameters, 'otlpEndpoint'>): Readonly<Record<string, string>> {
   return otlpEndpoint ? { OTEL_EXPORTER_OTLP_ENDPOINT: otlpEndpoint } : {};
 }
 
-/** The TCP port of the collector; undefined when there is none. */
+/** The TCP port of the collector; undefined if tracing is off. */
 export function collectorPort({
   otlpEndpoint,
 }: Pick<CollectorParameters, 'otlpEndpoint'>): number | undefined {
@@ -21,8 +21,8 @@ export function collectorPort({
 }
 
 /**
- * What is wrong with the address of the collector, or undefined. Unencrypted only where the traffic cannot leave the VPC; no user
- * or password, since the template and the functions' settings show it.
+ * An error message for an invalid collector address, or undefined. Plain HTTP is allowed only if the traffic stays in the
+ * VPC. User and password are rejected: the template and the functions' settings would show them.
  */
 export function collectorFault({ otlpEndpoint, network }: CollectorParameters): string | undefined {
   if (otlpEndpoint === undefined) return undefined;
