@@ -17,14 +17,14 @@ await main(async (args) => {
     throw new AppError(
       'INVALID_CONFIGURATION',
       keeps === false
-        ? 'the stack was deployed without retainData: run "npm run deploy -- -c retainData=true" first, or the bucket goes with it'
-        : 'cannot tell whether the deployed stack keeps its bucket: look at the DeletionPolicy of its bucket, then leave retainData out',
+        ? 'the stack was deployed without retainData: run "npm run deploy -- -c retainData=true" first, or the bucket is deleted with it'
+        : 'cannot find out whether the deployed stack keeps its bucket: check the DeletionPolicy of its bucket, then omit retainData',
     );
   }
   console.log(
     keeps
-      ? 'The bucket and what is in it stay, and are billed by S3; everything else goes.'
-      : 'Everything goes: API, functions, queues, key, logs, and the bucket with all that is in it.',
+      ? 'The bucket and its objects stay, and S3 bills them. Everything else is deleted.'
+      : 'Everything is deleted: API, functions, queues, key, logs, and the bucket with all its objects.',
   );
   const status = await runCdk([
     'destroy',
@@ -35,8 +35,8 @@ await main(async (args) => {
   ]);
   if (status === 0) {
     console.log(
-      `Left of ${account ? `account ${account}` : 'it'}: the CDK's bootstrap stack, shared by all CDK apps, with this image in its repository.` +
-        '\nTo delete images no stack uses: (cd infra && npx cdk gc --unstable=gc --type=ecr)',
+      `Still in ${account ? `account ${account}` : 'the account'}: the CDK's bootstrap stack, which all CDK apps share, and this image in its repository.` +
+        '\nTo delete images that no stack uses: (cd infra && npx cdk gc --unstable=gc --type=ecr)',
     );
   }
   return status;

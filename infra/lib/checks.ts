@@ -31,7 +31,7 @@ export function checkTarget({ profile, needsDocker, needsBootstrap }: CheckOptio
   const identity = aws('sts', 'get-caller-identity');
   let target: Omit<Target, 'notes'> = {};
   if (identity.isMissing) {
-    notes.push('The AWS CLI is not installed: credentials and bootstrap are left to cdk to check.');
+    notes.push('The AWS CLI is not installed: cdk checks credentials and bootstrap.');
   } else {
     if (identity.status !== 0) {
       throw fault(`no valid AWS credentials (${identity.complaint}): run "aws configure" or "aws sso login"`);
@@ -58,17 +58,15 @@ function checkBootstrap(aws: Aws, account: string, notes: string[]): { region?: 
   }
   if (found.complaint.includes('ParameterNotFound')) {
     throw fault(
-      `account ${account} is not prepared for the CDK in this region: run "npx cdk bootstrap" once`,
+      `account ${account} is not bootstrapped for the CDK in this region: run "npx cdk bootstrap" once`,
     );
   }
   if (found.complaint.includes('AccessDenied')) {
-    notes.push(
-      `Not allowed to read ${BOOTSTRAP_VERSION}: whether the account is bootstrapped is left to cdk to check.`,
-    );
+    notes.push(`No permission to read ${BOOTSTRAP_VERSION}: cdk checks the bootstrap.`);
     return {};
   }
   throw fault(
-    `cannot look for the CDK's bootstrap stack (${found.complaint}): set AWS_REGION or check the network`,
+    `cannot find out if the account is bootstrapped for the CDK (${found.complaint}): set AWS_REGION or check the network`,
   );
 }
 
@@ -76,13 +74,13 @@ function checkDocker(): void {
   const docker = ask('docker', ['info', '--format', '{{.ServerVersion}}']);
   if (docker.isMissing) {
     throw fault(
-      'Docker is not installed, and the image is built with it: install it, or give -c imageUri=… of one in ECR',
+      'Docker is not installed: install it to build the image, or use an image in ECR with -c imageUri=…',
     );
   }
   // `docker info` can exit 0 without a server version if only the client responds.
   if (docker.status !== 0 || !docker.stdout.trim()) {
     throw fault(
-      `Docker is not running (${docker.complaint}): start it, or give -c imageUri=… of an image in ECR`,
+      `Docker is not running (${docker.complaint}): start it, or use an image in ECR with -c imageUri=…`,
     );
   }
 }

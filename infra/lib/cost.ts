@@ -85,7 +85,7 @@ export function describeCosts(parameters: Parameters): string {
   const line = (what: string, { usd, items }: Cost) =>
     `  ${what.padEnd(34)} $${usd.toFixed(2).padStart(7)}   (${items.map((item) => `${item.what} ${item.usd.toFixed(2)}`).join(', ')})`;
   return [
-    `Roughly, at prices of ${PRICES.region} written down on ${PRICES.recordedOn} (check them) and speeds measured on two cores:`,
+    `Estimate, at prices of ${PRICES.region} recorded on ${PRICES.recordedOn} (check them) and speeds measured on two cores:`,
     line('idle, a month', idle),
     line('a million images by POST /predict', interactive),
     line('a million images by AWS Batch', batch),

@@ -43,7 +43,7 @@ export class Monitoring extends Construct {
       deadLetters,
       1,
       parameters,
-      'Dropped objects that no job took, or jobs that were not started: see docs/operations.md',
+      'Dropped objects without a job, or jobs that were not started: see docs/operations.md',
     );
     this.alarm('FailedJobs', failedJobs, 1, parameters, 'A Batch job failed after all its attempts');
     this.alarm(
@@ -51,7 +51,7 @@ export class Monitoring extends Construct {
       serverErrors,
       5,
       parameters,
-      'The API answered 5xx five times in five minutes',
+      'The API returned 5xx five times in five minutes',
     );
     this.alarm(
       'DropsWait',

@@ -17,56 +17,69 @@ export const parameterSchema = Type.Object(
     auth: oneOf(
       ['key', 'iam', 'none'],
       'key',
-      'who may call the API: key: x-api-key, generated; iam: signed requests; none: anybody, without jobs',
+      'authentication of the API; key: x-api-key, generated; iam: signed requests; none: public, without jobs',
     ),
     network: oneOf(
       ['public', 'private'],
       'public',
-      'public: tasks have a public address and no way in, free when idle; private: no route to the internet, VPC endpoints billed by the hour',
+      'public: tasks have a public address without inbound access, free when idle; private: no route to the internet, VPC endpoints billed by the hour',
     ),
-    retainData: flag(false, 'keep the bucket and what is in it when the stack is destroyed'),
+    retainData: flag(false, 'keep the bucket and its objects when the stack is destroyed'),
     architecture: oneOf(['x86_64', 'arm64'], 'x86_64', 'CPU of the image, the API function and the tasks'),
     imageUri: Type.Optional(
       Type.String({
         pattern:
           '^[0-9]{12}\\.dkr\\.ecr\\.[a-z0-9-]+\\.amazonaws\\.com(\\.cn)?/[a-z0-9][a-z0-9._/-]*@sha256:[0-9a-f]{64}$',
         description:
-          'image already in ECR of this region, by digest, instead of building docker/Dockerfile (promotion between accounts)',
+          'existing image in ECR of this region, by digest, instead of building docker/Dockerfile (promotion between accounts)',
       }),
     ),
     lambdaMemoryMb: integer(
       1024,
       10_240,
       3008,
-      'memory of the API function in MB; 1769 MB are one vCPU. New accounts allow 3008',
+      'memory of the API function in MB; 1769 MB is one vCPU; new accounts allow 3008',
     ),
     lambdaMaxConcurrency: Type.Optional(
       Type.Integer({
         minimum: 1,
         maximum: 10_000,
         description:
-          'most API environments at once (reserved concurrency, taken from what the account has); default: no limit of its own',
+          'maximum concurrent API environments (reserved concurrency of the account); default: no limit',
       }),
     ),
-    anonymousBatch: flag(false, 'with auth=none, let anybody make and cancel jobs; otherwise they get 405'),
-    maxJobInputs: integer(1, 50_000_000, 1_000_000, 'inputs of one job; a job with more ends as FAILED'),
-    maxJobsPerDay: integer(1, 100_000, 1000, 'jobs that requests make in 24 hours; one more gets 429'),
-    throttleRate: integer(1, 10_000, 50, 'requests a second the API takes before it answers 429'),
-    throttleBurst: integer(1, 5000, 100, 'requests the API takes at once above that rate'),
+    anonymousBatch: flag(
+      false,
+      'with auth=none, allow everyone to create and cancel jobs; otherwise the response is 405',
+    ),
+    maxJobInputs: integer(1, 50_000_000, 1_000_000, 'maximum inputs per job; a job with more ends as FAILED'),
+    maxJobsPerDay: integer(
+      1,
+      100_000,
+      1000,
+      'maximum jobs that requests create in 24 hours; then the response is 429',
+    ),
+    throttleRate: integer(1, 10_000, 50, 'requests per second before the API responds 429'),
+    throttleBurst: integer(1, 5000, 100, 'burst of requests above that rate'),
     taskVcpu: oneOf(FARGATE_VCPUS, 2, 'vCPUs of a Batch task'),
-    taskMemoryMb: integer(512, 122_880, 4096, 'memory of a Batch task in MB; must be a pair Fargate knows'),
-    taskStorageGib: integer(20, 200, 20, 'disk of a Batch task in GiB; 20 are free'),
-    taskTimeoutMinutes: integer(5, 1440, 60, 'longest run of one attempt of one shard'),
-    taskAttempts: integer(1, 10, 5, 'attempts a shard has, the first included'),
-    maxVcpus: integer(1, 10_000, 64, 'vCPUs tasks may use at once on Spot, and as many again on demand'),
-    spot: flag(true, 'run tasks on Fargate Spot first, on demand where Spot has no room'),
-    dispatchWindowSeconds: integer(1, 300, 20, 'how long dropped objects are gathered into one job'),
+    taskMemoryMb: integer(
+      512,
+      122_880,
+      4096,
+      'memory of a Batch task in MB; Fargate must offer it for taskVcpu',
+    ),
+    taskStorageGib: integer(20, 200, 20, 'ephemeral storage of a Batch task in GiB; 20 are free'),
+    taskTimeoutMinutes: integer(5, 1440, 60, 'timeout of one attempt of a shard'),
+    taskAttempts: integer(1, 10, 5, 'attempts per shard, including the first'),
+    maxVcpus: integer(1, 10_000, 64, 'maximum vCPUs of tasks on Spot, and as many on demand'),
+    spot: flag(true, 'run tasks on Fargate Spot first; on demand if Spot has no capacity'),
+    dispatchWindowSeconds: integer(1, 300, 20, 'how long dropped objects are collected into one job'),
     jobRetentionDays: integer(1, 3650, 30, 'days until jobs/ (requests, shards, result rows) is deleted'),
     logRetentionDays: oneOf(RETENTION_DAYS, 30, 'days until logs are deleted'),
     alarmEmail: Type.Optional(
       Type.String({
         pattern: '^[^@\\s,]+@[^@\\s,.]+(\\.[^@\\s,.]+)+$',
-        description: 'address that alarms are sent to (it must confirm once)',
+        description: 'email address for alarms (its owner must confirm once)',
       }),
     ),
     monthlyBudgetUsd: Type.Optional(
@@ -74,7 +87,7 @@ export const parameterSchema = Type.Object(
         minimum: 1,
         maximum: 1_000_000,
         description:
-          'budget of the account in USD a month, of which alarmEmail hears at 80 % spent and 100 % expected; default: none',
+          'monthly budget of the account in USD; alarmEmail is notified at 80 % actual and 100 % forecast; default: none',
       }),
     ),
     otlpEndpoint: Type.Optional(
@@ -82,7 +95,7 @@ export const parameterSchema = Type.Object(
         pattern: '^https?://[^/?#\\s]+(/[^?#\\s]*)?$',
         maxLength: 512,
         description:
-          'OpenTelemetry collector that functions and tasks send traces to (OTLP/HTTP); default: no traces',
+          'OpenTelemetry collector for traces of functions and tasks (OTLP/HTTP); default: no traces',
       }),
     ),
     ...sagemakerProperties,

@@ -13,32 +13,32 @@ export const sagemakerProperties = {
   sagemaker: oneOf(
     ['off', 'endpoint', 'batch-transform'],
     'off',
-    'the same image on SageMaker too; endpoint: one to ask; batch-transform: a model, and the commands that start a job with it',
+    'SageMaker with the same image; endpoint: an endpoint; batch-transform: a model, and the command that starts a job',
   ),
   sagemakerMode: oneOf(
     ['real-time', 'serverless'],
     'real-time',
-    'sagemaker=endpoint; real-time: an instance, billed by the hour; serverless: started by requests, free when idle',
+    'sagemaker=endpoint; real-time: an instance, billed by the hour; serverless: free when idle',
   ),
   sagemakerInstance: Type.Optional(
     Type.Unsafe<SageMakerInstance>({
       type: 'string',
       enum: INSTANCES,
       description:
-        'instance of a real-time endpoint or of transform jobs; default: ml.c6i.large, with architecture=arm64 ml.c7g.large',
+        'instance type of a real-time endpoint or of transform jobs; default: ml.c6i.large, or ml.c7g.large for architecture=arm64',
     }),
   ),
   sagemakerMemoryMb: oneOf(
     [1024, 2048, 3072, 4096, 5120, 6144],
     3072,
-    'memory of a serverless endpoint in MB; vCPUs come with it',
+    'memory of a serverless endpoint in MB; vCPUs scale with it',
   ),
-  sagemakerMaxConcurrency: integer(1, 200, 5, 'requests a serverless endpoint answers at once'),
+  sagemakerMaxConcurrency: integer(1, 200, 5, 'maximum concurrent requests of a serverless endpoint'),
   modelData: Type.Optional(
     Type.String({
       pattern: '^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\\s*?$]+\\.tar\\.gz$',
       maxLength: 1024,
-      description: 'model.tar.gz that SageMaker unpacks to /opt/ml/model, in place of the model in the image',
+      description: 'model.tar.gz that SageMaker unpacks to /opt/ml/model; it replaces the model of the image',
     }),
   ),
 };
@@ -71,15 +71,15 @@ export function sagemakerFault(parameters: SageMakerParameters): string | undefi
     return `sagemakerMode=serverless: an endpoint can be serverless, ${sagemaker} cannot`;
   const isServerless = sagemakerMode === 'serverless';
   if (isServerless && sagemakerInstance !== undefined)
-    return `sagemakerInstance=${sagemakerInstance}: a serverless endpoint has none; it has sagemakerMemoryMb`;
+    return `sagemakerInstance=${sagemakerInstance}: a serverless endpoint has no instance; use sagemakerMemoryMb`;
   if (architecture === 'arm64' && (isServerless || sagemaker === 'batch-transform')) {
     const what = isServerless ? 'serverless endpoints' : 'transform jobs';
-    return `sagemaker=${sagemaker}: SageMaker runs ${what} on x86_64 only; leave -c architecture=arm64 out`;
+    return `sagemaker=${sagemaker}: SageMaker runs ${what} on x86_64 only; omit -c architecture=arm64`;
   }
   const instance = instanceOf(parameters);
   if (!isServerless && architectureOf(instance) !== architecture) {
     const fitting = INSTANCES.filter((each) => architectureOf(each) === architecture);
-    return `sagemakerInstance=${instance}: its CPUs are not ${architecture}, for which the image is built; use one of ${fitting.join(', ')}`;
+    return `sagemakerInstance=${instance}: its CPUs are not ${architecture}, the architecture of the image; use one of ${fitting.join(', ')}`;
   }
   return undefined;
 }

@@ -28,10 +28,10 @@ export function collectorFault({ otlpEndpoint, network }: CollectorParameters): 
   if (otlpEndpoint === undefined) return undefined;
   if (!URL.canParse(otlpEndpoint)) return 'not an address';
   const { protocol, username, password, port } = new URL(otlpEndpoint);
-  if (username || password) return 'no user or password: they would be in the template';
+  if (username || password) return 'no user or password: the template would contain them';
   if (port === '0') return 'port 0 is none';
   if (protocol === 'http:' && network !== 'private') {
-    return 'https:// only: traces would cross the internet in clear (with -c network=private http:// will do)';
+    return 'https:// only: traces would cross the internet unencrypted (http:// is allowed with -c network=private)';
   }
   return undefined;
 }

@@ -126,7 +126,7 @@ describe('with credentials', {
     assert.equal(unprepared.status, 1);
     assert.match(
       unprepared.stderr,
-      /^account \d{12} is not prepared for the CDK in this region: run "npx cdk bootstrap" once$/,
+      /^account \d{12} is not bootstrapped for the CDK in this region: run "npx cdk bootstrap" once$/,
     );
 
     aws(
@@ -148,7 +148,7 @@ describe('with credentials', {
   it('destroy -c retainData=true is refused for a stack that would take its bucket with it', () => {
     const unknown = run('destroy', ['-c', 'retainData=true'], account);
     assert.equal(unknown.status, 1);
-    assert.match(unknown.stderr, /^cannot tell whether the deployed stack keeps its bucket/);
+    assert.match(unknown.stderr, /^cannot find out whether the deployed stack keeps its bucket/);
 
     const template = JSON.stringify({
       Resources: {
