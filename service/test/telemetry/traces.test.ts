@@ -229,9 +229,9 @@ test('without OTEL_EXPORTER_OTLP_ENDPOINT the OpenTelemetry SDK is not even load
     import Module from 'node:module';
     import { pathToFileURL } from 'node:url';
     const at = (file) => import(pathToFileURL('dist/service/src/' + file).href);
-    await at('services.js');
-    const { openTracing } = await at('telemetry/open-tracing.js');
-    const { loadConfig } = await at('config.js');
+    await at('app/services.js');
+    const { openTracing } = await at('telemetry/create-tracing.js');
+    const { loadConfig } = await at('config/config.js');
     const tracing = await openTracing(loadConfig(), { warn() {} });
     await tracing.close();
     console.log(Object.keys(Module._cache).filter((path) => /@opentelemetry.(sdk|exporter|core)/.test(path)).length > 0);

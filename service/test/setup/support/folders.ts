@@ -16,5 +16,5 @@ export async function temporaryFolder(context: TestContext): Promise<string> {
 
 /** A module of service/setup/bootstrap, which is plain JavaScript and stays in the source tree. */
 export async function bootstrapModule<T>(name: string): Promise<T> {
-  return (await import(join(root, 'service', 'bootstrap', name))) as T;
+  return (await import(join(root, 'service', 'setup', 'bootstrap', name))) as T;
 }
