@@ -16,12 +16,32 @@ const refused = (given: Record<string, unknown>, pattern: RegExp) =>
 
 describe('parameters', () => {
   it('have defaults for everything that has to be there', () => {
-    const parameters = parseParameters({});
-    assert.equal(parameters.auth, 'key');
-    assert.equal(parameters.network, 'public');
-    assert.equal(parameters.retainData, false);
-    assert.equal(parameters.spot, true);
-    assert.equal(parameters.imageUri, undefined);
+    assert.deepEqual(parseParameters({}), {
+      auth: 'key',
+      network: 'public',
+      retainData: false,
+      architecture: 'x86_64',
+      lambdaMemoryMb: 3008,
+      anonymousBatch: false,
+      maxJobInputs: 1_000_000,
+      maxJobsPerDay: 1000,
+      throttleRate: 50,
+      throttleBurst: 100,
+      taskVcpu: 2,
+      taskMemoryMb: 4096,
+      taskStorageGib: 20,
+      taskTimeoutMinutes: 60,
+      taskAttempts: 5,
+      maxVcpus: 64,
+      spot: true,
+      dispatchWindowSeconds: 20,
+      jobRetentionDays: 30,
+      logRetentionDays: 30,
+      sagemaker: 'off',
+      sagemakerMode: 'real-time',
+      sagemakerMemoryMb: 3072,
+      sagemakerMaxConcurrency: 5,
+    });
   });
 
   it('come from the command line as text and become numbers and booleans', () => {

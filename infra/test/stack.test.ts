@@ -4,6 +4,42 @@ import { Match, Template } from 'aws-cdk-lib/assertions';
 import { type CfnTemplate, resolve, resourcesOf } from './helpers/intrinsics.ts';
 import { IMAGE_URI, synthTemplate } from './helpers/synth.ts';
 
+const RESOURCE_TYPES = [
+  'AWS::ApiGatewayV2::Api',
+  'AWS::ApiGatewayV2::Integration',
+  'AWS::ApiGatewayV2::Route',
+  'AWS::ApiGatewayV2::Stage',
+  'AWS::Batch::ComputeEnvironment',
+  'AWS::Batch::JobDefinition',
+  'AWS::Batch::JobQueue',
+  'AWS::CloudWatch::Alarm',
+  'AWS::CloudWatch::Dashboard',
+  'AWS::EC2::FlowLog',
+  'AWS::EC2::InternetGateway',
+  'AWS::EC2::Route',
+  'AWS::EC2::RouteTable',
+  'AWS::EC2::SecurityGroup',
+  'AWS::EC2::Subnet',
+  'AWS::EC2::SubnetRouteTableAssociation',
+  'AWS::EC2::VPC',
+  'AWS::EC2::VPCEndpoint',
+  'AWS::EC2::VPCGatewayAttachment',
+  'AWS::Events::Rule',
+  'AWS::IAM::Policy',
+  'AWS::IAM::Role',
+  'AWS::Lambda::EventSourceMapping',
+  'AWS::Lambda::Function',
+  'AWS::Lambda::Permission',
+  'AWS::Logs::LogGroup',
+  'AWS::Logs::ResourcePolicy',
+  'AWS::S3::Bucket',
+  'AWS::S3::BucketPolicy',
+  'AWS::SQS::Queue',
+  'AWS::SQS::QueuePolicy',
+  'AWS::SecretsManager::Secret',
+  'Custom::S3AutoDeleteObjects',
+];
+
 describe('the stack', () => {
   let json: CfnTemplate;
   let template: Template;
@@ -274,6 +310,40 @@ describe('the stack', () => {
     assert.deepEqual(types, ['FARGATE_SPOT', 'FARGATE']);
   });
 
+  it('gives functions and compute environments the sizes that the parameters default to', () => {
+    const sizes = resourcesOf(json, 'AWS::Lambda::Function')
+      .filter(({ Properties }) => Properties.Environment !== undefined)
+      .map(({ Properties }) => [
+        Properties.MemorySize,
+        Properties.Timeout,
+        Properties.Architectures,
+        Properties.ReservedConcurrentExecutions,
+      ]);
+    assert.deepEqual(sizes, [
+      [512, 120, ['arm64'], undefined],
+      [512, 900, ['arm64'], undefined],
+      [3008, 29, ['x86_64'], undefined],
+    ]);
+    template.allResourcesProperties('AWS::Batch::ComputeEnvironment', {
+      State: 'ENABLED',
+      ComputeResources: { MaxvCpus: 64 },
+    });
+  });
+
+  it('cancels jobs that no compute environment can ever run', () => {
+    template.hasResourceProperties('AWS::Batch::JobQueue', {
+      JobStateTimeLimitActions: [
+        { Reason: 'MISCONFIGURATION:COMPUTE_ENVIRONMENT_MAX_RESOURCE' },
+        { Reason: 'MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT' },
+      ].map((each) => ({ ...each, Action: 'CANCEL', State: 'RUNNABLE', MaxTimeSeconds: 600 })),
+    });
+  });
+
+  it('has no resource of a type that is not listed here, since each may cost something', () => {
+    const types = new Set(Object.values(json.Resources).map(({ Type }) => Type));
+    assert.deepEqual([...types].sort(), RESOURCE_TYPES);
+  });
+
   it('costs nothing while idle for its network', () => {
     template.resourceCountIs('AWS::EC2::NatGateway', 0);
     template.resourceCountIs('AWS::EC2::EIP', 0);
@@ -295,16 +365,22 @@ describe('the stack', () => {
   });
 
   it('alarms on dead letters, failed jobs, server errors, and drops and jobs that wait', () => {
-    const metrics = resourcesOf(json, 'AWS::CloudWatch::Alarm').map(
-      ({ Properties }) => Properties.MetricName,
+    const alarms = resourcesOf(json, 'AWS::CloudWatch::Alarm').map(({ Properties }) =>
+      [Properties.MetricName, Properties.Statistic, Properties.Threshold].join(' '),
     );
-    assert.deepEqual(metrics.sort(), [
-      '5xx',
-      'ApproximateAgeOfOldestMessage',
-      'ApproximateAgeOfOldestMessage',
-      'ApproximateNumberOfMessagesVisible',
-      'TriggeredRules',
+    assert.deepEqual(alarms.sort(), [
+      '5xx Sum 5',
+      'ApproximateAgeOfOldestMessage Maximum 3600',
+      'ApproximateAgeOfOldestMessage Maximum 3600',
+      'ApproximateNumberOfMessagesVisible Maximum 1',
+      'TriggeredRules Sum 1',
     ]);
+    template.allResourcesProperties('AWS::CloudWatch::Alarm', {
+      ComparisonOperator: 'GreaterThanOrEqualToThreshold',
+      Period: 300,
+      EvaluationPeriods: 1,
+      TreatMissingData: 'notBreaching',
+    });
     template.resourceCountIs('AWS::CloudWatch::Dashboard', 1);
     const [dashboard] = resourcesOf(json, 'AWS::CloudWatch::Dashboard');
     const questions = [...JSON.stringify(dashboard).matchAll(/## ([^?]+\?)/g)].map(([, text]) => text);
@@ -328,9 +404,9 @@ describe('the stack', () => {
   });
 
   it('leaves nothing behind that costs money', () => {
-    for (const [id, { DeletionPolicy, Type }] of Object.entries(json.Resources)) {
-      assert.notEqual(DeletionPolicy, 'Retain', `${id} (${Type}) goes with the stack`);
-      assert.notEqual(DeletionPolicy, 'Snapshot', `${id} (${Type}) leaves no snapshot`);
+    for (const [id, { DeletionPolicy, UpdateReplacePolicy, Type }] of Object.entries(json.Resources)) {
+      for (const policy of [DeletionPolicy, UpdateReplacePolicy])
+        assert.ok(policy === undefined || policy === 'Delete', `${id} (${Type}): ${policy}`);
     }
     template.resourceCountIs('Custom::S3AutoDeleteObjects', 1);
     // A function without a group of its own makes one that outlives the stack.

@@ -8,10 +8,7 @@ import { handOver } from './hand-over.ts';
 import { createHasher } from './hasher.ts';
 import { type AcquireLock, findModels, prepare } from './prepare.ts';
 import { createProgress } from './progress.ts';
-import { findTestFiles } from './test-files.ts';
-
-/** Longest a test, or a file of them, may take: one that hangs is a failure with a name, not a run without an end. */
-const TEST_TIMEOUT_MS = 600_000;
+import { type NodeCommand, testCommand } from './test-command.ts';
 
 /**
  * What native libraries read when a process starts: TensorFlow's log level, and glibc's memory pools, of which two are enough
@@ -42,8 +39,13 @@ export async function main(options: MainOptions): Promise<number> {
     const run = await planRun(root, command, rest);
     await setUp(options, loadConfig(environment), copy);
     if (run === undefined) return 0;
-    const env = { ...NATIVE_SETTINGS, ...environment, CACHE_DIR: cacheFolder(environment) };
-    return await handOver(run, process.cwd(), env);
+    const env = {
+      ...NATIVE_SETTINGS,
+      ...environment,
+      ...run.environment,
+      CACHE_DIR: cacheFolder(environment),
+    };
+    return await handOver(run.args, process.cwd(), env);
   } catch (error) {
     if (environment.LOG_LEVEL === 'debug') console.error(error);
     const colour = process.stderr.isTTY && !environment.NO_COLOR;
@@ -87,24 +89,14 @@ function parseSetupOptions(args: readonly string[]): { copy: boolean; rest: stri
   };
 }
 
-/** Node's arguments for what is to run after set-up; undefined for `setup`, which runs nothing. */
+/** What to run after set-up; undefined for `setup`, which runs nothing. */
 async function planRun(
   root: string,
   command: string,
   args: readonly string[],
-): Promise<string[] | undefined> {
+): Promise<NodeCommand | undefined> {
   if (command === 'setup') return undefined;
-  if (command === 'test') {
-    const filters = args.filter((each) => !each.startsWith('-'));
-    const flags = args.filter((each) => each.startsWith('-'));
-    return [
-      '--enable-source-maps',
-      '--test',
-      `--test-timeout=${TEST_TIMEOUT_MS}`,
-      ...flags,
-      ...(await findTestFiles(root, filters)),
-    ];
-  }
+  if (command === 'test') return testCommand(root, args);
   const name = command === 'start' ? 'server' : command;
   const entry = join(root, 'dist', 'bundle', `${name}.js`);
   if (!/^[a-z][a-z-]*$/.test(name) || !existsSync(entry)) {
@@ -112,5 +104,5 @@ async function planRun(
       `there is no command ${JSON.stringify(command)}: \`npm start -- --help\` lists them`,
     );
   }
-  return ['--enable-source-maps', entry, ...args];
+  return { args: ['--enable-source-maps', entry, ...args], environment: {} };
 }

@@ -26,14 +26,18 @@ export async function runCommand(
       ...(cwd === undefined ? {} : { cwd }),
       env,
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: timeoutMs,
     });
+    // Not the option `timeout` of spawn: its timer outlives a program that could not be started.
+    const timer = setTimeout(() => child.kill(), timeoutMs);
     const stop = (signal: NodeJS.Signals) => {
       child.kill(signal);
       process.exit(signal === 'SIGINT' ? 130 : 143);
     };
     process.once('SIGINT', stop).once('SIGTERM', stop);
-    const settle = () => process.removeListener('SIGINT', stop).removeListener('SIGTERM', stop);
+    const settle = () => {
+      clearTimeout(timer);
+      process.removeListener('SIGINT', stop).removeListener('SIGTERM', stop);
+    };
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => {

@@ -4,13 +4,24 @@ import { SetupError } from './failure.ts';
 
 const ROOMS = ['service', 'models', 'infra'];
 
+export interface TestFiles {
+  readonly files: readonly string[];
+  /** How many `*.slow.test.ts` files match but are left to `npm run test:all`. */
+  readonly slow: number;
+}
+
 /**
  * Every compiled test file, sorted, as an explicit list: given a folder or a glob, `node --test` can run zero tests and pass.
  *
- * @param filters parts of paths; a file that holds one of them is taken, all when there is none
+ * @param filters parts of paths; a file whose path contains one of them is taken, every file if there is none
+ * @param all takes `*.slow.test.ts` too
  * @throws SetupError when nothing is left to run
  */
-export async function findTestFiles(root: string, filters: readonly string[]): Promise<string[]> {
+export async function findTestFiles(
+  root: string,
+  filters: readonly string[],
+  all: boolean,
+): Promise<TestFiles> {
   const found: string[] = [];
   for (const room of ROOMS) {
     const folder = join(root, 'dist', room);
@@ -20,14 +31,18 @@ export async function findTestFiles(root: string, filters: readonly string[]): P
     });
     found.push(...names.filter((name) => name.endsWith('.test.js')).map((name) => join(folder, name)));
   }
-  const files = found.sort().filter((file) => {
+  const matching = found.sort().filter((file) => {
     const path = relative(join(root, 'dist'), file).split(sep).join('/');
     return filters.length === 0 || filters.some((filter) => path.includes(filter.replace(/\.ts$/, '.js')));
   });
+  const files = all ? matching : matching.filter((file) => !file.endsWith('.slow.test.js'));
+  const slow = matching.length - files.length;
   if (files.length === 0) {
+    if (slow > 0)
+      throw new SetupError(`only slow test files match: run npm run test:all -- ${filters.join(' ')}`);
     const reason =
       filters.length > 0 ? `no test file matches ${filters.join(', ')}` : 'no test files in dist';
     throw new SetupError(`${reason}: nothing was tested`);
   }
-  return files;
+  return { files, slow };
 }

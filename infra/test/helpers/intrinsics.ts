@@ -8,6 +8,7 @@ export interface CfnResource {
   readonly Properties: Readonly<Record<string, unknown>>;
   readonly DependsOn?: readonly string[];
   readonly DeletionPolicy?: string;
+  readonly UpdateReplacePolicy?: string;
   readonly Metadata?: Readonly<Record<string, unknown>>;
 }
 

@@ -12,20 +12,21 @@ import { runCommand } from '../../setup/run-command.ts';
 import { findTestFiles } from '../../setup/test-files.ts';
 import { root, temporaryFolder } from './support/folders.ts';
 
-test('tests are an explicit list of files, filtered by parts of paths, and none at all is a failure', async (t) => {
+test('tests are an explicit list of files, and finding none is a failure', async (t) => {
   const folder = await temporaryFolder(t);
-  await assert.rejects(findTestFiles(folder, []), /no test files in dist: nothing was tested/);
+  await assert.rejects(findTestFiles(folder, [], false), /no test files in dist: nothing was tested/);
   for (const path of [
     'service/test/a.test.js',
     'service/test/deep/b.test.js',
     'models/c.test.js',
+    'models/kill.slow.test.js',
     'infra/d.js',
   ]) {
     await mkdir(join(folder, 'dist', path, '..'), { recursive: true });
     await writeFile(join(folder, 'dist', path), '');
   }
-  const names = async (filters: string[]) =>
-    (await findTestFiles(folder, filters)).map((file) => relative(join(folder, 'dist'), file));
+  const names = async (filters: string[], all = false) =>
+    (await findTestFiles(folder, filters, all)).files.map((file) => relative(join(folder, 'dist'), file));
   assert.deepEqual(await names([]), [
     'models/c.test.js',
     'service/test/a.test.js',
@@ -35,7 +36,10 @@ test('tests are an explicit list of files, filtered by parts of paths, and none 
     'models/c.test.js',
     'service/test/deep/b.test.js',
   ]);
-  await assert.rejects(findTestFiles(folder, ['nothing-like-it']), /no test file matches nothing-like-it/);
+  assert.equal((await findTestFiles(folder, [], false)).slow, 1);
+  assert.deepEqual(await names(['models'], true), ['models/c.test.js', 'models/kill.slow.test.js']);
+  await assert.rejects(names(['nothing-like-it']), /no test file matches nothing-like-it/);
+  await assert.rejects(names(['kill']), /only slow test files match: run npm run test:all -- kill$/);
 });
 
 test('failures are one line that says what to do', () => {
@@ -74,6 +78,15 @@ test('a command that fails is told by the line that says most, and one that is n
     runCommand(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { ...options, timeoutMs: 300 }),
     /failed \(SIGTERM\)/,
   );
+});
+
+test('a program that is not installed does not keep the process alive until its timeout', async (t) => {
+  const script = `import { runCommand } from ${JSON.stringify(join(root, 'dist/service/setup/run-command.js'))};
+    await runCommand('no-such-program-here', [], { env: {}, timeoutMs: 600_000 }).catch(() => {});`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' });
+  const limit = setTimeout(() => child.kill('SIGKILL'), 30_000);
+  t.after(() => clearTimeout(limit));
+  assert.deepEqual(await once(child, 'exit'), [0, null]);
 });
 
 test('what is started gets the signals, and its exit status is ours', async (t) => {

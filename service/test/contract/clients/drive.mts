@@ -1,5 +1,5 @@
 // Drives a running service with the generated client: node drive.mjs <url> <photograph> <label>.
-// It is compiled against the client by clients.test.ts, so that a wrong type fails as well as a wrong answer.
+// It is compiled against the client by clients.slow.test.ts, so that a wrong type fails as well as a wrong answer.
 import assert from 'node:assert/strict';
 import { openAsBlob } from 'node:fs';
 import { createClient, type Problem } from 'ml-serverless-client';

@@ -2,7 +2,7 @@
 export const MARKS: Readonly<Record<string, string>> = {
   aws: 'needs an AWS account',
   docker: 'needs Docker; npm run test:image builds and runs the image and the compose file',
-  recipe: 'needs the model of a recipe, which models/test/docs.test.ts trains, serves and asks',
+  recipe: 'needs the model of a recipe, which models/test/docs.slow.test.ts trains, serves and asks',
 };
 
 export interface Elsewhere {
@@ -15,22 +15,22 @@ export interface Elsewhere {
 
 /** Commands that another test or a step of CI runs. */
 export const ELSEWHERE: readonly Elsewhere[] = [
-  { command: 'npm test', file: '.ci/run', text: "tests 'tests' npm test" },
+  { command: 'npm test', file: '.ci/run', text: "tests 'tests' npm run -s test:all" },
   { command: 'npm run synth', file: '.ci/run', text: "step 'cdk synth, with cdk-nag' npm run -s synth" },
   {
     command: 'npm run infra -- --help',
-    file: 'infra/test/commands.test.ts',
+    file: 'infra/test/commands.slow.test.ts',
     text: "for (const name of ['infra', 'deploy', 'destroy']) {\n      const { status, stdout, stderr } = run(name, ['--help']",
   },
   {
     command: 'npm run client -- --out ../ml-serverless-client',
-    file: 'service/test/contract/clients.test.ts',
+    file: 'service/test/contract/clients.slow.test.ts',
     text: "documented('npm run client'",
   },
   {
     command:
       'java -jar openapi-generator-cli.jar generate -g python -i openapi.yaml -o ../ml-serverless-python --package-name ml_serverless_client',
-    file: 'service/test/contract/clients.test.ts',
+    file: 'service/test/contract/clients.slow.test.ts',
     text: "documented('java -jar openapi-generator-cli.jar'",
   },
 ];
