@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
 import {
@@ -11,6 +10,7 @@ import {
   untilFinished,
 } from '../helpers/batch-fixture.ts';
 import { type GoldenRow, goldenRows, onnxMissing } from '../helpers/example-models.ts';
+import { fromRoot } from '../helpers/root.ts';
 
 let objects: Awaited<ReturnType<typeof tempStore>>;
 let queue: JobQueue;
@@ -18,7 +18,7 @@ let golden: GoldenRow[];
 
 before(async () => {
   objects = await tempStore();
-  queue = tempQueue({ MODELS_DIR: resolve('models'), MODEL: 'sklearn-diabetes' });
+  queue = tempQueue({ MODELS_DIR: fromRoot('models'), MODEL: 'sklearn-diabetes' });
   golden = await goldenRows('sklearn-diabetes');
 });
 after(async () => {

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { resolve } from 'node:path';
+import { fromRoot } from '../helpers/root.ts';
 
-export const CLI = resolve('dist', 'bundle', 'cli.js');
+export const CLI = fromRoot('dist', 'bundle', 'cli.js');
 
 export interface CliRun {
   readonly status: number | null;

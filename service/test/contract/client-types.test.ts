@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { documentApp } from '../../src/http/openapi/app.ts';
 import { clientToolsMissing } from '../helpers/client-tools.ts';
+import { fromRoot } from '../helpers/root.ts';
 
 const execute = promisify(execFile);
 
@@ -30,16 +31,16 @@ test('components do not change the types of the TypeScript client', {
     const whole = join(folder, 'whole.json');
     await writeFile(whole, JSON.stringify(app.swagger()));
     for (const [name, spec] of [
-      ['shared', resolve('openapi.yaml')],
+      ['shared', fromRoot('openapi.yaml')],
       ['whole', whole],
     ] as const) {
-      const generator = resolve('service', 'client', 'generate.mjs');
+      const generator = fromRoot('service', 'client', 'generate.mjs');
       await execute(process.execPath, [generator, '--out', join(folder, name), '--spec', spec]);
     }
     await writeFile(join(folder, 'comparison.ts'), COMPARISON);
     const options = '--noEmit --strict --exactOptionalPropertyTypes --allowImportingTsExtensions';
     const libraries = '--module nodenext --lib es2022,dom --types';
-    const tsc = resolve('node_modules', 'typescript', 'bin', 'tsc');
+    const tsc = fromRoot('node_modules', 'typescript', 'bin', 'tsc');
     const words = [tsc, ...options.split(' '), ...libraries.split(' '), '', 'comparison.ts'];
     const fault = await execute(process.execPath, words, { cwd: folder }).then(
       () => undefined,

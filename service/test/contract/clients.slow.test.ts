@@ -2,19 +2,20 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { parse } from 'yaml';
 import { CLIENT_TOOLS, clientToolsMissing, pythonToolsMissing } from '../helpers/client-tools.ts';
 import { openRealModels } from '../helpers/real-models.ts';
+import { fromRoot } from '../helpers/root.ts';
 import { type ServerProcess, spawnServer } from '../helpers/server-process.ts';
 
 const real = await openRealModels();
 await real.models?.close();
 
-const SOURCES = resolve('service', 'test', 'contract', 'clients');
-const PHOTO = [resolve('models', 'resnet50', 'samples', 'balloon.jpg'), 'balloon'];
+const SOURCES = fromRoot('service', 'test', 'contract', 'clients');
+const PHOTO = [fromRoot('models', 'resnet50', 'samples', 'balloon.jpg'), 'balloon'];
 const execute = promisify(execFile);
 const run = async (program: string, args: readonly string[], options: object = {}) =>
   (await execute(program, args, { timeout: 240_000, maxBuffer: 16 * 1024 ** 2, ...options })).stdout;
@@ -38,7 +39,9 @@ async function documentedProgram(language: string, url: string): Promise<string>
 
 /** Every operation of openapi.yaml must be among the transcript's lines with a status of success. */
 async function assertAllOperations(transcript: string): Promise<void> {
-  const { paths } = parse(await readFile('openapi.yaml', 'utf8')) as { paths: Record<string, object> };
+  const { paths } = parse(await readFile(fromRoot('openapi.yaml'), 'utf8')) as {
+    paths: Record<string, object>;
+  };
   const wanted = Object.entries(paths).flatMap(([path, item]) =>
     Object.keys(item).map((method): [string, RegExp] => {
       const pattern = path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/ ]+');
@@ -84,11 +87,11 @@ describe('clients generated from openapi.yaml', { skip: real.missing }, () => {
 
     // The types of Node.js are a matter of the project, not of the client.
     for (const name of ['@types', 'undici-types'])
-      await symlink(resolve('node_modules', name), join(project, 'node_modules', name), 'junction');
+      await symlink(fromRoot('node_modules', name), join(project, 'node_modules', name), 'junction');
     await copyFile(join(SOURCES, 'drive.mts'), join(project, 'drive.mts'));
     await copyFile(PHOTO[0] ?? '', join(project, 'cat.jpg'));
     await writeFile(join(project, 'example.mts'), await documentedProgram('ts', url));
-    const tsc = resolve('node_modules', 'typescript', 'bin', 'tsc');
+    const tsc = fromRoot('node_modules', 'typescript', 'bin', 'tsc');
     const flags = ['--strict', '--exactOptionalPropertyTypes', '--noUncheckedIndexedAccess'];
     const target = ['--target', 'es2023', '--module', 'nodenext', '--lib', 'es2023,dom', '--types', 'node'];
     const compile = [tsc, ...flags, ...target, '--rootDir', '.', 'drive.mts', 'example.mts'];

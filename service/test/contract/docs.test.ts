@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import {
   CLI_CODES,
   EXIT,
@@ -16,9 +15,9 @@ import {
 import { configSchema } from '../../src/config/config.ts';
 import { ERROR_CODES } from '../../src/domain/errors.ts';
 import { STATUS_OF } from '../../src/http/errors/status.ts';
+import { root } from '../helpers/root.ts';
 import { settingsTable } from '../helpers/settings-table.ts';
 
-const root = fileURLToPath(new URL('../../../../', import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
 const pages = [
   'README.md',

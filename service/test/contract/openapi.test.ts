@@ -8,6 +8,7 @@ import { documentApp } from '../../src/http/openapi/app.ts';
 import { openapiYaml } from '../../src/http/openapi/yaml.ts';
 import { conformsTo } from '../helpers/conforms.ts';
 import { dereference } from '../helpers/dereference.ts';
+import { fromRoot } from '../helpers/root.ts';
 
 interface Operation {
   readonly operationId?: string;
@@ -39,7 +40,7 @@ describe('openapi.yaml', () => {
   after(() => app.close());
 
   test('is what the routes say today (else: npm run openapi)', async () => {
-    assert.equal(await readFile('openapi.yaml', 'utf8'), openapiYaml(app));
+    assert.equal(await readFile(fromRoot('openapi.yaml'), 'utf8'), openapiYaml(app));
   });
 
   test('gives every operation a unique id, a summary, a description and a declared tag', () => {

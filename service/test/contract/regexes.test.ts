@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { analyse } from 'scslre';
 import { regexesIn, regexesOf } from '../helpers/regexes.ts';
-
-const root = fileURLToPath(new URL('../../../../', import.meta.url));
+import { root } from '../helpers/root.ts';
 
 /** Why a regular expression takes more than linear time on some input; empty when it does not. */
 const faultsOf = ({ source, flags }: { source: string; flags: string }) =>

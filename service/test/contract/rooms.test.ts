@@ -2,9 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
-
-const root = fileURLToPath(new URL('../../../../', import.meta.url));
+import { root } from '../helpers/root.ts';
 
 /** Each room and the rooms that it may import, from the inside out. Tests may import everything. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {

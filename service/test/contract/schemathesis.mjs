@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // Fuzzes a server of its own, with the real model, by openapi.yaml: node service/test/contract/schemathesis.mjs
-// From the checkout's root, after a build. Ends with schemathesis' exit status; `st` is on PATH or in the cache's tools.
+// After a build. Ends with schemathesis' exit status; `st` is on PATH or in the cache's tools.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { cacheFolder } from '../../setup/bootstrap/cache-folder.mjs';
 
@@ -13,7 +13,7 @@ const SECONDS = '75';
 const ENDED_AFTER_SECONDS = 150;
 
 const here = dirname(fileURLToPath(import.meta.url));
-const helper = resolve('dist', 'service', 'test', 'helpers', 'server-process.js');
+const helper = join(here, '../../../dist/service/test/helpers/server-process.js');
 const { spawnServer } = await import(pathToFileURL(helper).href);
 const installed = join(cacheFolder(process.env), 'tools', 'python', 'bin', 'st');
 
@@ -38,7 +38,7 @@ try {
         '--config-file',
         join(here, 'schemathesis.toml'),
         'run',
-        'openapi.yaml',
+        join(here, '../../../openapi.yaml'),
         '-u',
         url,
         ...options,

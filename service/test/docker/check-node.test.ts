@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { fromRoot } from '../helpers/root.ts';
 
 interface Table {
   readonly endOfLife: Record<string, string>;
@@ -15,7 +15,7 @@ interface Checker {
 }
 
 const { judgeNode, pinnedNode } = (await import(
-  pathToFileURL(resolve('docker', 'check-node.mjs')).href
+  pathToFileURL(fromRoot('docker', 'check-node.mjs')).href
 )) as Checker;
 
 const TABLE: Table = {
@@ -53,21 +53,21 @@ describe('docker/check-node.mjs', () => {
   });
 
   it('knows the version that the Dockerfile pins', () => {
-    const version = pinnedNode(readFileSync(resolve('docker', 'Dockerfile'), 'utf8'));
+    const version = pinnedNode(readFileSync(fromRoot('docker', 'Dockerfile'), 'utf8'));
     assert.ok(version, 'ARG NODE_IMAGE names a version');
-    const table = JSON.parse(readFileSync(resolve('docker', 'node-releases.json'), 'utf8')) as Table;
+    const table = JSON.parse(readFileSync(fromRoot('docker', 'node-releases.json'), 'utf8')) as Table;
     const released = table.released[version];
     assert.ok(released, `${version} is in docker/node-releases.json`);
     assert.deepEqual(judgeNode(version, table, released).fault, undefined);
   });
 
   it('sees the same version in the label and in docker-compose.yml', () => {
-    const dockerfile = readFileSync(resolve('docker', 'Dockerfile'), 'utf8');
+    const dockerfile = readFileSync(fromRoot('docker', 'Dockerfile'), 'utf8');
     const image = /^ARG NODE_IMAGE=(\S+)$/m.exec(dockerfile)?.[1];
     assert.ok(image);
     const [tag = ''] = image.split('@');
     assert.ok(dockerfile.includes(`base.name="docker.io/library/${tag}"`), 'the label names the base');
-    const compose = readFileSync(resolve('docker-compose.yml'), 'utf8');
+    const compose = readFileSync(fromRoot('docker-compose.yml'), 'utf8');
     assert.ok(compose.includes(`NODE_IMAGE:-${image}}`), 'docker-compose.yml names the same image');
   });
 });

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { configSchema, loadConfig } from '../../src/config/config.ts';
+import { fromRoot } from '../helpers/root.ts';
 
 interface Service {
   readonly image: string;
@@ -20,7 +20,7 @@ interface Service {
   readonly mem_limit?: string;
 }
 
-const text = readFileSync(resolve('docker-compose.yml'), 'utf8');
+const text = readFileSync(fromRoot('docker-compose.yml'), 'utf8');
 const file = parse(text, { merge: true }) as {
   services: Record<string, Service>;
   volumes: Record<string, unknown>;
@@ -72,7 +72,7 @@ describe('docker-compose.yml', () => {
 
   it('builds from the Dockerfile, with the base that the Dockerfile names', () => {
     assert.equal(serviceOf('api').build?.dockerfile, 'docker/Dockerfile');
-    const base = /^ARG NODE_IMAGE=(\S+)$/m.exec(readFileSync(resolve('docker', 'Dockerfile'), 'utf8'))?.[1];
+    const base = /^ARG NODE_IMAGE=(\S+)$/m.exec(readFileSync(fromRoot('docker', 'Dockerfile'), 'utf8'))?.[1];
     assert.ok(base && text.includes(`NODE_IMAGE:-${base}}`));
   });
 
@@ -99,7 +99,7 @@ describe('docker-compose.yml', () => {
       for (const volume of volumes) {
         const [source = '', target = ''] = volume.split(':');
         assert.ok(target.startsWith('/'), name);
-        if (source.startsWith('.')) assert.ok(existsSync(resolve(source)), `${name}: ${source}`);
+        if (source.startsWith('.')) assert.ok(existsSync(fromRoot(source)), `${name}: ${source}`);
         else assert.ok(source in file.volumes, `${name}: ${source}`);
       }
     }

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { parse } from 'yaml';
 import { PRICES } from '../../src/domain/estimate/prices.ts';
 import { picture } from '../helpers/batch-fixture.ts';
+import { fromRoot } from '../helpers/root.ts';
 import { spawnServer } from '../helpers/server-process.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
 
@@ -16,13 +17,13 @@ interface Panel {
   readonly datasource?: { readonly uid: string };
 }
 
-const folder = resolve('docker', 'compose', 'grafana');
+const folder = fromRoot('docker', 'compose', 'grafana');
 const dashboards = join(folder, 'dashboards');
 const dashboard = JSON.parse(readFileSync(join(dashboards, 'ml-serverless.json'), 'utf8')) as {
   panels: readonly Panel[];
   templating: { list: readonly { name: string; query: string }[] };
 };
-const prometheus = parse(readFileSync(resolve('docker', 'compose', 'prometheus.yml'), 'utf8')) as {
+const prometheus = parse(readFileSync(fromRoot('docker', 'compose', 'prometheus.yml'), 'utf8')) as {
   scrape_configs: { job_name: string; static_configs: { targets: string[] }[] }[];
 };
 const expressions = dashboard.panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));

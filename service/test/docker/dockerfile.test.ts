@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { fromRoot } from '../helpers/root.ts';
 
 interface Instruction {
   readonly name: string;
@@ -31,7 +32,7 @@ function parse(source: string): Instruction[] {
   });
 }
 
-const instructions = parse(readFileSync(resolve('docker', 'Dockerfile'), 'utf8'));
+const instructions = parse(readFileSync(fromRoot('docker', 'Dockerfile'), 'utf8'));
 const all = (name: string, stage?: string) =>
   instructions
     .filter((each) => each.name === name && (stage === undefined || each.stage === stage))
@@ -72,7 +73,7 @@ describe('docker/Dockerfile', () => {
     assert.ok(copied.length > 10);
     for (const { path } of copied) {
       assert.notEqual(path, '.');
-      assert.ok(existsSync(resolve(path)), path);
+      assert.ok(existsSync(fromRoot(path)), path);
     }
   });
 
@@ -126,15 +127,15 @@ describe('docker/Dockerfile', () => {
     it(`copies everything that the ${stage} stage compiles and imports`, async (t) => {
       const folder = await mkdtemp(join(tmpdir(), `stage-${stage}-`));
       t.after(() => rm(folder, { recursive: true, force: true }));
-      for (const name of ['tsconfig.json', 'package.json']) await cp(resolve(name), join(folder, name));
+      for (const name of ['tsconfig.json', 'package.json']) await cp(fromRoot(name), join(folder, name));
       for (const { path } of copied.filter((each) => each.stage === stage)) {
         const isSkipped = (source: string) => /\/(files|node_modules)$/.test(source);
-        await cp(resolve(path), join(folder, path), {
+        await cp(fromRoot(path), join(folder, path), {
           recursive: true,
           filter: (source) => !isSkipped(source),
         });
       }
-      await symlink(resolve('node_modules'), join(folder, 'node_modules'));
+      await symlink(fromRoot('node_modules'), join(folder, 'node_modules'));
       const project = join('docker', 'build', `tsconfig.${stage}.json`);
       const { status, stdout } = spawnSync(
         process.execPath,
@@ -159,14 +160,14 @@ describe('docker/Dockerfile', () => {
   });
 
   it('has an entrypoint that may be executed', () => {
-    assert.ok((statSync(resolve('docker', 'entrypoint')).mode & 0o111) === 0o111);
+    assert.ok((statSync(fromRoot('docker', 'entrypoint')).mode & 0o111) === 0o111);
   });
 
   it('pins the Lambda runtime client by version and hash', () => {
-    const lock = JSON.parse(readFileSync(resolve('docker', 'ric', 'package-lock.json'), 'utf8')) as {
+    const lock = JSON.parse(readFileSync(fromRoot('docker', 'ric', 'package-lock.json'), 'utf8')) as {
       packages: Record<string, { version?: string; integrity?: string }>;
     };
-    const { dependencies } = JSON.parse(readFileSync(resolve('docker', 'ric', 'package.json'), 'utf8')) as {
+    const { dependencies } = JSON.parse(readFileSync(fromRoot('docker', 'ric', 'package.json'), 'utf8')) as {
       dependencies: Record<string, string>;
     };
     const client = lock.packages['node_modules/aws-lambda-ric'];
@@ -178,7 +179,7 @@ describe('docker/Dockerfile', () => {
 });
 
 describe('docker/Dockerfile.dockerignore', () => {
-  const lines = readFileSync(resolve('docker', 'Dockerfile.dockerignore'), 'utf8')
+  const lines = readFileSync(fromRoot('docker', 'Dockerfile.dockerignore'), 'utf8')
     .split('\n')
     .filter((line) => line && !line.startsWith('#'));
 

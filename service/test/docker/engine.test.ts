@@ -2,27 +2,28 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { loadConfig } from '../../src/config/config.ts';
+import { fromRoot } from '../helpers/root.ts';
 
 /** The environment that docker/Dockerfile gives to every mode. */
 const ENVIRONMENT = Object.fromEntries(
-  [...readFileSync(resolve('docker', 'Dockerfile'), 'utf8').matchAll(/^(?:ENV| {4}) ?([A-Z_]+)=(\S+)/gm)].map(
-    ([, name = '', value = '']) => [name, value],
-  ),
+  [
+    ...readFileSync(fromRoot('docker', 'Dockerfile'), 'utf8').matchAll(/^(?:ENV| {4}) ?([A-Z_]+)=(\S+)/gm),
+  ].map(([, name = '', value = '']) => [name, value]),
 );
 
 /** An installation without tfjs-node: the same compiled programs, and links to all other packages. */
 function installWithoutAddon(root: string): void {
-  cpSync(resolve('package.json'), join(root, 'package.json'));
+  cpSync(fromRoot('package.json'), join(root, 'package.json'));
   for (const part of ['service/src', 'models'])
-    cpSync(resolve('dist', part), join(root, 'dist', part), { recursive: true });
+    cpSync(fromRoot('dist', part), join(root, 'dist', part), { recursive: true });
   const link = (path: string) => {
     mkdirSync(join(root, path));
-    for (const name of readdirSync(resolve(path))) {
+    for (const name of readdirSync(fromRoot(path))) {
       if (path === 'node_modules' && name === '@tensorflow') link(join(path, name));
-      else if (name !== 'tfjs-node') symlinkSync(resolve(path, name), join(root, path, name));
+      else if (name !== 'tfjs-node') symlinkSync(fromRoot(path, name), join(root, path, name));
     }
   };
   link('node_modules');
@@ -43,7 +44,7 @@ describe('the image without TensorFlow', () => {
         PATH: process.env.PATH,
         ENGINE: ENVIRONMENT.ENGINE,
         CACHE_DIR: loadConfig().cacheDir,
-        MODELS_DIR: resolve('models'),
+        MODELS_DIR: fromRoot('models'),
         STORE: `file:${join(root, 'data')}`,
         HOST: '127.0.0.1',
         PORT: '0',

@@ -5,11 +5,12 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { fromRoot } from '../helpers/root.ts';
 
-const ENTRYPOINT = resolve('docker', 'entrypoint');
-const HEALTHCHECK = resolve('docker', 'healthcheck.mjs');
+const ENTRYPOINT = fromRoot('docker', 'entrypoint');
+const HEALTHCHECK = fromRoot('docker', 'healthcheck.mjs');
 
 /** What a program in the place of ours tells of how it was started. */
 interface Started {

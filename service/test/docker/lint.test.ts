@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
+import { root } from '../helpers/root.ts';
 
 /** Lints a file; false when the linter is not installed. */
 function lint(program: string, file: string): { status: number | null; output: string } | false {
-  const { error, status, stdout, stderr } = spawnSync(program, [file], { encoding: 'utf8' });
+  const { error, status, stdout, stderr } = spawnSync(program, [file], { cwd: root, encoding: 'utf8' });
   if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT') return false;
   return { status, output: stdout + stderr };
 }

@@ -37,7 +37,6 @@ describe('the app on AWS Lambda, under its own emulator and runtime client', {
     lambda = await startLambda(programs, 'lambda.handler', {
       CACHE_DIR: loadConfig().cacheDir,
       STORE: `file:${folder}`,
-      STAGES: 'inputs',
       API_KEYS: KEY,
     });
   });

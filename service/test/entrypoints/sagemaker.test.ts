@@ -4,10 +4,11 @@ import { once } from 'node:events';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type GoldenRow, goldenRows, onnxMissing } from '../helpers/example-models.ts';
+import { fromRoot } from '../helpers/root.ts';
 
 /** SageMaker's side of its container contract, as its documentation has it: start, ping, invoke, transform. */
 describe('the container as SageMaker runs it', { skip: onnxMissing }, () => {
@@ -21,11 +22,11 @@ describe('the container as SageMaker runs it', { skip: onnxMissing }, () => {
     golden = await goldenRows('sklearn-diabetes');
     // What SageMaker unpacks model.tar.gz to. In a container it is /opt/ml/model.
     folder = await mkdtemp(join(tmpdir(), 'sagemaker-'));
-    await cp(resolve('models', 'examples', 'sklearn-diabetes'), join(folder, 'model'), { recursive: true });
+    await cp(fromRoot('models', 'examples', 'sklearn-diabetes'), join(folder, 'model'), { recursive: true });
     const port = await freePort();
     url = `http://127.0.0.1:${port}`;
     const { PATH, CACHE_DIR } = process.env;
-    child = spawn(process.execPath, ['--enable-source-maps', resolve('dist/bundle/server.js'), 'serve'], {
+    child = spawn(process.execPath, ['--enable-source-maps', fromRoot('dist/bundle/server.js'), 'serve'], {
       cwd: folder,
       env: {
         PATH,

@@ -6,8 +6,9 @@ import { type Config, loadConfig } from '../../src/config/config.ts';
 import type { Models } from '../../src/domain/classifier.ts';
 import { loadTensorFlow } from '../../src/inference/engines/runtimes/tensorflow.ts';
 import { createModels, type ModelsOptions } from '../../src/inference/models.ts';
+import { fromRoot } from './root.ts';
 
-const EXAMPLES = resolve('models', 'examples');
+const EXAMPLES = fromRoot('models', 'examples');
 
 /** Why tests on an engine cannot run, or false. */
 export const onnxMissing = why('needs onnxruntime-node, an optional dependency', () =>
@@ -30,7 +31,7 @@ export async function openModels(
   options: ModelsOptions = {},
 ): Promise<Models> {
   const { CACHE_DIR } = process.env;
-  const config: Config = loadConfig({ ...(CACHE_DIR ? { CACHE_DIR } : {}), STAGES: 'inputs', ...env });
+  const config: Config = loadConfig({ ...(CACHE_DIR ? { CACHE_DIR } : {}), ...env });
   const models = await createModels(config, pino({ level: 'silent' }), options);
   try {
     await models.loaded;

@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fromRoot } from './root.ts';
 
-const MOUNT = resolve('service/test/helpers/folding-mount.py');
+const MOUNT = fromRoot('service/test/helpers/folding-mount.py');
 
 /** A folder on a file system that takes names for one that differ in case. */
 export interface FoldingFolder {

@@ -4,6 +4,7 @@ import type { Models } from '../../src/domain/classifier.ts';
 import { AppError } from '../../src/domain/errors.ts';
 import type { Engine } from '../../src/inference/engines/engine.ts';
 import { createClassifier } from '../../src/inference/image/classifier.ts';
+import { fromRoot } from './root.ts';
 
 /** The real classifier (decoding, batching, queue, top-k) on an engine that a test can hold. */
 export interface GatedModels extends Models {
@@ -24,7 +25,9 @@ export interface GatedModels extends Models {
 export function createGatedModels(
   options: { readonly maxQueue?: number; readonly maxPixels?: number; readonly degraded?: string } = {},
 ): GatedModels {
-  const manifest = JSON.parse(readFileSync('models/resnet50/manifest.json', 'utf8')) as ImageManifest;
+  const manifest = JSON.parse(
+    readFileSync(fromRoot('models/resnet50/manifest.json'), 'utf8'),
+  ) as ImageManifest;
   const { classes } = manifest.output;
   let gate: Promise<void> = Promise.resolve();
   let open = () => {};

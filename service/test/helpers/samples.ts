@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { fromRoot } from './root.ts';
 
 /** Real photographs that lie beside the checkout, not in it. */
-const FOLDER = resolve('..', 'shared', 'samples');
+const FOLDER = fromRoot('..', 'shared', 'samples');
 
 /** What ResNet-50 says of each of them. */
 export const SAMPLES = {

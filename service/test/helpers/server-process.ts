@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { fromRoot } from './root.ts';
 
 /** A server as people start it: its own process, on a free port. */
 export interface ServerProcess {
@@ -13,7 +14,7 @@ export interface ServerProcess {
   readonly exit: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
 }
 
-const SERVER = resolve('dist', 'bundle', 'server.js');
+const SERVER = fromRoot('dist', 'bundle', 'server.js');
 
 export function spawnServer(
   env: Readonly<Record<string, string>> = {},
@@ -21,7 +22,7 @@ export function spawnServer(
 ): ServerProcess {
   const store = mkdtempSync(join(tmpdir(), 'server-store-'));
   const child = spawn(process.execPath, [SERVER, ...args], {
-    env: { ...process.env, PORT: '0', STAGES: 'inputs', STORE: `file:${store}`, ...env },
+    env: { ...process.env, PORT: '0', STORE: `file:${store}`, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';

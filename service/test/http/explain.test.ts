@@ -5,6 +5,7 @@ import sharp from 'sharp';
 import { drawHeatMap } from '../../src/http/routes/explain/heat-map.ts';
 import { prefers } from '../../src/http/runtime/accept.ts';
 import { openRealModels } from '../helpers/real-models.ts';
+import { fromRoot } from '../helpers/root.ts';
 import { startApp, type TestApp } from '../helpers/test-app.ts';
 
 const real = await openRealModels();
@@ -16,7 +17,7 @@ describe('POST /explain shows where the evidence lies', { skip: real.missing }, 
   before(async () => {
     if (!real.models) return;
     server = await startApp({ models: real.models });
-    balloon = await readFile('models/resnet50/samples/balloon.jpg');
+    balloon = await readFile(fromRoot('models/resnet50/samples/balloon.jpg'));
   });
   after(async () => {
     await server?.close();

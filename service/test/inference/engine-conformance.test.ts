@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import type { Worker } from 'node:worker_threads';
 import { pino } from 'pino';
@@ -11,13 +11,14 @@ import type { RuntimeSpec } from '../../src/inference/engines/runtimes/runtime.t
 import { createThreadEngine } from '../../src/inference/engines/thread/engine.ts';
 import { softmax } from '../../src/inference/image/softmax.ts';
 import { onnxMissing, tensorflowMissing } from '../helpers/example-models.ts';
+import { fromRoot } from '../helpers/root.ts';
 
 // The same trained network in every format that some engine opens: whatever opens it answers what Keras answered.
 
 const SIDE = 32;
 const CLASSES = 3;
-const FIXTURES = resolve('service', 'test', 'fixtures', 'shapes');
-const EXAMPLES = resolve('models', 'examples');
+const FIXTURES = fromRoot('service', 'test', 'fixtures', 'shapes');
+const EXAMPLES = fromRoot('models', 'examples');
 const logger = pino({ level: 'silent' });
 
 type Case = Pick<RuntimeSpec, 'engine' | 'format' | 'path'> & {

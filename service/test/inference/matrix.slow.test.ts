@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Variant } from '../../../models/compiler/variants.ts';
@@ -14,11 +14,12 @@ import { PRECISIONS } from '../../src/domain/precision.ts';
 import type { RuntimeSpec } from '../../src/inference/engines/runtimes/runtime.ts';
 import { loadAddon } from '../../src/inference/engines/runtimes/tensorflow-compiled.ts';
 import { findNodeVersions, NODE_MISSING } from '../helpers/node-versions.ts';
+import { fromRoot } from '../helpers/root.ts';
 
 // Node versions x instruction sets x variants, each in a process of its own as in set-up: none of them can rot unseen.
 
 const PROGRAM = fileURLToPath(new URL('../../accuracy/check-variant.js', import.meta.url));
-const MODEL = resolve('models', 'resnet50');
+const MODEL = fromRoot('models', 'resnet50');
 const TIMEOUT_MS = 120_000;
 
 /** A setting of the environment that makes this CPU a weaker one. */

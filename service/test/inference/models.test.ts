@@ -3,15 +3,16 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import sharp from 'sharp';
 import { loadConfig } from '../../src/config/config.ts';
 import { createFileStore } from '../../src/storage/folder/folder.ts';
 import { goldenRows, onnxMissing, openModels, tensorflowMissing } from '../helpers/example-models.ts';
+import { fromRoot } from '../helpers/root.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
 
-const EXAMPLES = resolve('models', 'examples');
+const EXAMPLES = fromRoot('models', 'examples');
 
 /** A PNG of one shape in the middle of a picture. */
 function drawing(shape: string, width = 160, height = 120): Promise<Buffer> {

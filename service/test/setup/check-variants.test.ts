@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { cp, mkdir, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { readCheck } from '../../../models/checks.ts';
 import { readCpu } from '../../../models/cpu.ts';
@@ -10,7 +10,7 @@ import { checkVariants, uncheckedVariants } from '../../setup/model/check-varian
 import { loadConfig } from '../../src/config/config.ts';
 import { tensorflowMissing } from '../helpers/example-models.ts';
 import { testContext } from './support/context.ts';
-import { temporaryFolder } from './support/folders.ts';
+import { root, temporaryFolder } from './support/folders.ts';
 
 test('a variant with wrong answers on this CPU is left out, and one line says so', {
   skip: tensorflowMissing,
@@ -29,7 +29,7 @@ test('a variant with wrong answers on this CPU is left out, and one line says so
   assert.ok(cached && copied);
   await mkdir(join(copied, '..'), { recursive: true });
   await cp(cached, copied, { recursive: true, filter: (path) => !path.endsWith('checks.json') });
-  const context = testContext(t, { root: resolve('.'), cacheDir });
+  const context = testContext(t, { root, cacheDir });
   const model = { manifest, folder };
   assert.deepEqual(await uncheckedVariants(model, ['int8'], context), ['int8']);
   await checkVariants(model, ['int8'], context);

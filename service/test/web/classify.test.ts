@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { copyFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { openRealModels } from '../helpers/real-models.ts';
+import { fromRoot } from '../helpers/root.ts';
 import { startApp, type TestApp } from '../helpers/test-app.ts';
 import { browserMissing, openBrowser, portray, type TestBrowser } from './support/browser.ts';
 import { dropFiles } from './support/drop.ts';
@@ -47,7 +48,7 @@ describe('the classify tab', { skip: browserMissing || real?.missing || false },
   test('says what to do with a file that is no picture, too large, empty or broken', async () => {
     const page = await browser.open(server.url);
     await page.waitForSelector('#sample-list li');
-    const jpeg = await readFile('models/resnet50/samples/balloon.jpg');
+    const jpeg = await readFile(fromRoot('models/resnet50/samples/balloon.jpg'));
     const files: [string, Buffer, RegExp][] = [
       ['a.pdf', Buffer.from('%PDF-1.7'), /This is a PDF/],
       ['large.jpg', Buffer.alloc(2_000_001), /too large.*up to 2\.0 MB/],
@@ -104,7 +105,7 @@ describe('the classify tab', { skip: browserMissing || real?.missing || false },
   test('a picture is dropped, and another one pasted with the keyboard', async () => {
     const page = await browser.open(server.url, { permissions: ['clipboard-read', 'clipboard-write'] });
     await page.waitForSelector('#sample-list li');
-    await dropFiles(page, [resolve('models/resnet50/samples/traffic-light.jpg')]);
+    await dropFiles(page, [fromRoot('models/resnet50/samples/traffic-light.jpg')]);
     await page.waitForSelector('.top-label:has-text("traffic light")');
     assert.match((await page.textContent('#caption')) ?? '', /^traffic-light\.jpg/);
     // Clipboards hold PNG: the picture is drawn and copied as any other page could do it.

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
-import { resolve } from 'node:path';
 import { describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { fromRoot } from '../helpers/root.ts';
 
 interface Csv {
   csvHeader(topK: number): string;
   csvRow(result: object, topK: number): string;
 }
 const { csvHeader, csvRow } = (await import(
-  pathToFileURL(resolve('service/web/csv.js')).href
+  pathToFileURL(fromRoot('service/web/csv.js')).href
 )) as unknown as Csv;
 const model = { model: 'm', version: '1' };
 

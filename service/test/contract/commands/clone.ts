@@ -11,8 +11,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fromRoot, root } from '../../helpers/root.ts';
 import { freePort, untilAnswering } from '../../helpers/server-program.ts';
 
 /** A folder in which the pages' commands can be typed, and the one service that they talk to. */
@@ -40,10 +41,10 @@ const WITHIN_MS = 120_000;
  */
 export async function openClone(env: Readonly<Record<string, string>>): Promise<Clone> {
   const folder = mkdtempSync(join(tmpdir(), 'commands-'));
-  for (const name of readdirSync('.')) {
-    if (!LEFT_OUT.has(name)) symlinkSync(resolve(name), join(folder, name));
+  for (const name of readdirSync(root)) {
+    if (!LEFT_OUT.has(name)) symlinkSync(fromRoot(name), join(folder, name));
   }
-  const sample = resolve('models', 'resnet50', 'samples', 'balloon.jpg');
+  const sample = fromRoot('models', 'resnet50', 'samples', 'balloon.jpg');
   for (const name of PICTURES) copyFileSync(sample, join(folder, name));
   // curl ends with status 0 whatever it is answered, unless it is told otherwise.
   const home = join(folder, '.home');
@@ -55,7 +56,7 @@ export async function openClone(env: Readonly<Record<string, string>>): Promise<
   const log = openSync(join(folder, 'service.log'), 'a');
   const service = spawn('npm', ['start'], {
     cwd: folder,
-    env: { ...environment(), PORT: String(port), STAGES: 'inputs', ...env },
+    env: { ...environment(), PORT: String(port), ...env },
     // A group of its own: npm, its shell and the service are ended together.
     detached: true,
     stdio: ['ignore', log, log],

@@ -4,13 +4,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import sharp from 'sharp';
+import { fromRoot } from '../../helpers/root.ts';
 import { browserMissing, openBrowser } from '../support/browser.ts';
 import { type Cell, screenOf } from './screen.ts';
 import { svgOf } from './svg.ts';
 
-const FOLDER = resolve('docs', 'images');
+const FOLDER = fromRoot('docs', 'images');
 const COLUMNS = 96;
 const MAX_PAGE_BYTES = 150_000;
 /** The default address, as a reader sees it; it must be free. */
