@@ -20,10 +20,17 @@ export type {
   TabularManifest,
 } from './manifest-schema.ts';
 
+/** Numbers per pixel of the network's input. */
+export const channelCount = ({ channels }: Pick<ImageInput, 'channels'>): number =>
+  channels === 'GRAY' ? 1 : 3;
+
+/** Numbers in one image: height * width * channels. */
+export const imageLength = (input: ImageInput): number => input.height * input.width * channelCount(input);
+
 /**
  * Reads and checks `<folder>/manifest.json`.
  *
- * @throws AppError INVALID_MODEL with one line that names the file and the field; MODEL_NOT_FOUND when there is none
+ * @throws AppError INVALID_MODEL with one line that names the file and the field; MODEL_NOT_FOUND if the file is missing
  */
 export async function readManifest(folder: string): Promise<Manifest> {
   const file = join(folder, 'manifest.json');
@@ -36,7 +43,7 @@ export async function readManifest(folder: string): Promise<Manifest> {
   return parseManifest(text, file);
 }
 
-/** The checks of readManifest on a manifest's text; `file` is for the messages. */
+/** As readManifest, from the text; `file` is for the messages. */
 export function parseManifest(text: string, file: string): Manifest {
   const fail = (why: string, cause?: unknown) =>
     new AppError('INVALID_MODEL', `${file}${why}`, {}, { cause });
@@ -54,7 +61,7 @@ export function parseManifest(text: string, file: string): Manifest {
   if (fault) {
     const { requiredProperties = [], additionalProperties = [] } = fault.params as Record<string, string[]>;
     const names = [...requiredProperties, ...additionalProperties].map((name) => JSON.stringify(name));
-    // A schema of `false` is how a closed object refuses a member it does not name.
+    // A closed object rejects an unknown member with a schema of `false`.
     const what = fault.keyword === 'boolean' ? 'is not a field of a manifest' : fault.message;
     throw fail(`: ${[fault.instancePath || '/', what, ...names].join(' ')}`);
   }
@@ -66,10 +73,10 @@ export function parseManifest(text: string, file: string): Manifest {
   return manifest;
 }
 
-/** @returns what is wrong, beginning with the field; undefined when nothing is */
+/** @returns the first fault, beginning with its field; undefined if there is none */
 function checkFiles({ engine, format, entry, output, source }: Manifest): string | undefined {
   if (!(FORMATS_OF[engine] as readonly string[]).includes(format)) {
-    return `/format ${format} is not one that the engine ${engine} opens (${FORMATS_OF[engine].join(', ')})`;
+    return `/format ${format} is not supported by the engine ${engine}; use ${FORMATS_OF[engine].join(', ')}`;
   }
   const needed = [
     ['/entry', entry],
@@ -81,18 +88,18 @@ function checkFiles({ engine, format, entry, output, source }: Manifest): string
     }
   }
   if (source.npm !== undefined && source.integrity === undefined) {
-    return '/source/integrity is missing (npm packages are pinned by it)';
+    return '/source/integrity is missing; a package from npm is pinned by it';
   }
   if (source.npm !== undefined && source.s3 !== undefined) return '/source has both npm and s3; choose one';
   return undefined;
 }
 
 function checkImage(input: ImageInput): string | undefined {
-  const channels = input.channels === 'GRAY' ? 1 : 3;
+  const channels = channelCount(input);
   for (const field of ['mean', 'std'] as const) {
-    if (input[field].length !== channels) return `/input/${field} needs ${channels} numbers, one a channel`;
+    if (input[field].length !== channels) return `/input/${field} needs ${channels} numbers, one per channel`;
   }
-  if (input.std.includes(0)) return '/input/std holds a 0';
+  if (input.std.includes(0)) return '/input/std must not contain 0';
   const { mode, size } = input.resize;
   if (mode === 'shorter-side' && (size === undefined || size < Math.max(input.height, input.width))) {
     return "/input/resize/size must be at least the input's height and width";
@@ -104,7 +111,7 @@ function checkFeatures({ input: { features } }: TabularManifest): string | undef
   const seen = new Set<string>();
   for (const [index, { name, type, categories, minimum, maximum }] of features.entries()) {
     const field = `/input/features/${index}`;
-    if (seen.has(name)) return `${field}/name ${JSON.stringify(name)} is there twice`;
+    if (seen.has(name)) return `${field}/name ${JSON.stringify(name)} is a duplicate`;
     seen.add(name);
     if ((type === 'category') !== (categories !== undefined)) {
       return `${field}/categories belongs to features of type category, and only to them`;

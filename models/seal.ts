@@ -8,7 +8,7 @@ import { parseManifest } from './manifest.ts';
 /** Not files of the model: the manifest itself, its own code, and what only tests read. */
 const NOT_SEALED = new Set(['manifest.json', 'ranges.json', 'hooks.mjs', 'golden.json']);
 /** Nor what made it (scripts, notebooks), the pictures that the page offers, and what systems leave in folders. */
-const NOT_OF_THE_MODEL = /\.(py|ipynb)$|^samples\/|(^|\/)(\.|__pycache__\/)/;
+const EXCLUDED = /\.(py|ipynb)$|^samples\/|(^|\/)(\.|__pycache__\/)/;
 
 /**
  * Fills /source/files of `<folder>/manifest.json` with what lies in the folder, and checks the result.
@@ -23,7 +23,7 @@ export async function sealModel(folder: string): Promise<number> {
   const files = [];
   for (const entry of entries) {
     const path = relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/');
-    if (!entry.isFile() || NOT_SEALED.has(path) || NOT_OF_THE_MODEL.test(path)) continue;
+    if (!entry.isFile() || NOT_SEALED.has(path) || EXCLUDED.test(path)) continue;
     const content = await readFile(join(folder, path));
     const sha256 = createHash('sha256').update(content).digest('hex');
     files.push({ path, bytes: content.length, sha256 });

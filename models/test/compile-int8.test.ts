@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { loadTensorFlow } from '../../service/src/inference/engines/runtimes/tensorflow.ts';
-import { openCompiled } from '../../service/src/inference/engines/runtimes/tensorflow-compiled.ts';
+import { loadCompiledModel } from '../../service/src/inference/engines/runtimes/tensorflow-compiled.ts';
 import { compileLayersModel, readProgram } from '../compiler/compile.ts';
 import { quantisedOps } from '../compiler/emit.ts';
 import { createHistogram } from '../compiler/histogram.ts';
@@ -82,11 +82,11 @@ const picture = (channels: number, seed: number) =>
 
 /** Ranges as calibration finds them, from the float graph's own outputs. */
 async function calibrated(modelJson: string, pixels: PixelInput, channels: number): Promise<string> {
-  const { openOutputs } = await import('../../service/src/inference/engines/runtimes/tensorflow-compiled.ts');
+  const { loadOutputs } = await import('../../service/src/inference/engines/runtimes/tensorflow-graph.ts');
   const outDir = `${modelJson}.float`;
   await compileLayersModel({ modelJson, outDir, variant: 'float32-portable', pixels });
   const convolutions = quantisedOps(await readProgram(modelJson), pixels);
-  const run = await openOutputs(
+  const run = await loadOutputs(
     outDir,
     convolutions.map(({ name }) => name),
   );
@@ -125,8 +125,8 @@ for (const [name, pixels, padding, direct] of [
     const { input } = JSON.parse(await readFile(join(outDir, 'graph.json'), 'utf8'));
     assert.equal(input.border !== undefined, direct, 'the first convolution reads the pixels themselves');
     const [float, int8] = await Promise.all([
-      openCompiled({ path: `${modelJson}.float` }),
-      openCompiled({ path: outDir }),
+      loadCompiledModel({ path: `${modelJson}.float` }),
+      loadCompiledModel({ path: outDir }),
     ]);
     const batch = Uint8Array.from([...picture(channels, 31), ...picture(channels, 32)]);
     const expected = await float.infer(batch, 2);

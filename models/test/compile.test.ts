@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { loadConfig } from '../../service/src/config/config.ts';
 import { loadTensorFlow } from '../../service/src/inference/engines/runtimes/tensorflow.ts';
-import { openCompiled } from '../../service/src/inference/engines/runtimes/tensorflow-compiled.ts';
+import { loadCompiledModel } from '../../service/src/inference/engines/runtimes/tensorflow-compiled.ts';
 import { compileLayersModel } from '../compiler/compile.ts';
 import { precisionOf, type Variant } from '../compiler/variants.ts';
 import { describeCpu, readCpu, variantsOf } from '../cpu.ts';
@@ -103,7 +103,7 @@ async function largestDifference(modelJson: string, outDir: string, size: number
       reference.predict(tf.tensor4d(input, [size, height, width, channels])) as { dataSync(): Float32Array }
     ).dataSync(),
   );
-  const runtime = await openCompiled({ path: outDir });
+  const runtime = await loadCompiledModel({ path: outDir });
   const actual = await runtime.infer(input, size);
   assert.equal(actual.length, expected.length);
   return actual.reduce(

@@ -9,7 +9,7 @@ import { type Ranges, rangesFile } from '../../models/compiler/ranges.ts';
 import type { Quantisable } from '../../models/compiler/values.ts';
 import type { ImageManifest } from '../../models/manifest.ts';
 import { AppError } from '../src/domain/errors.ts';
-import { openOutputs } from '../src/inference/engines/runtimes/tensorflow-compiled.ts';
+import { loadOutputs } from '../src/inference/engines/runtimes/tensorflow-graph.ts';
 import { listPictures, readPicture } from './pictures.ts';
 
 /** Fewer say too little about what the network meets. */
@@ -59,7 +59,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
       variant: 'float32-portable',
       pixels: manifest.input,
     });
-    const run = await openOutputs(graph, [...histograms.keys()]);
+    const run = await loadOutputs(graph, [...histograms.keys()]);
     for (const [index, { file }] of files.entries()) {
       const picture = await readPicture(file, manifest.input);
       if (picture) {

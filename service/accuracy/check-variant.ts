@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readManifest } from '../../models/manifest.ts';
-import { openCompiled } from '../src/inference/engines/runtimes/tensorflow-compiled.ts';
+import { loadCompiledModel } from '../src/inference/engines/runtimes/tensorflow-compiled.ts';
 import { readPicture } from './pictures.ts';
 
 // A process of its own, because a kernel that this CPU does not have may end it: opens one compiled variant and compares
@@ -35,7 +35,7 @@ async function check(): Promise<string | undefined> {
   const width = isImage
     ? manifest.input.height * manifest.input.width * (manifest.input.channels === 'GRAY' ? 1 : 3)
     : manifest.input.features.length;
-  const runtime = await openCompiled({ path: variant });
+  const runtime = await loadCompiledModel({ path: variant });
   const noise = Uint8Array.from({ length: width }, (_, i) => (i * 7919) % 251);
   const output = await runtime.infer(isImage ? noise : Float32Array.from(noise), 1);
   if (output.length !== classes) return `${output.length} numbers instead of ${classes}`;

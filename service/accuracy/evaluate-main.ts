@@ -4,7 +4,7 @@ import Table from 'cli-table3';
 import { describeCpu, readCpu } from '../../models/cpu.ts';
 import { parseManifest } from '../../models/manifest.ts';
 import { createProgress } from '../setup/progress.ts';
-import { labelsOf } from '../src/inference/labels.ts';
+import { loadLabels } from '../src/inference/labels.ts';
 import { type Evaluation, evaluate, interval, type Share } from './evaluate.ts';
 import { findImageModel } from './model.ts';
 import { runProgram } from './program.ts';
@@ -19,7 +19,7 @@ await runProgram(
   [WRITE],
   async ([name = '', pictures = ''], flags) => {
     const model = await findImageModel(name);
-    const labels = await labelsOf(model.manifest.output, model.source);
+    const labels = await loadLabels(model.manifest.output, model.source);
     const progress = createProgress(process.stderr, process.env.NO_COLOR === undefined);
     let step: ReturnType<typeof progress.start> | undefined;
     const evaluation = await evaluate({

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readCpu, variantsOf } from '../../models/cpu.ts';
 import { AppError } from '../src/domain/errors.ts';
 import { PRECISIONS, type Precision } from '../src/domain/precision.ts';
-import { openCompiled } from '../src/inference/engines/runtimes/tensorflow-compiled.ts';
+import { loadCompiledModel } from '../src/inference/engines/runtimes/tensorflow-compiled.ts';
 import type { AccuracyModel } from './model.ts';
 import { classOf, listPictures, readPicture } from './pictures.ts';
 
@@ -50,7 +50,7 @@ export async function evaluate({
   const engines = await Promise.all(
     runnablePrecisions(model).map(async ({ precision, folder }) => ({
       precision,
-      runtime: await openCompiled({ path: folder }),
+      runtime: await loadCompiledModel({ path: folder }),
       top1: 0,
       top5: 0,
       agreement: 0,

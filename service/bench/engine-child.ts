@@ -32,8 +32,8 @@ async function normalised(layout: 'NHWC' | 'NCHW'): Promise<Float32Array> {
 
 const OPENERS: Readonly<Record<string, () => Promise<Infer>>> = {
   async compiled() {
-    const { openCompiled } = await import('../src/inference/engines/runtimes/tensorflow-compiled.ts');
-    const runtime = await openCompiled({ path });
+    const { loadCompiledModel } = await import('../src/inference/engines/runtimes/tensorflow-compiled.ts');
+    const runtime = await loadCompiledModel({ path });
     const batches = new Map<number, Uint8Array<ArrayBuffer>>();
     return (size) => {
       const batch = batches.get(size) ?? repeat(pixels, size);

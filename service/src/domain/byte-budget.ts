@@ -1,6 +1,6 @@
-/** Bounds the bytes that are in memory at once; those who want more wait in the order they came. */
+/** A semaphore over bytes in memory: requests that do not fit wait in the order of arrival. */
 export interface ByteBudget {
-  /** Waits until `bytes` fit; one that is larger than the whole budget gets all of it. */
+  /** Waits until `bytes` fit, then returns their release; a request above the limit gets the whole budget. */
   acquire(bytes: number): Promise<() => void>;
 }
 

@@ -1,31 +1,29 @@
-import type { Precision } from './precision.ts';
+import type { CommonModelInfo } from './model-info.ts';
 import type { Classification, Prediction } from './prediction.ts';
 import type { TabularModel, TabularModelInfo } from './tabular.ts';
 import type { Task } from './task.ts';
 
-/** How one image is to be classified. */
 interface ClassifyOptions {
-  /** How many classes to return, 1-100. */
+  /** Number of classes to return, 1-100. */
   readonly topK: number;
-  /** Aborted when nobody waits for the answer any more: the image is dropped before inference. */
+  /** Aborts if the client disconnects: the image is dropped before inference. */
   readonly signal?: AbortSignal;
 }
 
-/** Which class is to be explained. */
 interface ExplainOptions {
-  /** Position in the model's output; without it the likeliest class. */
+  /** Class to explain, as its position in the model's output; the most probable one if absent. */
   readonly index?: number;
   readonly signal?: AbortSignal;
 }
 
-/** The evidence for one class, place by place. */
+/** The class activation map of one image. */
 export interface Explanation {
   readonly model: string;
   readonly version: string;
   readonly prediction: Prediction;
-  /** Rows from top to bottom of what the network saw; each value is that place's share of the class's logit (may be negative). */
+  /** Rows from top to bottom of the network's input; each value is the share of that place in the class's logit (may be negative). */
   readonly grid: readonly (readonly number[])[];
-  /** Where in the upright picture the grid lies, in fractions of its width and height: the network sees a centre crop. */
+  /** The part of the upright picture that the grid covers, in fractions of its width and height: a centre crop. */
   readonly region: {
     readonly left: number;
     readonly top: number;
@@ -36,60 +34,49 @@ export interface Explanation {
   readonly picture: { readonly width: number; readonly height: number };
 }
 
-/** What GET /models says of a loaded model. */
-export interface ModelInfo {
-  readonly name: string;
-  readonly version: string;
+/** A loaded image model, as GET /models shows it. */
+export interface ModelInfo extends CommonModelInfo {
   readonly task: 'image-classification';
-  readonly description: string;
-  readonly licence: string;
-  readonly engine: string;
-  readonly precision: Precision;
-  /** See EngineStatus.degraded. */
-  readonly degraded?: string;
-  readonly ready: boolean;
-  /** Height and width in pixels, and channels, of what the network sees. */
+  /** Height and width in pixels, and channels, of the network's input. */
   readonly input: { readonly height: number; readonly width: number; readonly channels: number };
-  readonly labels: readonly string[];
-  readonly metrics: Readonly<Record<string, number | string>>;
 }
 
 /**
- * The one way to classify an image: POST /predict, the batch worker and the CLI all call this.
+ * Classifies images, for POST /predict, the batch worker and the CLI alike.
  * Throws AppError: UNREADABLE_IMAGE, UNSUPPORTED_MEDIA_TYPE, IMAGE_TOO_LARGE (the image's fault), OVERLOADED, MODEL_NOT_READY,
- * ENGINE_FAILED (ours), REQUEST_CANCELLED (the signal's).
+ * ENGINE_FAILED (the service's), REQUEST_CANCELLED (the signal's).
  */
 export interface Classifier {
   readonly info: ModelInfo;
-  /** Encoded image bytes (JPEG, PNG, WebP, AVIF, TIFF, GIF) in, the top-k classes out. */
+  /** @param image encoded bytes: JPEG, PNG, WebP, AVIF, TIFF or GIF */
   classify(image: Uint8Array, options: ClassifyOptions): Promise<Classification>;
   /**
-   * Where in the image the evidence for a class lies: its class activation map (Zhou et al., 2016), exact for networks
-   * that end in global average pooling and one dense layer. Throws as classify does, and INVALID_REQUEST for a model of another shape.
+   * Computes a class activation map (Zhou et al., 2016), which is exact for networks that end in global average pooling
+   * and one dense layer. Throws as classify does, and INVALID_REQUEST for other networks.
    */
   explain(image: Uint8Array, options: ExplainOptions): Promise<Explanation>;
-  /** Finishes what was accepted, then frees the engine. */
+  /** Stops accepting images, waits for in-flight ones, then frees the engine. */
   close(): Promise<void>;
 }
 
 /** The loaded models by name. */
 export interface Models {
-  /** The model that answers requests that name none. With STRICT_MODELS=off it may have been refused, and `get` says so. */
+  /** The model for requests that name none. With STRICT_MODELS=off it may have failed to load; then `get` throws. */
   readonly defaultName: string;
-  /** The classifier called `name`, or the default one. Throws AppError MODEL_NOT_FOUND, naming those there are, and INVALID_REQUEST when the model takes no images. */
+  /** The classifier called `name`, or the default one. Throws AppError MODEL_NOT_FOUND with the known names, and INVALID_REQUEST if the model takes rows. */
   get(name?: string): Classifier;
-  /** As `get`, for models that take rows of a table. Absent where there are none. */
+  /** As `get`, for tabular models. Absent if there are none. */
   tabular?(name?: string): TabularModel;
-  /** What the model called `name` (or the default one) takes; throws as `get` does. Absent where all take images. */
+  /** The task of the model called `name`, or of the default one; throws as `get` does. Absent if all take images. */
   taskOf?(name?: string): Task;
   list(): readonly (ModelInfo | TabularModelInfo)[];
-  /** True once every model is loaded and warmed up; false again while an engine is being replaced. */
+  /** True once every model is loaded and warmed up; false while an engine is being replaced. */
   readonly ready: boolean;
-  /** Resolves when `ready` turns true; rejects when a model cannot be loaded, and then it never will. */
+  /** Resolves once all models are loaded; rejects if one cannot be loaded, and then `ready` stays false. */
   readonly loaded?: Promise<void>;
-  /** Images that wait for inference now, over all models. */
+  /** Images that wait for inference, over all models. */
   readonly queueDepth?: number;
-  /** The same by model. */
+  /** Images that wait for inference, by model. */
   readonly queueDepths?: Readonly<Record<string, number>>;
   close(): Promise<void>;
 }

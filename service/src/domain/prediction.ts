@@ -5,14 +5,14 @@ export interface Prediction {
   readonly probability: number;
 }
 
-/** Where the time of one classification went, in milliseconds. */
-interface Timing {
+/** Durations of the stages of one request, in milliseconds. */
+export interface Timing {
   readonly decodeMs: number;
   readonly queueMs: number;
   readonly inferenceMs: number;
 }
 
-/** What the classifier says of one image: the `k` likeliest classes, likeliest first. */
+/** The `k` most probable classes of one image, most probable first. */
 export interface Classification {
   readonly model: string;
   readonly version: string;
@@ -22,14 +22,14 @@ export interface Classification {
 
 /**
  * The k largest probabilities, largest first; equal ones in the order of their index, so that the result is
- * the same however often it is computed.
+ * deterministic.
  *
  * @param probabilities one row of the model's output, shape [classes]
- * @param labels one label a class; a class without one is called `class_<index>`
- * @param k how many to return; more than there are classes means all of them
+ * @param labels one label per class; a class without one is called `class_<index>`
+ * @param k number of classes to return, at most as many as there are
  */
 export function topK(probabilities: Float32Array, labels: readonly string[], k: number): Prediction[] {
-  // Kept in order while they are found: sorting a thousand classes for five of them would hold up the event loop.
+  // One pass that keeps the best k in order: sorting a thousand classes for five of them would block the event loop.
   const best: number[] = [];
   const at = (index: number | undefined) =>
     index === undefined ? Number.NEGATIVE_INFINITY : (probabilities[index] ?? 0);
@@ -41,14 +41,29 @@ export function topK(probabilities: Float32Array, labels: readonly string[], k: 
     best.splice(place, 0, index);
     if (best.length > k) best.pop();
   }
-  return best.map((index) => ({
-    label: labels[index] ?? `class_${index}`,
-    index,
-    probability: roundProbability(probabilities[index] ?? 0),
-  }));
+  return best.map((index) => toPrediction(index, probabilities[index] ?? 0, labels));
 }
 
-/** Six decimals: more would print float32 noise and make equal results differ in their last digits. */
+/** The class at `index`, with its label and a rounded probability. */
+export function toPrediction(index: number, probability: number, labels: readonly string[]): Prediction {
+  return { label: labels[index] ?? `class_${index}`, index, probability: roundProbability(probability) };
+}
+
+/** Index of the largest value, the first of equal ones. */
+export function argmax(values: Float32Array): number {
+  let best = 0;
+  for (let index = 1; index < values.length; index++) {
+    if ((values[index] ?? 0) > (values[best] ?? 0)) best = index;
+  }
+  return best;
+}
+
+/** Six decimals: more would print float32 noise, and equal results would differ in their last digits. */
 export function roundProbability(value: number): number {
   return Math.round(value * 1e6) / 1e6;
+}
+
+/** One decimal: a clock under load is not more precise. */
+export function roundMs(milliseconds: number): number {
+  return Math.round(milliseconds * 10) / 10;
 }

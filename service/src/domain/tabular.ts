@@ -1,7 +1,8 @@
-import type { Precision } from './precision.ts';
+import type { CommonModelInfo } from './model-info.ts';
+import type { Timing } from './prediction.ts';
 import type { Task } from './task.ts';
 
-/** One column that a tabular model takes. */
+/** One input column of a tabular model. */
 export interface FeatureInfo {
   readonly name: string;
   readonly type: 'number' | 'integer' | 'category';
@@ -10,26 +11,15 @@ export interface FeatureInfo {
   readonly maximum?: number;
 }
 
-/** What GET /models says of a loaded tabular model. */
-export interface TabularModelInfo {
-  readonly name: string;
-  readonly version: string;
+/** A loaded tabular model, as GET /models shows it. */
+export interface TabularModelInfo extends CommonModelInfo {
   readonly task: Exclude<Task, 'image-classification'>;
-  readonly description: string;
-  readonly licence: string;
-  readonly engine: string;
-  readonly precision: Precision;
-  readonly degraded?: string;
-  readonly ready: boolean;
   readonly input: { readonly features: readonly FeatureInfo[] };
-  /** Label of each class; empty for a regression. */
-  readonly labels: readonly string[];
   /** What a regression predicts. */
   readonly target?: string;
-  readonly metrics: Readonly<Record<string, number | string>>;
 }
 
-/** The likeliest class of one row, and the probability of each. */
+/** The most probable class of one row, and the probability of each. */
 export interface RowClass {
   readonly label: string;
   readonly index: number;
@@ -45,50 +35,50 @@ export interface RowValue {
 
 export type RowPrediction = RowClass | RowValue;
 
-/** What a tabular model says of some rows: one prediction a row, in their order. */
+/** One prediction per row, in the order of the rows. */
 export interface TabularPrediction {
   readonly model: string;
   readonly version: string;
   readonly predictions: readonly RowPrediction[];
-  /** Milliseconds: checking the rows, waiting for the engine, in the engine. */
-  readonly timing: { readonly decodeMs: number; readonly queueMs: number; readonly inferenceMs: number };
+  /** `decodeMs` is the time to check the rows. */
+  readonly timing: Timing;
 }
 
-/** What stands in the place of a row that cannot be answered. */
+/** The result of a row that is not valid. */
 export interface RowError {
   readonly error: { readonly code: string; readonly message: string };
 }
 
-/** As TabularPrediction, with an error in the place of each row that does not fit. */
+/** As TabularPrediction, with an error for each row that is not valid. */
 export interface TableResult extends Omit<TabularPrediction, 'predictions'> {
   readonly predictions: readonly (RowPrediction | RowError)[];
 }
 
-/** A row as it comes: its values in the order of the features, or by their names. */
+/** An unchecked row: values in the order of the features, or by name. */
 export type Row = readonly unknown[] | Readonly<Record<string, unknown>>;
 
 /**
- * The one way to get predictions for rows. Throws AppError INVALID_REQUEST with `at: { row, column }` (rows count from 1)
- * when a row does not fit, OVERLOADED, ENGINE_FAILED, REQUEST_CANCELLED as a Classifier does.
+ * Predicts rows. Throws AppError INVALID_REQUEST with `at: { row, column }` (rows count from 1) if a row is not valid, and
+ * OVERLOADED, ENGINE_FAILED, REQUEST_CANCELLED as a Classifier does.
  */
 export interface TabularModel {
   readonly info: TabularModelInfo;
   predict(rows: readonly Row[], options?: { readonly signal?: AbortSignal }): Promise<TabularPrediction>;
   /**
-   * The rows of a CSV text; `contentType` may say `header=present` or `header=absent`. Throws INVALID_REQUEST for malformed
-   * CSV and for a header that does not fit, PAYLOAD_TOO_LARGE for more rows than a request may have.
+   * Parses CSV; `contentType` may contain `header=present` or `header=absent`. Throws INVALID_REQUEST for malformed CSV and
+   * for a header that does not match the features, PAYLOAD_TOO_LARGE for more than MAX_ROWS rows.
    */
   readCsv(text: string, contentType?: string): readonly Row[];
-  /** As `predict`, but a row that does not fit, or is an error already, gets an error in its place instead of ending it all. */
+  /** As `predict`, but a row that is not valid, or is an error already, yields an error instead of failing all rows. */
   predictEach(
     rows: readonly (Row | RowError)[],
     options?: { readonly signal?: AbortSignal },
   ): Promise<TableResult>;
   /**
-   * A file of rows, of any number of them: JSON Lines when it begins with `{` or `[`, else CSV. One prediction or error a
-   * row, in their order. Throws INVALID_REQUEST for a file that holds no rows, or whose header does not fit.
+   * Predicts a file of any number of rows: JSON Lines if it begins with `{` or `[`, else CSV. One prediction or error per
+   * row, in order. Throws INVALID_REQUEST for a file without rows, or with a header that does not match the features.
    */
   predictFile(file: Uint8Array, options?: { readonly signal?: AbortSignal }): Promise<TableResult>;
-  /** Finishes what was accepted, then frees the engine. */
+  /** Stops accepting rows, waits for in-flight requests, then frees the engine. */
   close(): Promise<void>;
 }

@@ -4,10 +4,10 @@ import { pathToFileURL } from 'node:url';
 import { AppError, isAppError } from '../domain/errors.ts';
 
 /**
- * What a model's hooks.mjs may export, both optional, both may be async:
+ * The exports of a model's hooks.mjs, both optional, both may be async:
  *   preprocess   image models: encoded bytes in, encoded bytes out; tabular models: rows in, rows out
- *   postprocess  the predictions of one request in, the ones to answer out
- * An error with `code: 'INVALID_REQUEST'` is the client's fault and its message is told; any other is ours.
+ *   postprocess  the predictions of one request in, the predictions of the response out
+ * An error with `code: 'INVALID_REQUEST'` reaches the client with its message; any other becomes INTERNAL.
  */
 export interface Hooks {
   preprocess<T>(input: T): Promise<T>;
@@ -22,8 +22,8 @@ const NONE: Hooks = {
 type Hook = (value: unknown) => unknown;
 
 /**
- * Loads `<folder>/hooks.mjs` when the manifest names it; without it, hooks that change nothing. Code comes only from the
- * folder that holds the manifest, never from a download.
+ * Loads `<folder>/hooks.mjs` if the manifest names it; otherwise the hooks change nothing. Code comes only from the
+ * manifest's folder, never from a download.
  *
  * @throws AppError INVALID_MODEL
  */
@@ -33,9 +33,9 @@ export async function loadHooks(folder: string, name: string | undefined): Promi
   const fail = (why: string, cause?: unknown) =>
     new AppError('INVALID_MODEL', `${file} ${why}`, {}, { cause });
   const [real, home] = await Promise.all([realpath(file), realpath(folder)]).catch((cause) => {
-    throw fail('is not there, but the manifest names it in /hooks', cause);
+    throw fail('does not exist, but the manifest names it in /hooks', cause);
   });
-  if (real !== join(home, name)) throw fail('leads out of the model’s folder; put the file itself there');
+  if (real !== join(home, name)) throw fail('is a link out of the model’s folder; copy the file there');
   let module: Record<string, unknown>;
   try {
     module = await import(pathToFileURL(real).href);
@@ -45,7 +45,7 @@ export async function loadHooks(folder: string, name: string | undefined): Promi
   const { preprocess, postprocess } = module;
   for (const [hook, value] of Object.entries({ preprocess, postprocess })) {
     if (value !== undefined && typeof value !== 'function')
-      throw fail(`exports a ${hook} that is no function`);
+      throw fail(`exports a ${hook} that is not a function`);
   }
   if (!preprocess && !postprocess) throw fail('exports neither preprocess nor postprocess');
   return {

@@ -8,9 +8,9 @@ import { isAppError } from '../domain/errors.ts';
 import type { Precision } from '../domain/precision.ts';
 
 /**
- * Returns a function that decides the precision of a job when it is planned, so that its rows never mix precisions. Local
- * workers share this process's CPU and use what it serves; on AWS each worker may get another CPU, so it is one that all
- * run. A model that is not known here gets PRECISION; undefined where that is `auto`.
+ * Returns a function that chooses the precision of a job when it is planned, so that its rows never mix precisions. Local
+ * workers run on this CPU and use the precision that it serves. On AWS each worker may get another CPU, so the precision is
+ * one that all run. An unknown model gets PRECISION, or undefined if that is `auto`.
  */
 export function createJobPrecision(
   config: Pick<Config, 'JOBS' | 'ENGINE' | 'PRECISION' | 'modelsDir'>,
@@ -25,7 +25,7 @@ export function createJobPrecision(
       const manifest = await readManifest(modelFolder(config.modelsDir, model));
       return jobPrecision(manifest, config.PRECISION, isLocal ? readCpu() : undefined);
     } catch (error) {
-      // The dispatcher is a bundle without models: the stack tells it the precision.
+      // The dispatcher's bundle has no models: the stack sets its PRECISION.
       if (isAppError(error, 'MODEL_NOT_FOUND'))
         return config.PRECISION === 'auto' ? undefined : config.PRECISION;
       throw error;

@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { AppError } from '../domain/errors.ts';
 
 /**
- * The labels of a manifest: those that stand in it, or those of the file that it names.
+ * Returns the labels in the manifest, or reads the file that it names.
  *
- * @param folder folder of the files of the model
- * @throws AppError INVALID_MODEL when there are not exactly `classes` of them
+ * @param folder of the model's files
+ * @throws AppError INVALID_MODEL if there are not exactly `classes` labels
  */
-export async function labelsOf(
+export async function loadLabels(
   { labels, classes }: { readonly labels: string | readonly string[]; readonly classes: number },
   folder: string,
 ): Promise<readonly string[]> {
@@ -18,12 +18,7 @@ export async function labelsOf(
   throw new AppError('INVALID_MODEL', message);
 }
 
-/**
- * Reads labels: a JSON array, or an object from index to label (`{"0": "tench", ...}`).
- *
- * @returns one label a class
- * @throws AppError INVALID_MODEL when there are not exactly `classes` of them
- */
+/** Reads a JSON array of labels, or an object from index to label (`{"0": "tench", ...}`). */
 async function readLabels(file: string, classes: number): Promise<string[]> {
   let value: unknown;
   try {

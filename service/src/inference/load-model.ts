@@ -9,53 +9,53 @@ import { AppError } from '../domain/errors.ts';
 import type { TabularModel } from '../domain/tabular.ts';
 import { NO_TRACING } from '../telemetry/tracing.ts';
 import type { EngineInput } from './engines/engine.ts';
-import { openEngine } from './engines/select.ts';
+import { createEngine } from './engines/select.ts';
 import { loadHooks } from './hooks.ts';
 import { type ClassifierOptions, createClassifier } from './image/classifier.ts';
-import { labelsOf } from './labels.ts';
-import { type OpenBucket, openSource } from './model-source.ts';
+import { loadLabels } from './labels.ts';
+import { ensureSource, type OpenBucket } from './model-source.ts';
 import { createTabularModel } from './tabular/tabular.ts';
 
-/** What the caller may want to differ from the configuration: the worker fixes its batches, metrics listen in. */
+/** Options that are not settings: fixed batches for the worker, listeners for metrics. */
 export interface ModelsOptions extends Pick<ClassifierOptions, 'fixedBatch' | 'tracing' | 'decodeMemory'> {
-  /** Called after each batch of images with the name of its model, for metrics. */
+  /** Called after each batch of images, for metrics. */
   readonly onBatch?: (model: string, size: number) => void;
-  /** Where models whose files lie at s3:// are fetched from. */
+  /** Opens the bucket of a model whose files are at s3://. */
   readonly openBucket?: OpenBucket;
 }
 
-/** A loaded model of either kind; `waiting` is what has been accepted and not answered. */
-export type OpenModel =
+/** A loaded model; `waiting` counts the images or requests in its queue. */
+export type LoadedModel =
   | { readonly kind: 'image'; readonly model: Classifier & { readonly waiting: number } }
   | { readonly kind: 'tabular'; readonly model: TabularModel & { readonly waiting: number } };
 
 /**
- * Opens the model of one folder: manifest, files, hooks, labels, engine, in this order.
+ * Loads the model of one folder: manifest, files, hooks, labels, engine, in this order.
  *
- * @param name what the manifest must call it
+ * @param name that the manifest must have
  * @throws AppError INVALID_MODEL or MODEL_NOT_FOUND
  */
-export async function openModel(
+export async function loadModel(
   name: string,
   folder: string,
   config: Config,
   logger: Logger,
   options: ModelsOptions,
-): Promise<OpenModel> {
+): Promise<LoadedModel> {
   const { openBucket, onBatch, ...classifierOptions } = options;
   const manifest = await readManifest(folder);
   if (manifest.name !== name) {
-    const message = `${join(folder, 'manifest.json')}: /name is ${JSON.stringify(manifest.name)}, its folder is called ${JSON.stringify(name)}`;
+    const message = `${join(folder, 'manifest.json')}: /name is ${JSON.stringify(manifest.name)}, but its folder is ${JSON.stringify(name)}`;
     throw new AppError('INVALID_MODEL', message);
   }
-  const source = await openSource(manifest, folder, config.cacheDir, openBucket);
+  const source = await ensureSource(manifest, folder, config.cacheDir, openBucket);
   const hooks = await loadHooks(folder, manifest.hooks);
   const { output } = manifest;
-  const labels = 'labels' in output ? await labelsOf(output, source) : [];
+  const labels = 'labels' in output ? await loadLabels(output, source) : [];
   const folders = { ...modelFolders(config.cacheDir, manifest), source };
   const started = performance.now();
-  const open = async <Input extends EngineInput>() => {
-    const engine = await openEngine<Input>({ config, manifest, folders, logger });
+  const startEngine = async <Input extends EngineInput>() => {
+    const engine = await createEngine<Input>({ config, manifest, folders, logger });
     const ms = Math.round(performance.now() - started);
     logger.info({ model: name, ...engine.status, ms }, 'model ready');
     return engine;
@@ -63,14 +63,14 @@ export async function openModel(
   if (manifest.task !== 'image-classification') {
     const { MAX_ROWS: maxRows, MAX_QUEUE: maxQueue } = config;
     const { tracing = NO_TRACING } = options;
-    const engine = await open<Float32Array<ArrayBuffer>>();
+    const engine = await startEngine<Float32Array<ArrayBuffer>>();
     const model = createTabularModel({ manifest, labels, engine, hooks, maxRows, maxQueue, tracing });
     return { kind: 'tabular', model };
   }
   const model = createClassifier({
     manifest,
     labels,
-    engine: await open<Uint8Array<ArrayBuffer>>(),
+    engine: await startEngine<Uint8Array<ArrayBuffer>>(),
     hooks,
     maxPixels: config.MAX_IMAGE_PIXELS,
     maxBatch: config.MAX_BATCH,

@@ -8,19 +8,19 @@ import { modelFolders } from '../../../models/folders.ts';
 import type { Manifest } from '../../../models/manifest.ts';
 import { AppError } from '../domain/errors.ts';
 
-/** Opens the store `s3://<bucket>`: as much of one as fetching a model needs. */
+/** Opens the store `s3://<bucket>`; only `read` is needed. */
 export type OpenBucket = (uri: string) => Promise<{ read(key: string): Promise<Readable> }>;
 
 type File = Manifest['source']['files'][number];
 
 /**
- * The folder that holds `manifest.source.files`. Files of a bucket are fetched into the cache and checked; files beside
- * the manifest are checked; those of an npm package were checked by set-up, and are not read twice at every start.
+ * Returns the folder that holds `manifest.source.files`. Files in a bucket are fetched into the cache and verified; files
+ * in the manifest's folder are verified; set-up has verified those of an npm package.
  *
- * @param folder folder of the manifest
+ * @param folder of the manifest
  * @throws AppError INVALID_MODEL that names the file, STORE_UNAVAILABLE
  */
-export async function openSource(
+export async function ensureSource(
   manifest: Manifest,
   folder: string,
   cacheDir: string,
@@ -53,10 +53,11 @@ async function fetchMissing(
   let objects: Awaited<ReturnType<OpenBucket>> | undefined;
   for (const file of files) {
     if ((await inspect(folder, file)) === undefined) continue;
-    if (!openBucket) throw new AppError('INVALID_MODEL', `${s3} cannot be read here: no store is at hand`);
+    if (!openBucket)
+      throw new AppError('INVALID_MODEL', `${s3} cannot be read: this program has no access to buckets`);
     objects ??= await openBucket(bucket);
     const target = join(folder, file.path);
-    // Under another name until it is whole and checked: two processes may share the cache.
+    // Renamed once it is complete and verified: two processes may share the cache.
     const draft = `${target}.${randomUUID()}`;
     await mkdir(dirname(target), { recursive: true });
     try {
@@ -64,15 +65,13 @@ async function fetchMissing(
       await pipeline(body, bounded(file), createWriteStream(draft));
       const fault = await inspect(folder, { ...file, path: `${file.path}${draft.slice(target.length)}` });
       if (fault !== undefined) {
-        throw new AppError(
-          'INVALID_MODEL',
-          `${s3}${file.path} is not what the manifest says: it ${fault.replace(/^\S+ /, '')}`,
-        );
+        const what = fault.slice(fault.indexOf(' ') + 1);
+        throw new AppError('INVALID_MODEL', `${s3}${file.path} does not match the manifest: it ${what}`);
       }
       await rename(draft, target);
     } catch (error) {
       if (error instanceof AppError && error.code === 'OBJECT_NOT_FOUND') {
-        throw new AppError('INVALID_MODEL', `${s3}${file.path} is not there`, {}, { cause: error });
+        throw new AppError('INVALID_MODEL', `${s3}${file.path} does not exist`, {}, { cause: error });
       }
       throw error;
     } finally {
@@ -81,7 +80,7 @@ async function fetchMissing(
   }
 }
 
-/** Ends a download that is longer than the manifest says. */
+/** Aborts a download that is longer than the manifest says. */
 const bounded = ({ path, bytes }: File) =>
   async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     let received = 0;
@@ -94,7 +93,7 @@ const bounded = ({ path, bytes }: File) =>
     }
   };
 
-/** @returns what is wrong with a file, beginning with its path; undefined when nothing is */
+/** @returns the fault of a file, beginning with its path; undefined if it matches the manifest */
 async function inspect(folder: string, { path, bytes, sha256 }: File): Promise<string | undefined> {
   const file = join(folder, path);
   const size = (await stat(file).catch(() => undefined))?.size;
@@ -102,5 +101,5 @@ async function inspect(folder: string, { path, bytes, sha256 }: File): Promise<s
   if (size !== bytes) return `${path} has ${size} bytes instead of ${bytes}`;
   const hash = createHash('sha256');
   await pipeline(createReadStream(file), hash);
-  return hash.digest('hex') === sha256 ? undefined : `${path} does not have its hash`;
+  return hash.digest('hex') === sha256 ? undefined : `${path} has another SHA-256 hash`;
 }

@@ -7,14 +7,14 @@ import type { Config } from '../config/config.ts';
 import { createByteBudget } from '../domain/byte-budget.ts';
 import type { Models } from '../domain/classifier.ts';
 import { AppError } from '../domain/errors.ts';
-import { type ModelsOptions, type OpenModel, openModel } from './load-model.ts';
+import { type LoadedModel, loadModel, type ModelsOptions } from './load-model.ts';
 
 export type { ModelsOptions } from './load-model.ts';
 
 /**
- * Starts to load the models and resolves at once; `loaded` and `ready` tell when they are warm. A model that cannot be
- * loaded rejects `loaded` with AppError INVALID_MODEL or MODEL_NOT_FOUND; with STRICT_MODELS=off it is left out, and
- * `loaded` rejects only when no model is left. Where the default one is left out, no other answers in its name.
+ * Starts loading the models and resolves at once; see `loaded` and `ready`. If a model cannot be loaded, `loaded` rejects
+ * with AppError INVALID_MODEL or MODEL_NOT_FOUND. With STRICT_MODELS=off that model is left out, and `loaded` rejects only
+ * if no model is left. No other model replaces the default one.
  */
 export async function createModels(
   config: Config,
@@ -22,46 +22,43 @@ export async function createModels(
   options: ModelsOptions = {},
 ): Promise<Models> {
   const { folders, defaultName } = await locateModels(config);
-  const opened = new Map<string, OpenModel>();
-  // One for all models: they share the machine.
+  const loadedModels = new Map<string, LoadedModel>();
+  // Shared by all models, as they share the machine.
   const decodeMemory = createByteBudget(config.DECODE_MEMORY_MB * 2 ** 20);
   let closing = false;
   let ready = false;
   const loaded = loadAll().then(() => {
     ready = true;
   });
-  // Callers that never look at `loaded` still see `ready` stay false.
+  // Callers that do not await `loaded` see that `ready` stays false.
   loaded.catch(() => undefined);
 
-  /** One after the other: each has the CPUs for its warm-up, and their peaks of memory do not add up. */
+  /** Loads one model after the other, so that their peaks of memory do not add up. */
   async function loadAll(): Promise<void> {
     let firstFault: unknown;
     for (const [name, folder] of folders) {
       if (closing) return;
       try {
-        opened.set(name, await openModel(name, folder, config, logger, { decodeMemory, ...options }));
+        loadedModels.set(name, await loadModel(name, folder, config, logger, { decodeMemory, ...options }));
       } catch (error) {
         if (config.STRICT_MODELS === 'on') throw error;
         firstFault ??= error;
         folders.delete(name);
-        logger.error({ model: name, reason: (error as Error).message }, 'model refused; the others serve');
+        logger.error({ model: name, reason: (error as Error).message }, 'model not loaded; the others serve');
       }
     }
-    if (opened.size === 0) throw firstFault;
+    if (loadedModels.size === 0) throw firstFault;
   }
 
-  function find(name: string): OpenModel {
+  function find(name: string): LoadedModel {
     if (!folders.has(name)) {
-      const known = [...folders.keys()].join(', ');
       const fault =
-        name === defaultName
-          ? `the default model "${name}" could not be loaded`
-          : `there is no model "${name}"`;
-      throw new AppError('MODEL_NOT_FOUND', `${fault}; there is ${known}`);
+        name === defaultName ? `the default model "${name}" could not be loaded` : `unknown model "${name}"`;
+      throw new AppError('MODEL_NOT_FOUND', `${fault}; available: ${[...folders.keys()].join(', ')}`);
     }
-    const found = opened.get(name);
+    const found = loadedModels.get(name);
     if (found) return found;
-    throw new AppError('MODEL_NOT_READY', `the model ${name} is still being loaded`, {
+    throw new AppError('MODEL_NOT_READY', `the model ${name} is still loading; try again later`, {
       retryAfterSeconds: 2,
     });
   }
@@ -70,13 +67,13 @@ export async function createModels(
     defaultName,
     loaded,
     get ready() {
-      return ready && [...opened.values()].every(({ model }) => model.info.ready);
+      return ready && [...loadedModels.values()].every(({ model }) => model.info.ready);
     },
     get queueDepth() {
-      return [...opened.values()].reduce((sum, { model }) => sum + model.waiting, 0);
+      return [...loadedModels.values()].reduce((sum, { model }) => sum + model.waiting, 0);
     },
     get queueDepths() {
-      return Object.fromEntries([...opened].map(([name, { model }]) => [name, model.waiting]));
+      return Object.fromEntries([...loadedModels].map(([name, { model }]) => [name, model.waiting]));
     },
     get(name = defaultName) {
       const found = find(name);
@@ -90,18 +87,18 @@ export async function createModels(
       throw new AppError('INVALID_REQUEST', `the model ${name} takes images, not rows; send an image`);
     },
     taskOf: (name = defaultName) => find(name).model.info.task,
-    list: () => [...opened.values()].map(({ model }) => model.info),
+    list: () => [...loadedModels.values()].map(({ model }) => model.info),
     async close() {
       closing = true;
       await loaded.catch(() => undefined);
-      await Promise.all([...opened.values()].map(({ model }) => model.close()));
+      await Promise.all([...loadedModels.values()].map(({ model }) => model.close()));
     },
   };
 }
 
 /**
- * Which models are to be served, the default one first, and their folders. An artefact at SM_MODEL_DIR takes the place
- * of the built-in model of its name, and is the default where the environment names none.
+ * Finds the folders of the models to serve, the default one first. An artefact at SM_MODEL_DIR replaces the built-in model
+ * of its name, and is the default if the environment names none.
  */
 async function locateModels(
   config: Config,

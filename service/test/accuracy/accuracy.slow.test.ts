@@ -10,7 +10,7 @@ import { calibrate } from '../../accuracy/calibrate.ts';
 import { evaluate, interval } from '../../accuracy/evaluate.ts';
 import { findImageModel } from '../../accuracy/model.ts';
 import { classOf } from '../../accuracy/pictures.ts';
-import { labelsOf } from '../../src/inference/labels.ts';
+import { loadLabels } from '../../src/inference/labels.ts';
 import { tensorflowMissing } from '../helpers/example-models.ts';
 
 const samples = join(defaultModelsDir(), 'resnet50', 'samples');
@@ -78,7 +78,7 @@ test('calibration on fewer than 16 readable pictures is refused and writes nothi
 test('evaluation counts right labels of each precision on labelled pictures', async (t) => {
   if (tensorflowMissing) return t.skip(tensorflowMissing);
   const model = await findImageModel('resnet50');
-  const labels = await labelsOf(model.manifest.output, model.source);
+  const labels = await loadLabels(model.manifest.output, model.source);
   const target = join(folder, 'labelled');
   await mkdir(join(target, 'balloon'), { recursive: true });
   await cp(join(samples, 'balloon.jpg'), join(target, 'balloon', 'one.jpg'));

@@ -114,7 +114,7 @@ describe('classify', { skip: real.missing }, () => {
     const { status, stdout, stderr } = await runCli(['classify', folder, '-m', 'nope'], { env });
     assert.equal(status, 4);
     assert.equal(stdout, '');
-    assert.match(stderr, /^error: there is no model "nope"[^\n]+\[MODEL_NOT_FOUND\]\n$/);
+    assert.match(stderr, /^error: unknown model "nope"[^\n]+\[MODEL_NOT_FOUND\]\n$/);
   });
 
   test('a reader that has had enough (| head) is no failure', async () => {

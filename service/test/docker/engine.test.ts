@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { loadConfig } from '../../src/config/config.ts';
 import { fromRoot } from '../helpers/root.ts';
+import { installWithoutAddon } from '../helpers/without-addon.ts';
 
 /** The environment that docker/Dockerfile gives to every mode. */
 const ENVIRONMENT = Object.fromEntries(
@@ -13,21 +14,6 @@ const ENVIRONMENT = Object.fromEntries(
     ...readFileSync(fromRoot('docker', 'Dockerfile'), 'utf8').matchAll(/^(?:ENV| {4}) ?([A-Z_]+)=(\S+)/gm),
   ].map(([, name = '', value = '']) => [name, value]),
 );
-
-/** An installation without tfjs-node: the same compiled programs, and links to all other packages. */
-function installWithoutAddon(root: string): void {
-  cpSync(fromRoot('package.json'), join(root, 'package.json'));
-  for (const part of ['service/src', 'models'])
-    cpSync(fromRoot('dist', part), join(root, 'dist', part), { recursive: true });
-  const link = (path: string) => {
-    mkdirSync(join(root, path));
-    for (const name of readdirSync(fromRoot(path))) {
-      if (path === 'node_modules' && name === '@tensorflow') link(join(path, name));
-      else if (name !== 'tfjs-node') symlinkSync(fromRoot(path, name), join(root, path, name));
-    }
-  };
-  link('node_modules');
-}
 
 describe('the image without TensorFlow', () => {
   let root = '';

@@ -94,7 +94,7 @@ export function createGatedModels(
       if (name !== manifest.name) {
         throw new AppError(
           'MODEL_NOT_FOUND',
-          `there is no model ${JSON.stringify(name)}; there is ${manifest.name}`,
+          `unknown model ${JSON.stringify(name)}; available: ${manifest.name}`,
         );
       }
       if (!isReady) throw new AppError('MODEL_NOT_READY', 'the model is still loading');

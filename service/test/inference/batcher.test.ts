@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type BatcherOptions, createBatcher } from '../../src/inference/queueing/batcher.ts';
 
-/** An engine whose every batch ends when the test says so: it answers each image's own number. */
+/** An engine whose batches the test ends; the output of an image is its own number. */
 function manualEngine() {
   const batches: { input: Uint8Array; size: number; finish: () => void; fail: (error: Error) => void }[] = [];
   const infer = (input: Uint8Array, size: number) =>
@@ -10,7 +10,7 @@ function manualEngine() {
       batches.push({ input, size, finish: () => resolve(Float32Array.from(input)), fail: reject });
     });
   const status = { engine: 'tensorflow', precision: 'float32' } as const;
-  // What an earlier batch left behind.
+  // The old content of a reused buffer.
   const allocate = (length: number) => new Uint8Array(length).fill(9);
   return { batches, engine: { status, allocate, infer, close: async () => {} } };
 }
@@ -29,7 +29,7 @@ function setUp(options: Partial<BatcherOptions> = {}) {
   return {
     batches,
     batcher,
-    submit: (value: number, signal?: AbortSignal) => batcher.submit(Uint8Array.of(value), signal),
+    enqueue: (value: number, signal?: AbortSignal) => batcher.enqueue(Uint8Array.of(value), signal),
   };
 }
 
@@ -37,15 +37,15 @@ const settled = () => new Promise((resolve) => setImmediate(resolve));
 const sizes = (batches: { size: number }[]) => batches.map(({ size }) => size);
 
 describe('the batcher', () => {
-  it('hands a lone image to an idle engine at once', () => {
-    const { batches, submit } = setUp();
-    void submit(1);
+  it('sends a lone image to an idle engine at once', () => {
+    const { batches, enqueue } = setUp();
+    void enqueue(1);
     assert.deepEqual(sizes(batches), [1]);
   });
 
   it('infers together what arrives while the engine is busy, and gives each its own row', async () => {
-    const { batches, submit } = setUp();
-    const rows = [1, 2, 3].map((value) => submit(value));
+    const { batches, enqueue } = setUp();
+    const rows = [1, 2, 3].map((value) => enqueue(value));
     assert.deepEqual(sizes(batches), [1]);
     batches[0]?.finish();
     await settled();
@@ -57,44 +57,44 @@ describe('the batcher', () => {
     );
   });
 
-  it('hands over a second batch early only when it is full, and no third', () => {
-    const { batches, submit } = setUp();
-    for (let i = 0; i < 20; i++) void submit(i);
+  it('sends a second batch early only if it is full, and no third', () => {
+    const { batches, enqueue } = setUp();
+    for (let i = 0; i < 20; i++) void enqueue(i);
     assert.deepEqual(sizes(batches), [1, 4]);
   });
 
   it('waits for images that are on their way, and no longer than the delay', async () => {
     let expected = 2;
-    const { batches, submit } = setUp({ expected: () => expected });
-    void submit(1);
+    const { batches, enqueue } = setUp({ expected: () => expected });
+    void enqueue(1);
     assert.deepEqual(sizes(batches), []);
     expected = 0;
-    void submit(2);
-    assert.deepEqual(sizes(batches), [2], 'nobody else is on the way, so there is nothing to wait for');
+    void enqueue(2);
+    assert.deepEqual(sizes(batches), [2], 'no other image is expected');
     batches[0]?.finish();
     await settled();
     expected = 5;
-    void submit(3);
+    void enqueue(3);
     await new Promise((resolve) => setTimeout(resolve, 50));
     assert.deepEqual(sizes(batches), [2, 1], 'the delay is over');
   });
 
-  it('stops waiting when it is told that an expected image will not come', () => {
+  it('stops waiting if an expected image will not come', () => {
     let expected = 1;
-    const { batches, batcher, submit } = setUp({ expected: () => expected, maxDelayMs: 1000 });
-    void submit(1);
+    const { batches, batcher, enqueue } = setUp({ expected: () => expected, maxDelayMs: 1000 });
+    void enqueue(1);
     assert.deepEqual(sizes(batches), []);
     expected = 0;
     batcher.reconsider();
     assert.deepEqual(sizes(batches), [1]);
   });
 
-  it('drops an image before inference when its client has gone', async () => {
-    const { batches, batcher, submit } = setUp();
-    void submit(1);
+  it('drops an image before inference if its client disconnects', async () => {
+    const { batches, batcher, enqueue } = setUp();
+    void enqueue(1);
     const client = new AbortController();
-    const dropped = submit(2, client.signal);
-    const kept = submit(3);
+    const dropped = enqueue(2, client.signal);
+    const kept = enqueue(3);
     client.abort();
     batches[0]?.finish();
     await assert.rejects(dropped, { code: 'REQUEST_CANCELLED' });
@@ -104,10 +104,10 @@ describe('the batcher', () => {
     assert.equal(batcher.waiting, 0);
   });
 
-  it('fails the images of a failed batch and goes on with the next', async () => {
-    const { batches, submit } = setUp();
-    const lost = submit(1);
-    const next = submit(2);
+  it('fails the images of a failed batch and runs the next', async () => {
+    const { batches, enqueue } = setUp();
+    const lost = enqueue(1);
+    const next = enqueue(2);
     batches[0]?.fail(new Error('the engine died'));
     await assert.rejects(lost, /the engine died/);
     batches[1]?.finish();
@@ -115,8 +115,8 @@ describe('the batcher', () => {
   });
 
   it('fills a batch of fixed size with zeros', () => {
-    const { batches, submit } = setUp({ fixedSize: true });
-    void submit(7);
+    const { batches, enqueue } = setUp({ fixedSize: true });
+    void enqueue(7);
     assert.deepEqual([...(batches[0]?.input ?? [])], [7, 0, 0, 0]);
   });
 });

@@ -5,7 +5,8 @@ import { crc32, deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { defaultModelsDir } from '../../../models/folders.ts';
 import { type ImageInput, type ImageManifest, readManifest } from '../../../models/manifest.ts';
-import { decode, planResize } from '../../src/inference/image/decode.ts';
+import { decode } from '../../src/inference/image/decode.ts';
+import { resizeGeometry } from '../../src/inference/image/resize.ts';
 import { noise, picture, truncatedPicture } from '../helpers/pictures.ts';
 
 const limits = { maxPixels: 50_000_000 };
@@ -41,7 +42,7 @@ function bombPng(side: number): Buffer {
 
 describe('decode', () => {
   it('scales the shorter side to 256 and takes the centre 224', () => {
-    assert.deepEqual(planResize({ width: 512, height: 1024 }, input), {
+    assert.deepEqual(resizeGeometry({ width: 512, height: 1024 }, input), {
       width: 256,
       height: 512,
       crop: { left: 16, top: 144, width: 224, height: 224 },
@@ -49,7 +50,7 @@ describe('decode', () => {
   });
 
   it('cuts the ends off an extremely long picture before scaling it', () => {
-    const plan = planResize({ width: 20_000, height: 1 }, input);
+    const plan = resizeGeometry({ width: 20_000, height: 1 }, input);
     assert.deepEqual(plan.trim, { left: 9998, top: 0, width: 4, height: 1 });
     assert.deepEqual([plan.width, plan.height], [1024, 256]);
   });

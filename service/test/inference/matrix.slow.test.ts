@@ -12,7 +12,7 @@ import { readManifest } from '../../../models/manifest.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { PRECISIONS } from '../../src/domain/precision.ts';
 import type { RuntimeSpec } from '../../src/inference/engines/runtimes/runtime.ts';
-import { loadAddon } from '../../src/inference/engines/runtimes/tensorflow-compiled.ts';
+import { loadAddon } from '../../src/inference/engines/runtimes/tensorflow-addon.ts';
 import { findNodeVersions, NODE_MISSING } from '../helpers/node-versions.ts';
 import { fromRoot } from '../helpers/root.ts';
 
@@ -64,8 +64,8 @@ function run(node: string, args: readonly string[], env: Level['env'] = {}): Pro
 
 /** Opens the model as it was published, with all of tfjs-node, which calls functions that Node 23 removed. */
 const LAYERS_MODEL = `
-  const { openTensorFlow } = await import(process.argv[1]);
-  const { infer } = await openTensorFlow(JSON.parse(process.argv[2]));
+  const { loadTensorFlowModel } = await import(process.argv[1]);
+  const { infer } = await loadTensorFlowModel(JSON.parse(process.argv[2]));
   const shares = await infer(new Uint8Array(224 * 224 * 3).fill(100), 1);
   const sum = shares.reduce((total, share) => total + share, 0);
   if (shares.length !== 1000 || Math.abs(sum - 1) > 1e-3) throw new Error('the shares sum to ' + sum);
@@ -77,7 +77,6 @@ const layersModel: RuntimeSpec = {
   path: join(folders.source, manifest.entry),
   inputShape: [224, 224, 3],
   classes: 1000,
-  warmUp: [1],
   ...(manifest.task === 'image-classification' ? { image: manifest.input } : {}),
 };
 

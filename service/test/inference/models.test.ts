@@ -99,7 +99,7 @@ describe('the models of one process', { skip: onnxMissing }, () => {
     assert.throws(() => models.tabular?.('tiny'), { code: 'INVALID_REQUEST' });
     assert.throws(() => models.get('resnet50'), {
       code: 'MODEL_NOT_FOUND',
-      message: /there is tiny, sklearn-iris/,
+      message: 'unknown model "resnet50"; available: tiny, sklearn-iris',
     });
     await models.close();
   });
@@ -129,7 +129,7 @@ describe('the models of one process', { skip: onnxMissing }, () => {
     const models = await openModels(env('broken,tiny', off));
     assert.equal(models.ready, true);
     assert.equal(models.get('tiny').info.name, 'tiny');
-    const message = 'the default model "broken" could not be loaded; there is tiny';
+    const message = 'the default model "broken" could not be loaded; available: tiny';
     assert.throws(() => models.get(), { code: 'MODEL_NOT_FOUND', message });
     await models.close();
     await assert.rejects(openModels(env('broken', off)), {
@@ -147,7 +147,7 @@ describe('the models of one process', { skip: onnxMissing }, () => {
         bytes[300] = (bytes[300] ?? 0) ^ 1;
         await writeFile(join(model, 'model.onnx'), bytes);
       },
-      /model\.onnx does not have its hash/,
+      /model\.onnx has another SHA-256 hash/,
     ],
     ['a file cut short', (model) => writeFile(join(model, 'model.onnx'), 'x'), /has 1 bytes instead of 631/],
     [
@@ -168,7 +168,7 @@ describe('the models of one process', { skip: onnxMissing }, () => {
     [
       'an engine that does not open its format',
       (model) => edit(model, () => ({ engine: 'wasm' })),
-      /\/format onnx/,
+      /\/format onnx is not supported by the engine wasm/,
     ],
     ['a wrong type', (model) => edit(model, () => ({ metrics: 7 })), /\/metrics must be object/],
     [
@@ -180,7 +180,7 @@ describe('the models of one process', { skip: onnxMissing }, () => {
             features: ['a', 'b', 'a', 'c'].map((name) => ({ name, type: 'number' })),
           },
         })),
-      /\/input\/features\/2\/name "a" is there twice/,
+      /\/input\/features\/2\/name "a" is a duplicate/,
     ],
     [
       'as many features as the model does not take',
@@ -201,7 +201,7 @@ describe('the models of one process', { skip: onnxMissing }, () => {
     [
       'another name than its folder',
       (model) => edit(model, () => ({ name: 'rose' })),
-      /\/name is "rose", its folder/,
+      /\/name is "rose", but its folder is "sklearn-iris"/,
     ],
     [
       'a path out of its folder',
@@ -271,7 +271,7 @@ describe('the models of one process', { skip: onnxMissing }, () => {
     await store.put('iris/1/model.onnx', Buffer.alloc(631));
     const wrong = {
       code: 'INVALID_MODEL',
-      message: /s3:\/\/models\/iris\/1\/model\.onnx is not what .* hash/,
+      message: /s3:\/\/models\/iris\/1\/model\.onnx does not match .* hash/,
     };
     await assert.rejects(openModels(env('sklearn-iris'), { openBucket }), wrong);
     await store.put('iris/1/model.onnx', Buffer.alloc(6310));
@@ -280,7 +280,7 @@ describe('the models of one process', { skip: onnxMissing }, () => {
     });
     await store.delete('iris/1/model.onnx');
     await assert.rejects(openModels(env('sklearn-iris'), { openBucket }), {
-      message: /model\.onnx is not there/,
+      message: /model\.onnx does not exist/,
     });
     const left = await readdir(cached).catch(() => []);
     assert.deepEqual(
@@ -311,7 +311,7 @@ describe('the models of one process', { skip: onnxMissing }, () => {
     await both.close();
   });
 
-  test('hooks change what goes in and what comes out; their errors are told as the client’s only when they say so', async () => {
+  test('hooks change input and output; only errors that they mark as the client’s reach the client', async () => {
     const model = await copyOf('sklearn-iris');
     await edit(model, () => ({ hooks: 'hooks.mjs' }));
     await writeFile(
@@ -334,17 +334,17 @@ describe('the models of one process', { skip: onnxMissing }, () => {
   });
 
   const badHooks: [string, (file: string) => Promise<void>, RegExp][] = [
-    ['are not there', async () => {}, /hooks\.mjs is not there/],
+    ['are missing', async () => {}, /hooks\.mjs does not exist/],
     ['do not parse', (file) => writeFile(file, 'export const ='), /cannot be loaded/],
     ['export nothing', (file) => writeFile(file, 'export const x = 1'), /exports neither/],
-    ['export no function', (file) => writeFile(file, 'export const preprocess = 1'), /no function/],
+    ['export no function', (file) => writeFile(file, 'export const preprocess = 1'), /not a function/],
     [
       'lie elsewhere',
       async (file) => {
         await writeFile(join(folder, 'elsewhere.mjs'), 'export const preprocess = (x) => x');
         await symlink(join(folder, 'elsewhere.mjs'), file);
       },
-      /leads out of the model’s folder/,
+      /is a link out of the model’s folder/,
     ],
   ];
   for (const [what, make, message] of badHooks) {

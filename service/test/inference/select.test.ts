@@ -10,7 +10,7 @@ import { type Cpu, readCpu } from '../../../models/cpu.ts';
 import { modelFolders } from '../../../models/folders.ts';
 import { readManifest } from '../../../models/manifest.ts';
 import { loadConfig } from '../../src/config/config.ts';
-import { openEngine } from '../../src/inference/engines/select.ts';
+import { createEngine } from '../../src/inference/engines/select.ts';
 import { tensorflowMissing } from '../helpers/example-models.ts';
 
 const config = loadConfig({ ...process.env, MAX_BATCH: '1' });
@@ -44,7 +44,7 @@ describe('the choice of a variant', { skip: tensorflowMissing }, () => {
   ) {
     const warnings: string[] = [];
     const logger = pino({ level: 'warn' }, { write: (line: string) => void warnings.push(line) });
-    const engine = await openEngine({
+    const engine = await createEngine({
       config: { ENGINE: 'auto', PRECISION: 'auto', ENGINE_TIMEOUT_MS: 30_000, ...settings },
       manifest,
       folders,

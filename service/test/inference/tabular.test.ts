@@ -134,7 +134,7 @@ describe('tabular models from scikit-learn', { skip: onnxMissing }, () => {
     for (const [bad, column, message] of [
       [{ ...row, sex: 'c' }, 'sex', /sex is "c", not one of "a", "b"/],
       [{ ...row, sex: 1 }, 'sex', /sex is 1, not one of/],
-      [{ ...row, height: 2 }, 'height', /height is not known; the model takes age, sex/],
+      [{ ...row, height: 2 }, 'height', /height is unknown; the model takes age, sex/],
       [without, 'sex', /sex is missing/],
     ] as const) {
       await assert.rejects(predict('sklearn-diabetes', [bad]), (error: Error & { details: object }) => {
@@ -149,7 +149,7 @@ describe('tabular models from scikit-learn', { skip: onnxMissing }, () => {
     const row = JSON.parse('{"__proto__": 1}');
     await assert.rejects(predict('sklearn-iris', [row]), {
       code: 'INVALID_REQUEST',
-      message: /__proto__ is not known/,
+      message: /__proto__ is unknown/,
     });
   });
 

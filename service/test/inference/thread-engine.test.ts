@@ -35,7 +35,6 @@ function openThread(
       inputShape: [224, 224, 3],
       classes: options.classes ?? 1000,
       image: manifest.input as ImageInput,
-      warmUp: [1],
     },
     status: { engine: 'tensorflow', precision: precisionOf(options.variant ?? 'float32') },
     logger,

@@ -1,14 +1,14 @@
 import type { Precision } from '../../domain/precision.ts';
 
-/** What runs a model: the names are those of the configuration and of GET /models. */
+/** The engine and precision of a model, with the names of the configuration and of GET /models. */
 export interface EngineStatus {
   readonly engine: 'tensorflow' | 'wasm' | 'onnx';
   readonly precision: Precision;
-  /** Why a slower engine runs than this model is meant for, and what that costs; absent when nothing is wrong. */
+  /** Why a slower engine runs the model, and what that costs; absent if the intended engine runs. */
   readonly degraded?: string;
 }
 
-/** The evidence for one class, place by place; `values` has shape [height, width]. */
+/** The class activation map of one image; `values` has shape [height, width], float32. */
 export interface ActivationMap {
   readonly index: number;
   readonly probability: number;
@@ -22,33 +22,32 @@ export type EngineInput = Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
 
 /**
  * A loaded, warmed-up model that turns batches of inputs into rows of outputs, off the main thread.
- * The input goes to the engine with the call; the output is the caller's.
+ * Ownership: `infer` and `explain` transfer the input's buffer to the engine; the caller owns the output.
  */
 export interface Engine<Input extends EngineInput = EngineInput> {
   readonly status: EngineStatus;
   /** False while a thread that died or hung is being replaced. */
   readonly ready: boolean;
   /**
-   * Memory for the input of a call: that of an earlier call, with old numbers in it, or new. Megabytes of fresh
-   * memory for each batch would cost more than filling them.
+   * Memory for the input of a call: new, or that of an earlier call with its old content.
    *
-   * @param length numbers, not bytes
+   * @param length in numbers, not bytes
    */
   allocate(length: number): Input;
   /**
-   * @param input `size` inputs one after another: uint8 pixels, shape [size, height, width, channels] in RGB or grey;
+   * @param input `size` inputs, one after the other: uint8 pixels, shape [size, height, width, channels] in RGB or grey,
    *   or float32 rows, shape [size, columns]
-   * @param size number of inputs in `input`
    * @returns float32 outputs, shape [size, classes]
-   * @throws AppError ENGINE_FAILED when the engine's thread died; a later call finds a new one
+   * @throws AppError ENGINE_FAILED if the engine's thread dies; later calls use its replacement
    */
   infer(input: Input, size: number): Promise<Float32Array>;
   /**
-   * The class activation map of one image, for the class at `index` or, without it, the most probable one.
+   * The class activation map of one image.
    *
-   * @throws AppError INVALID_REQUEST when the engine or the model has none
+   * @param index the class; the most probable one if absent
+   * @throws AppError INVALID_REQUEST if the engine or the model has no activation maps
    */
   explain(input: Input, index?: number): Promise<ActivationMap>;
-  /** Waits for what is running, then frees threads and memory. */
+  /** Waits for running calls, then frees threads and memory. */
   close(): Promise<void>;
 }

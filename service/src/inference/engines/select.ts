@@ -12,14 +12,14 @@ import {
   variantsOf,
 } from '../../../../models/cpu.ts';
 import type { ModelFolders } from '../../../../models/folders.ts';
-import type { Manifest } from '../../../../models/manifest.ts';
+import { channelCount, type Manifest } from '../../../../models/manifest.ts';
 import { isCompiled, isInt8Accurate } from '../../../../models/precision.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../domain/errors.ts';
 import type { Precision } from '../../domain/precision.ts';
 import type { Engine, EngineInput, EngineStatus } from './engine.ts';
-import { AddonUnavailable } from './runtimes/addon-unavailable.ts';
 import type { RuntimeSpec } from './runtimes/runtime.ts';
+import { AddonUnavailable } from './runtimes/tensorflow-addon.ts';
 import { createThreadEngine } from './thread/engine.ts';
 
 export interface EngineContext {
@@ -27,71 +27,77 @@ export interface EngineContext {
   readonly manifest: Manifest;
   readonly folders: ModelFolders;
   readonly logger: Logger;
-  /** This machine's CPU when absent; tests give others. */
+  /** This machine's CPU if absent; tests pass others. */
   readonly cpu?: Cpu;
 }
 
-/** What WebAssembly costs against TensorFlow, for everything that says so. */
+/** The cost of the fallback, for the log, GET /models and the page. */
 const WASM_COST = 'WebAssembly runs the model, 10 to 60 times slower than TensorFlow';
 
 /**
- * Opens the engine that the manifest names. A tfjs model for tensorflow also runs on wasm: ENGINE=wasm chooses that, and
- * ENGINE=auto falls back to it if TensorFlow's addon cannot be loaded. A model that TensorFlow refuses is an error.
+ * Creates the engine that the manifest names. A tfjs model for tensorflow also runs on wasm: ENGINE=wasm selects that,
+ * and ENGINE=auto falls back to it if TensorFlow's addon cannot be loaded. A model that TensorFlow refuses is an error.
  *
- * @throws AppError INVALID_MODEL when the model cannot be opened, PRECISION_UNAVAILABLE when this CPU does not run it
+ * @throws AppError INVALID_MODEL if the model cannot be loaded, PRECISION_UNAVAILABLE if this CPU does not run it
  */
-export async function openEngine<Input extends EngineInput>(context: EngineContext): Promise<Engine<Input>> {
+export async function createEngine<Input extends EngineInput>(
+  context: EngineContext,
+): Promise<Engine<Input>> {
   const { config, logger, manifest } = context;
   const { engine, format } = manifest;
-  if (engine !== 'tensorflow') return openAsIs(context, engine);
+  if (engine !== 'tensorflow') return createSourceEngine(context, engine);
   const isPortable = format !== 'saved-model';
   if (config.ENGINE === 'wasm') {
-    if (isPortable) return openWasm(context, 'ENGINE=wasm');
-    throw new AppError(
-      'INVALID_MODEL',
-      `the model ${manifest.name} is a SavedModel, which only the tensorflow engine opens; not with ENGINE=wasm`,
-    );
+    if (isPortable) return createWasmEngine(context, 'ENGINE=wasm');
+    const message = `the model ${manifest.name} is a SavedModel, which needs TensorFlow; ENGINE=wasm cannot run it`;
+    throw new AppError('INVALID_MODEL', message);
   }
   try {
-    return isCompiled(manifest) ? await openVariant(context) : await openAsIs<Input>(context, 'tensorflow');
+    return isCompiled(manifest)
+      ? await createVariantEngine(context)
+      : await createSourceEngine<Input>(context, 'tensorflow');
   } catch (error) {
     if (!(error instanceof AddonUnavailable)) throw error;
     const reason = `TensorFlow is not available: ${error.message}`;
     if (config.ENGINE === 'tensorflow' || !isPortable) throw new AppError('INVALID_MODEL', reason);
     logger.warn({ model: manifest.name, reason }, WASM_COST);
-    return openWasm(context, reason);
+    return createWasmEngine(context, reason);
   }
 }
 
-/** Opens the first variant that this CPU runs, in the order of PRECISION. */
-async function openVariant<Input extends EngineInput>(context: EngineContext): Promise<Engine<Input>> {
+/** Creates an engine of the first variant that this CPU runs, in the order of PRECISION. */
+async function createVariantEngine<Input extends EngineInput>(
+  context: EngineContext,
+): Promise<Engine<Input>> {
   const { folders, logger, manifest, cpu = readCpu() } = context;
   const compiled = VARIANTS.filter((variant) => existsSync(folders.compiled(variant)));
-  // Models that came with the machine (an artefact, a folder) may not have passed through set-up.
-  if (compiled.length === 0 && manifest.source.npm === undefined) return openAsIs(context, 'tensorflow');
+  // Only set-up compiles models, and it skips those of an artefact or a bucket.
+  if (compiled.length === 0 && manifest.source.npm === undefined) {
+    return createSourceEngine(context, 'tensorflow');
+  }
   let fault: unknown;
-  for (const variant of await candidates(context, cpu, compiled)) {
+  for (const variant of await runnableVariants(context, cpu, compiled)) {
     try {
-      return await createThreadEngine<Input>({
-        spec: { ...spec(context), engine: 'tensorflow', format: 'compiled', path: folders.compiled(variant) },
-        status: { engine: 'tensorflow', precision: precisionOf(variant) },
-        logger,
-        answerTimeoutMs: context.config.ENGINE_TIMEOUT_MS,
+      return await startEngine<Input>(context, 'compiled', folders.compiled(variant), {
+        engine: 'tensorflow',
+        precision: precisionOf(variant),
       });
     } catch (error) {
       if (error instanceof AddonUnavailable) throw error;
-      logger.warn(
-        { variant, cpu: describeCpu(cpu), reason: (error as Error).message },
-        'variant does not run',
-      );
+      const reason = (error as Error).message;
+      logger.warn({ variant, cpu: describeCpu(cpu), reason }, 'variant does not run; trying the next one');
       fault ??= error;
     }
   }
   throw fault;
 }
 
-/** The variants to try. @throws AppError PRECISION_UNAVAILABLE, with what the CPU has and what is needed, if there is none */
-async function candidates(
+/**
+ * The compiled variants to try, best first.
+ *
+ * @throws AppError PRECISION_UNAVAILABLE or INVALID_MODEL if there is none, with what the CPU has and what is needed
+ */
+async function runnableVariants(
   { config, folders, manifest }: EngineContext,
   cpu: Cpu,
   compiled: readonly Variant[],
@@ -100,7 +106,7 @@ async function candidates(
   const precisions = PRECISION === 'auto' ? fastestPrecisions(cpu, isInt8Accurate(manifest)) : [PRECISION];
   const runnable = precisions.flatMap((precision) => variantsOf(cpu, precision));
   const present = runnable.filter((variant) => compiled.includes(variant));
-  // Not checked on this kind of CPU (an image, a shared cache): then it is tried.
+  // A variant that set-up has not checked on this kind of CPU (in an image, in a shared cache) is tried.
   const results = await Promise.all(present.map((each) => readCheck(folders.compiled(each), cpu)));
   const found = present.filter((_, index) => (results[index] ?? 'ok') === 'ok');
   if (found.length > 0) return found;
@@ -108,58 +114,57 @@ async function candidates(
   if (runnable.length > 0 && present.length === 0) {
     const hint =
       wanted === 'int8' ? `npm run calibrate -- ${manifest.name} <folder of pictures>` : 'npm run setup';
-    throw new AppError(
-      'INVALID_MODEL',
-      `${manifest.name} is not compiled for PRECISION=${wanted}; run \`${hint}\``,
-    );
+    const message = `${manifest.name} is not compiled for PRECISION=${wanted}; run \`${hint}\``;
+    throw new AppError('INVALID_MODEL', message);
   }
-  throw new AppError(
-    'PRECISION_UNAVAILABLE',
-    `PRECISION=${wanted} needs ${NEEDED_FOR[wanted]}; this is ${describeCpu(cpu)}`,
-  );
+  const message = `PRECISION=${wanted} needs ${NEEDED_FOR[wanted]}; this is ${describeCpu(cpu)}`;
+  throw new AppError('PRECISION_UNAVAILABLE', message);
 }
 
-function openWasm<Input extends EngineInput>(context: EngineContext, reason: string): Promise<Engine<Input>> {
+function createWasmEngine<Input extends EngineInput>(
+  context: EngineContext,
+  reason: string,
+): Promise<Engine<Input>> {
   const { PRECISION } = context.config;
   if (PRECISION === 'int8' || PRECISION === 'bfloat16') {
     throw new AppError('PRECISION_UNAVAILABLE', `PRECISION=${PRECISION} needs TensorFlow (${reason})`);
   }
-  return openAsIs(context, 'wasm', `${reason}; ${WASM_COST}`);
+  return createSourceEngine(context, 'wasm', `${reason}; ${WASM_COST}`);
 }
 
-/** The model's own files on one engine, in one thread. */
-function openAsIs<Input extends EngineInput>(
+/** Creates an engine that runs the model's own files, not a compiled variant. */
+function createSourceEngine<Input extends EngineInput>(
   context: EngineContext,
   engine: EngineStatus['engine'],
   degraded?: string,
 ): Promise<Engine<Input>> {
-  const { folders, manifest, logger } = context;
+  const { folders, manifest } = context;
   const entry = join(folders.source, manifest.entry);
-  return createThreadEngine({
-    spec: {
-      ...spec(context),
-      engine,
-      format: manifest.format,
-      path: manifest.format === 'saved-model' ? dirname(entry) : entry,
-    },
-    status: { engine, precision: 'float32', ...(degraded === undefined ? {} : { degraded }) },
-    logger,
-    answerTimeoutMs: context.config.ENGINE_TIMEOUT_MS,
-  });
+  const path = manifest.format === 'saved-model' ? dirname(entry) : entry;
+  const status: EngineStatus = { engine, precision: 'float32', ...(degraded ? { degraded } : {}) };
+  return startEngine(context, manifest.format, path, status);
 }
 
-function spec({ manifest }: EngineContext): Omit<RuntimeSpec, 'engine' | 'format' | 'path'> {
+function startEngine<Input extends EngineInput>(
+  { config, logger, manifest }: EngineContext,
+  format: RuntimeSpec['format'],
+  path: string,
+  status: EngineStatus,
+): Promise<Engine<Input>> {
+  const spec = { engine: status.engine, format, path, ...inputAndOutput(manifest) };
+  return createThreadEngine({ spec, status, logger, answerTimeoutMs: config.ENGINE_TIMEOUT_MS });
+}
+
+/** What a runtime needs to know of the model's input and output. */
+function inputAndOutput(manifest: Manifest): Omit<RuntimeSpec, 'engine' | 'format' | 'path'> {
   const output = manifest.output.tensor === undefined ? {} : { output: manifest.output.tensor };
   const classes = 'classes' in manifest.output ? manifest.output.classes : 1;
   if (manifest.task !== 'image-classification') {
-    const columns = manifest.input.features.map(({ name, categories }) => ({
-      name,
-      ...(categories ? { categories } : {}),
-    }));
-    return { inputShape: [columns.length], classes, columns, warmUp: [1], ...output };
+    const { features: columns } = manifest.input;
+    return { inputShape: [columns.length], classes, columns, ...output };
   }
-  const { height, width, channels, layout } = manifest.input;
-  const depth = channels === 'GRAY' ? 1 : 3;
-  const inputShape = layout === 'NHWC' ? [height, width, depth] : [depth, height, width];
-  return { inputShape, classes, image: manifest.input, warmUp: [1], ...output };
+  const { height, width, layout } = manifest.input;
+  const channels = channelCount(manifest.input);
+  const inputShape = layout === 'NHWC' ? [height, width, channels] : [channels, height, width];
+  return { inputShape, classes, image: manifest.input, ...output };
 }

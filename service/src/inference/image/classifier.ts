@@ -1,16 +1,18 @@
 import { performance } from 'node:perf_hooks';
 import pLimit from 'p-limit';
-import type { ImageManifest } from '../../../../models/manifest.ts';
+import { channelCount, type ImageManifest, imageLength } from '../../../../models/manifest.ts';
 import type { ByteBudget } from '../../domain/byte-budget.ts';
-import type { Classifier, ModelInfo } from '../../domain/classifier.ts';
+import type { Classifier } from '../../domain/classifier.ts';
 import { AppError } from '../../domain/errors.ts';
-import { type Prediction, roundProbability, topK } from '../../domain/prediction.ts';
+import { roundMs, toPrediction, topK } from '../../domain/prediction.ts';
 import { NO_TRACING, type Tracing } from '../../telemetry/tracing.ts';
 import type { ActivationMap, Engine } from '../engines/engine.ts';
 import type { Hooks } from '../hooks.ts';
+import { commonInfo } from '../model-info.ts';
 import { createAdmission } from '../queueing/admission.ts';
 import { createBatcher } from '../queueing/batcher.ts';
-import { createTurns } from '../queueing/turns.ts';
+import { throwIfCancelled } from '../queueing/cancellation.ts';
+import { createMutex } from '../queueing/mutex.ts';
 import { type Decoded, decode } from './decode.ts';
 import { softmax } from './softmax.ts';
 
@@ -18,22 +20,22 @@ export interface ClassifierOptions {
   readonly manifest: ImageManifest;
   readonly labels: readonly string[];
   readonly engine: Engine<Uint8Array<ArrayBuffer>>;
-  /** Largest image, width x height. */
+  /** Largest width x height of an image, in pixels. */
   readonly maxPixels: number;
-  /** What the decoders of all models may hold in memory together; unbounded when absent. */
+  /** Shared by the decoders of all models; unbounded if absent. */
   readonly decodeMemory?: ByteBudget;
   readonly maxBatch: number;
   readonly maxBatchDelayMs: number;
-  /** Most images that may wait for decoding or inference at a time. */
+  /** Largest number of images that wait for decoding or inference. */
   readonly maxQueue: number;
-  /** Images decoded side by side. */
+  /** Images decoded in parallel. */
   readonly decoders: number;
-  /** See BatcherOptions.fixedSize: the batch worker's choice. */
+  /** See BatcherOptions.fixedSize; the batch worker sets it. */
   readonly fixedBatch?: boolean;
   readonly onBatch?: (size: number, milliseconds: number) => void;
-  /** Told of the stages of each image; off when absent. */
+  /** Records the stages of each image; off if absent. */
   readonly tracing?: Tracing;
-  /** The model's own code around it, if it has any. */
+  /** The model's own code, if it has any. */
   readonly hooks?: Hooks;
 }
 
@@ -41,11 +43,9 @@ export interface ClassifierOptions {
 export function createClassifier(options: ClassifierOptions): Classifier & { readonly waiting: number } {
   const { manifest, labels, engine, hooks, tracing = NO_TRACING } = options;
   const { input, output } = manifest;
-  const channels = input.channels === 'GRAY' ? 1 : 3;
-  const imageLength = input.height * input.width * channels;
   const limitDecoding = pLimit(options.decoders);
-  // The engine's thread has no bound of its own, and an explanation occupies it for longer than a batch.
-  const explanations = createTurns();
+  // The engine's thread does not bound its queue, and an explanation takes longer than a batch.
+  const explanations = createMutex();
   const decodeLimits = {
     maxPixels: options.maxPixels,
     ...(options.decodeMemory ? { memory: options.decodeMemory } : {}),
@@ -56,7 +56,7 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
     engine,
     maxBatch: options.maxBatch,
     maxDelayMs: options.maxBatchDelayMs,
-    imageLength,
+    imageLength: imageLength(input),
     classes: output.classes,
     expected: () => decoding,
     fixedSize: options.fixedBatch ?? false,
@@ -70,19 +70,21 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
     try {
       const decoded = await limitDecoding(async () => {
         throwIfCancelled(signal);
-        return decode(hooks ? await hooks.preprocess(image) : image, input, decodeLimits);
+        // `decode` reports an empty image; a hook need not handle one.
+        const bytes = hooks && image.length > 0 ? await hooks.preprocess(image) : image;
+        return decode(bytes, input, decodeLimits);
       });
       decoding--;
       return decoded;
     } catch (error) {
       decoding--;
-      // What waits for a fuller batch must not wait for an image that turned out unreadable.
+      // Images that wait for a fuller batch must not wait for one that cannot be decoded.
       batcher.reconsider();
       throw error;
     }
   }
 
-  // Bounded before anything is decoded.
+  // The bound applies before an image is decoded.
   const admission = createAdmission({
     maxQueue: options.maxQueue,
     waiting: () => decoding + batcher.waiting + explanations.waiting,
@@ -91,7 +93,9 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
 
   return {
     get info() {
-      return describe(manifest, labels, engine);
+      const { height, width } = input;
+      const shape = { height, width, channels: channelCount(input) };
+      return { ...commonInfo(manifest, labels, engine), task: manifest.task, input: shape };
     },
     get waiting() {
       return admission.waiting;
@@ -101,7 +105,7 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
         const started = performance.now();
         const { pixels } = await tracing.span('decode', {}, () => decodeInTurn(image, signal));
         const decodeMs = performance.now() - started;
-        const row = await batcher.submit(pixels, signal);
+        const row = await batcher.enqueue(pixels, signal);
         const probabilities = output.activation === 'logits' ? softmax(row.output) : row.output;
         const predictions = topK(probabilities, labels, k);
         return {
@@ -109,9 +113,9 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
           version: manifest.version,
           predictions: hooks ? await hooks.postprocess(predictions) : predictions,
           timing: {
-            decodeMs: round(decodeMs),
-            queueMs: round(row.queueMs),
-            inferenceMs: round(row.inferenceMs),
+            decodeMs: roundMs(decodeMs),
+            queueMs: roundMs(row.queueMs),
+            inferenceMs: roundMs(row.inferenceMs),
           },
         };
       });
@@ -122,9 +126,20 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
       }
       return admission.admit(async () => {
         const { pixels, picture, region } = await decodeInTurn(image, signal);
-        const map = await explanations.take(() => engine.explain(new Uint8Array(pixels), index), signal);
-        const { name: model, version } = manifest;
-        return { model, version, prediction: predictionOf(map, labels), grid: rowsOf(map), region, picture };
+        // A copy, because the engine takes the buffer, and sharp's may be larger than the pixels.
+        const map = await explanations.runExclusive(
+          () => engine.explain(new Uint8Array(pixels), index),
+          signal,
+        );
+        const prediction = toPrediction(map.index, map.probability, labels);
+        return {
+          model: manifest.name,
+          version: manifest.version,
+          prediction,
+          grid: gridOf(map),
+          region,
+          picture,
+        };
       });
     },
     async close() {
@@ -134,44 +149,9 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
   };
 }
 
-function throwIfCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new AppError('REQUEST_CANCELLED', 'nobody waits for the answer any more');
-}
-
-function describe(
-  manifest: ImageManifest,
-  labels: readonly string[],
-  engine: Pick<Engine, 'status' | 'ready'>,
-): ModelInfo {
-  const { name, version, task, description, licence, input, metrics } = manifest;
-  const { height, width } = input;
-  const channels = input.channels === 'GRAY' ? 1 : 3;
-  return {
-    name,
-    version,
-    task,
-    description,
-    licence,
-    ...engine.status,
-    ready: engine.ready,
-    input: { height, width, channels },
-    labels,
-    metrics,
-  };
-}
-
-const predictionOf = ({ index, probability }: ActivationMap, labels: readonly string[]): Prediction => ({
-  label: labels[index] ?? `class_${index}`,
-  index,
-  probability: roundProbability(probability),
-});
-
-/** The map row by row, with as many digits as mean something. */
-function rowsOf({ height, width, values }: ActivationMap): number[][] {
+/** The map row by row, with three decimals. */
+function gridOf({ height, width, values }: ActivationMap): number[][] {
   const row = (y: number) =>
     Array.from(values.subarray(y * width, (y + 1) * width), (value) => Number(value.toFixed(3)));
   return Array.from({ length: height }, (_, y) => row(y));
 }
-
-/** Tenths of a millisecond are as much as a clock under load can tell. */
-const round = (milliseconds: number) => Math.round(milliseconds * 10) / 10;

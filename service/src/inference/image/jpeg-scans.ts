@@ -1,9 +1,9 @@
-/** Scans that a progressive JPEG may have; encoders write about 10. */
+/** Largest number of scans in a progressive JPEG; encoders write about 10. */
 export const MAX_SCANS = 100;
 
 /**
- * How many scans a JPEG has; counting ends beyond MAX_SCANS. Each is a pass over all coefficients but may take a few bytes only, so that a
- * file of 500 KB could hold a decoder for half a minute. Markers are found as libjpeg finds them: what is between segments is skipped.
+ * Counts the scans of a JPEG, up to MAX_SCANS + 1. A scan is a pass over all coefficients but can be a few bytes long, so
+ * a file of 500 KB could block a decoder for half a minute. As in libjpeg, bytes between segments are skipped.
  */
 export function countScans(jpeg: Uint8Array): number {
   let scans = 0;

@@ -1,22 +1,21 @@
-import type { ImageInput } from '../../../../models/manifest.ts';
+import { coefficients } from '../../../../models/compiler/pixels.ts';
+import { channelCount, type ImageInput } from '../../../../models/manifest.ts';
 
 /**
- * Returns a function that writes one picture's pixels into a batch as the network wants them:
- * value = (pixel * scale - mean) / std, channel by channel, in the manifest's channel order and layout.
+ * Returns a function that writes the normalised pixels of one picture into a batch:
+ * value = (pixel * scale - mean) / std for each channel, in the manifest's channel order and layout.
  *
  * @param pixels 8-bit RGB (or grey), shape [height, width, channels]
  * @param batch float32, shape [n, height, width, channels] (or [n, channels, height, width])
- * @param index which picture of the batch
+ * @param index position of the picture in the batch
  */
 export function createPreprocessor(
   input: ImageInput,
 ): (pixels: Uint8Array, batch: Float32Array, index: number) => void {
-  const channels = input.channels === 'GRAY' ? 1 : 3;
+  const channels = channelCount(input);
   const area = input.height * input.width;
   const size = area * channels;
-  // value = pixel * factor - offset, in output order.
-  const factors = input.mean.map((_, channel) => input.scale / (input.std[channel] ?? 1));
-  const offsets = input.mean.map((mean, channel) => mean / (input.std[channel] ?? 1));
+  const { factors, offsets } = coefficients(input);
   if (input.layout === 'NHWC' && channels === 3) return interleaved(size, factors, offsets, input.channels);
   const pixelStep = input.layout === 'NHWC' ? channels : 1;
   const channelStep = input.layout === 'NHWC' ? 1 : area;
@@ -33,7 +32,7 @@ export function createPreprocessor(
   };
 }
 
-/** The usual case in one pass over the pixels, in half the time: this runs on the event loop for every picture. */
+/** The usual layout, in one pass over the pixels and half the time. */
 function interleaved(
   size: number,
   [factor0 = 1, factor1 = 1, factor2 = 1]: readonly number[],

@@ -1,4 +1,4 @@
-/** Turns one row of logits into probabilities: exp(x - max) / sum, in float64. A new array of the same length. */
+/** The probabilities of one row of logits, exp(x - max) / sum, computed in float64; a new array of the same length. */
 export function softmax(logits: Float32Array): Float32Array {
   const largest = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const powers = Float64Array.from(logits, (value) => Math.exp(value - largest));

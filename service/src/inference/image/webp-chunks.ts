@@ -1,9 +1,9 @@
-/** Chunks that a WebP may have: one for each frame, and a few others. */
+/** Largest number of chunks in a WebP: one per frame, and a few others. */
 export const MAX_CHUNKS = 5_000;
 
 /**
- * How many chunks a WebP has, 0 for anything else; counting ends beyond MAX_CHUNKS. libwebp looks for each frame from the first one on,
- * also when only the first is wanted, so that 3 MB of 40,000 small frames take seconds and 20 MB minutes.
+ * Counts the chunks of a WebP, up to MAX_CHUNKS + 1; 0 for other formats. libwebp searches each frame from the start of
+ * the file, even if only the first is decoded: 3 MB with 40,000 small frames take seconds, 20 MB take minutes.
  */
 export function countChunks({ buffer, byteOffset, byteLength }: Uint8Array): number {
   const bytes = Buffer.from(buffer, byteOffset, byteLength);

@@ -1,19 +1,19 @@
 import { AppError } from '../../domain/errors.ts';
 
 export interface AdmissionOptions {
-  /** Most that may wait at a time; one more is refused. */
+  /** Largest number that may wait at a time; one more is refused. */
   readonly maxQueue: number;
-  /** How many wait, of the `accepted` that are at work. */
+  /** How many of the `accepted` that are in flight wait. */
   readonly waiting: (accepted: number) => number;
   /** What waits, for the message: images, requests. */
   readonly what: string;
 }
 
-/** The door of a model: bounds what is let in, and closes when what is inside has ended. */
+/** Bounds the work that a model accepts, and drains it before the model closes. */
 export interface Admission {
-  /** Runs `work` if there is room for one more. @throws AppError OVERLOADED; MODEL_NOT_READY once it is closing */
+  /** Runs `work` if there is room. @throws AppError OVERLOADED; MODEL_NOT_READY after `close` */
   admit<T>(work: () => Promise<T>): Promise<T>;
-  /** Lets nobody in any more; resolves when everybody has gone. */
+  /** Stops accepting work; resolves when in-flight work is done. */
   close(): Promise<void>;
   /** See AdmissionOptions.waiting. */
   readonly waiting: number;
@@ -21,7 +21,7 @@ export interface Admission {
 
 export function createAdmission({ maxQueue, waiting, what }: AdmissionOptions): Admission {
   let accepted = 0;
-  let empty: (() => void) | undefined;
+  let drained: (() => void) | undefined;
   let closed: Promise<void> | undefined;
   return {
     async admit(work) {
@@ -29,7 +29,7 @@ export function createAdmission({ maxQueue, waiting, what }: AdmissionOptions): 
         throw new AppError('MODEL_NOT_READY', 'the service is shutting down; send the request again');
       }
       if (waiting(accepted) >= maxQueue) {
-        const message = `${maxQueue} ${what} are waiting already; try again shortly`;
+        const message = `${maxQueue} ${what} are waiting; try again later`;
         throw new AppError('OVERLOADED', message, { retryAfterSeconds: 1 });
       }
       accepted++;
@@ -37,13 +37,13 @@ export function createAdmission({ maxQueue, waiting, what }: AdmissionOptions): 
         return await work();
       } finally {
         accepted--;
-        if (accepted === 0) empty?.();
+        if (accepted === 0) drained?.();
       }
     },
     close() {
       closed ??= new Promise((resolve) => {
         if (accepted === 0) resolve();
-        else empty = resolve;
+        else drained = resolve;
       });
       return closed;
     },

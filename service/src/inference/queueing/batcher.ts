@@ -1,25 +1,25 @@
 import { performance } from 'node:perf_hooks';
-import { AppError } from '../../domain/errors.ts';
 import { NO_TRACING, type Traceparent, type Tracing } from '../../telemetry/tracing.ts';
 import type { Engine } from '../engines/engine.ts';
+import { cancelled } from './cancellation.ts';
 
 export interface BatcherOptions {
   readonly engine: Pick<Engine<Uint8Array<ArrayBuffer>>, 'allocate' | 'infer'>;
-  /** Most images in one batch. */
+  /** Largest number of images in a batch. */
   readonly maxBatch: number;
-  /** Longest wait for a fuller batch in milliseconds, while others are on their way. */
+  /** Longest wait for a fuller batch while other images are being decoded, in milliseconds. */
   readonly maxDelayMs: number;
   /** Bytes of one image: height * width * channels. */
   readonly imageLength: number;
-  /** Numbers one image gets in the output. */
+  /** Numbers in the output for one image. */
   readonly classes: number;
-  /** How many images are being decoded and will come here soon. */
+  /** How many images are being decoded and will be enqueued next. */
   readonly expected: () => number;
-  /** Always infer maxBatch images (the rest zeros), so that a result does not depend on what else was in its batch. */
+  /** Pad every batch to maxBatch images with zeros, so that a result does not depend on the rest of its batch. */
   readonly fixedSize?: boolean;
   /** Called after each batch, for metrics. */
   readonly onBatch?: (size: number, milliseconds: number) => void;
-  /** Told of each image's wait and inference, and of each batch; off when absent. */
+  /** Records the wait and the inference of each image, and each batch; off if absent. */
   readonly tracing?: Tracing;
   /** Name of the model, for traces. */
   readonly model?: string;
@@ -33,9 +33,14 @@ interface Row {
 }
 
 export interface Batcher {
-  /** Rejects with REQUEST_CANCELLED when `signal` aborts before inference starts, ENGINE_FAILED when the engine does. */
-  submit(pixels: Uint8Array, signal?: AbortSignal): Promise<Row>;
-  /** To be called when an expected image will not come after all. */
+  /**
+   * Adds an image to the next batch; resolves with its row of the output.
+   *
+   * @param pixels uint8, shape [height, width, channels]; read until the batch starts
+   * @throws AppError REQUEST_CANCELLED if `signal` aborts before inference starts, ENGINE_FAILED
+   */
+  enqueue(pixels: Uint8Array, signal?: AbortSignal): Promise<Row>;
+  /** Call this if an expected image will not be enqueued. */
   reconsider(): void;
   /** Images waiting for inference. */
   readonly waiting: number;
@@ -45,16 +50,16 @@ interface Item {
   readonly pixels: Uint8Array;
   readonly signal: AbortSignal | undefined;
   readonly since: number;
-  /** What this image is part of. */
+  /** The image's request. */
   readonly trace: Traceparent | undefined;
   readonly resolve: (row: Row) => void;
   readonly reject: (error: Error) => void;
 }
 
 /**
- * Infers together what arrives together. An idle engine gets a lone image at once; while others are being decoded it
- * waits for them for up to maxDelayMs; while the engine is busy the queue fills by itself. A second batch is
- * handed over early only when it is full, so that the engine goes from one to the next without a gap.
+ * Infers images in batches. If the engine is idle, a lone image starts at once; if others are being decoded, it waits up
+ * to maxDelayMs for them. While the engine is busy, the queue fills. A second batch is sent early only if it is full, so
+ * that the engine goes from one batch to the next without a gap.
  */
 export function createBatcher(options: BatcherOptions): Batcher {
   const { engine, maxBatch, maxDelayMs, fixedSize = false, tracing = NO_TRACING, model = '' } = options;
@@ -110,7 +115,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
   }
 
   return {
-    submit(pixels, signal) {
+    enqueue(pixels, signal) {
       return new Promise((resolve, reject) => {
         const [since, trace] = [performance.now(), tracing.current()];
         queue.push({ pixels, signal, since, trace, resolve, reject });
@@ -118,7 +123,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
       });
     },
     reconsider: pump,
-    // Cancelled images take up no place, even while the engine is busy and nothing else looks at the queue.
+    // Cancelled images do not count, even while the engine is busy and `pump` does not run.
     get waiting() {
       dropCancelled();
       return queue.length;
@@ -128,11 +133,11 @@ export function createBatcher(options: BatcherOptions): Batcher {
 
 function dropIfCancelled({ signal, reject }: Item): boolean {
   if (!signal?.aborted) return false;
-  reject(new AppError('REQUEST_CANCELLED', 'nobody waits for the answer any more'));
+  reject(cancelled());
   return true;
 }
 
-/** A batch is a trace of its own with links to its images; each of them gets its wait, and its inference with a link back. */
+/** A batch is a trace of its own, linked to its images; the trace of each image gets its wait and its inference. */
 async function traced<T>(
   tracing: Tracing,
   { items, model, started: to }: { items: readonly Item[]; model: string; started: number },

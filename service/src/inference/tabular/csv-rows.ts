@@ -2,24 +2,24 @@ import { parse } from 'csv-parse/sync';
 import { AppError } from '../../domain/errors.ts';
 import type { FeatureInfo, Row } from '../../domain/tabular.ts';
 
-/** Linear in the cell's length: no two neighbouring quantifiers match the same character. */
+/** Linear in the length of the cell: no two adjacent quantifiers match the same character. */
 const NUMBER = /^\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*$/;
 
-/** Longest cell that is read as a number, in characters; names and categories are shorter too. */
+/** Longest cell that is parsed as a number, in characters; names and categories are shorter too. */
 const MAX_CELL = 1024;
-/** Longest line of any table, in characters; tables of many features get more. */
+/** Longest line, in characters; tables with many features get more. */
 const MIN_LINE = 65_536;
 /** Quotes and comma around a cell. */
 const CELL_OVERHEAD = 3;
 
 /**
- * The rows of a CSV text (RFC 4180, UTF-8, LF or CRLF). A first line that holds exactly the feature names, in any order,
- * is a header, unless the Content-Type says `header=absent`; without one the columns are in the features' order.
+ * Parses CSV (RFC 4180, UTF-8, LF or CRLF). If the first line holds exactly the feature names, in any order, it is a
+ * header, unless the Content-Type has `header=absent`. Without a header the columns are in the order of the features.
  *
- * @param maxRows parsing stops at the first row beyond it
- * @returns rows for TabularModel.predict: what reads as a number is one, every other cell stays the text it is
- * @throws AppError INVALID_REQUEST for malformed CSV, for a line that is too long and, with `at: { column }`, for a header that does not fit;
- *   PAYLOAD_TOO_LARGE for too many rows. Rows that do not fit are left to the model.
+ * @param maxRows parsing stops at the first row above it
+ * @returns unchecked rows for TabularModel.predict; cells of numeric features that look like numbers are parsed
+ * @throws AppError INVALID_REQUEST for malformed CSV, for a line that is too long and, with `at: { column }`, for a
+ *   header that does not match the features; PAYLOAD_TOO_LARGE for too many rows
  */
 export function readCsvRows(
   text: string,
@@ -29,7 +29,7 @@ export function readCsvRows(
 ): Row[] {
   const maxLine = Math.max(MIN_LINE, features.length * (MAX_CELL + CELL_OVERHEAD));
   checkLines(text, maxLine);
-  // One more for the header, and one to see that there are too many.
+  // One more for the header, and one to detect that there are too many.
   const records = parseCsv(text, { maxRecord: maxLine, maxRecords: maxRows + 2 });
   const header = headerOf(records[0], contentType, features);
   const columns = header ?? features.map(({ name }) => name);
@@ -39,14 +39,14 @@ export function readCsvRows(
     throw new AppError('PAYLOAD_TOO_LARGE', `the CSV has more than ${maxRows} rows; send fewer`);
   }
   return rows.map((record) => {
-    // Left to the model, which says so row by row.
+    // The model reports a row of the wrong length.
     if (record.length !== columns.length) return record;
     const cells = record.map((cell, column) => typed(cell, byName.get(columns[column] as string)));
     return header ? Object.fromEntries(cells.map((cell, column) => [columns[column], cell])) : cells;
   });
 }
 
-/** The parser bounds the cells of a record but not their number: a line of commas alone would become millions of cells. */
+/** The parser bounds the length of a record but not its number of cells: a line of commas would become millions of them. */
 function checkLines(text: string, maxLine: number): void {
   let start = 0;
   for (let line = 1; start < text.length; line++) {
@@ -82,13 +82,13 @@ function headerOf(
   contentType: string | undefined,
   features: readonly FeatureInfo[],
 ): string[] | undefined {
-  const said = /;\s*header\s*=\s*"?(present|absent)"?/i.exec(contentType ?? '')?.[1]?.toLowerCase();
-  if (first === undefined || said === 'absent') return undefined;
+  const declared = /;\s*header\s*=\s*"?(present|absent)"?/i.exec(contentType ?? '')?.[1]?.toLowerCase();
+  if (first === undefined || declared === 'absent') return undefined;
   const names = first.map((cell) => cell.trim());
   const known = new Set(features.map(({ name }) => name));
   const hits = names.filter((name) => known.has(name)).length;
-  // One known name is enough to be meant as a header; categories called like a feature are what header=absent is for.
-  if (said !== 'present' && hits === 0) return undefined;
+  // One known name makes it a header. If a category has the name of a feature, clients send header=absent.
+  if (declared !== 'present' && hits === 0) return undefined;
   const at = (column: string) => ({ at: { column } });
   const seen = new Set<string>();
   for (const name of names) {

@@ -2,14 +2,14 @@ import type { Feature } from '../../../../models/manifest.ts';
 import { AppError } from '../../domain/errors.ts';
 import type { Row } from '../../domain/tabular.ts';
 
-/** Integers beyond this are not exact in float32, which is what engines take. */
+/** Larger integers are not exact in float32, the type of the engine's input. */
 const LARGEST_INTEGER = 2 ** 24;
 
 /**
- * Returns a function that checks rows and writes them into one matrix, float32 [rows, features]; categories as their
- * position in the manifest's list.
+ * Returns a function that checks rows and writes them into a new matrix, float32, shape [rows, features]; a category
+ * becomes its position in the manifest's list.
  *
- * @throws AppError INVALID_REQUEST with `at: { row, column }`; rows count from 1, columns go by name
+ * @throws AppError INVALID_REQUEST with `at: { row, column }`; rows count from 1, columns have names
  */
 export function createRowReader(
   features: readonly Feature[],
@@ -31,8 +31,7 @@ export function createRowReader(
     }
     for (const name of Object.keys(row)) {
       if (!names.has(name)) {
-        const known = `the model takes ${list(features)}`;
-        throw fault(number, name.slice(0, 128), `is not known; ${known}`);
+        throw fault(number, name.slice(0, 128), `is unknown; the model takes ${list(features)}`);
       }
     }
     const record = row as Readonly<Record<string, unknown>>;
@@ -80,14 +79,14 @@ function categoryOf(
   const position = typeof cell === 'string' ? positions.get(cell) : undefined;
   if (position !== undefined) return position;
   const some = categories.slice(0, 10).map(shown).join(', ');
-  const more = categories.length > 10 ? `, … (${categories.length} in all)` : '';
+  const more = categories.length > 10 ? `, … (${categories.length} in total)` : '';
   throw fault(row, name, `is ${shown(cell)}, not one of ${some}${more}`);
 }
 
 const fault = (row: number, column: string, what: string) =>
   new AppError('INVALID_REQUEST', `row ${row}: ${column} ${what}`, { at: { row, column } });
 
-/** A value as JSON, cut short; NaN and Infinity as themselves. */
+/** A value as JSON of at most 64 characters; NaN and Infinity as such. */
 function shown(value: unknown): string {
   const text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
   return text.length > 64 ? `${text.slice(0, 63)}…` : text;
@@ -95,5 +94,5 @@ function shown(value: unknown): string {
 
 function list(features: readonly Feature[]): string {
   const names = features.slice(0, 10).map(({ name }) => name);
-  return features.length > 10 ? `${names.join(', ')}, … (${features.length} in all)` : names.join(', ');
+  return features.length > 10 ? `${names.join(', ')}, … (${features.length} in total)` : names.join(', ');
 }

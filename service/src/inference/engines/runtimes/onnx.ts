@@ -1,33 +1,31 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { Column, OpenRuntime, RuntimeSpec } from './runtime.ts';
+import type { Column, LoadRuntime, RuntimeSpec } from './runtime.ts';
 
-type Runtime = typeof import('onnxruntime-node');
+type OnnxRuntime = typeof import('onnxruntime-node');
 
 /**
- * Opens an ONNX file: one float input [batch, ...inputShape], or for tables one input a column, each [batch, 1], as
- * skl2onnx writes them for columns of different types. The answer is one float tensor [batch, classes].
+ * Loads an ONNX file: one float input [batch, ...inputShape], or for tables one input per column, each [batch, 1], as
+ * skl2onnx writes them for columns of different types. The output is one float tensor [batch, classes].
  */
-export const openOnnx: OpenRuntime = async (spec) => {
+export const loadOnnxModel: LoadRuntime = async (spec) => {
   const ort = await loadOnnxRuntime();
   const session = await ort.InferenceSession.create(spec.path, { logSeverityLevel: 3 });
-  const feeds = feeder(ort, session, spec);
-  const output = outputOf(session, spec.output);
+  const toFeeds = createFeeder(ort, session, spec);
+  const name = outputName(session, spec.output);
   return {
     async infer(input, size) {
-      const inputs = feeds(input, size);
-      const answers = await session.run(inputs, [output]);
-      const answer = answers[output] as Tensor;
+      const output = (await session.run(toFeeds(input, size), [name]))[name] as Tensor;
       try {
-        return toFloat32(await answer.getData());
+        return toFloat32(await output.getData());
       } finally {
-        answer.dispose();
+        output.dispose();
       }
     },
   };
 };
 
-/** Only when a model asks for it: an optional dependency. */
-async function loadOnnxRuntime(): Promise<Runtime> {
+/** An optional dependency, loaded only if a model needs it. */
+async function loadOnnxRuntime(): Promise<OnnxRuntime> {
   try {
     return await import('onnxruntime-node');
   } catch (cause) {
@@ -47,9 +45,9 @@ const ELEMENTS: Readonly<Record<string, (values: Float32Array) => Tensor.DataTyp
 
 type Feeds = Readonly<Record<string, Tensor>>;
 
-/** Shapes our matrix into what the model takes. @throws Error when the two cannot fit */
-function feeder(
-  ort: Runtime,
+/** Returns a function from a batch to the model's inputs. @throws Error if the model's inputs do not fit the manifest */
+function createFeeder(
+  ort: OnnxRuntime,
   session: InferenceSession,
   spec: RuntimeSpec,
 ): (input: Float32Array, size: number) => Feeds {
@@ -68,7 +66,8 @@ function feeder(
       );
     }
     const convert = ELEMENTS[type];
-    if (!convert) throw new Error(`it takes ${type}, which ${column?.name ?? 'this input'} is not`);
+    if (!convert)
+      throw new Error(`its input${column ? ` ${column.name}` : ''} has the unsupported type ${type}`);
     return new ort.Tensor(type as 'float32', convert(values) as Float32Array, dims);
   };
   const [only] = inputs;
@@ -87,7 +86,7 @@ function feeder(
   }
   if (!only || inputs.length !== 1) {
     const names = inputs.map(({ name }) => name).join(', ');
-    throw new Error(`its inputs (${names}) are neither one matrix nor one for each feature of the manifest`);
+    throw new Error(`its inputs (${names}) are neither one matrix nor one per feature of the manifest`);
   }
   const shape = only.shape.slice(1);
   const fits = shape.length === inputShape.length && shape.every((side, i) => fitsSide(side, inputShape[i]));
@@ -99,11 +98,11 @@ function feeder(
   return (input, size) => ({ [only.name]: tensor(only.type, input, [size, ...inputShape]) });
 }
 
-/** A symbolic or unknown side (a name, -1) fits everything. */
+/** A symbolic or unknown side (a name, -1) fits any size. */
 const fitsSide = (side: number | string, wanted: number | undefined) =>
   typeof side === 'string' || side < 0 || side === wanted;
 
-function outputOf(session: InferenceSession, wanted: string | undefined): string {
+function outputName(session: InferenceSession, wanted: string | undefined): string {
   const floats = session.outputMetadata.filter(
     (output) => output.isTensor && (output.type === 'float32' || output.type === 'float64'),
   );
@@ -115,12 +114,12 @@ function outputOf(session: InferenceSession, wanted: string | undefined): string
   const [only] = floats;
   if (only && floats.length === 1) return only.name;
   throw new Error(
-    `it has ${floats.length} float outputs among ${names.join(', ')}; name the answer in /output/tensor (skl2onnx: export with zipmap=False)`,
+    `it has ${floats.length} float outputs among ${names.join(', ')}; name one of them in /output/tensor (skl2onnx: export with zipmap=False)`,
   );
 }
 
 function toFloat32(data: Tensor.DataType): Float32Array {
   if (data instanceof Float32Array) return data;
   if (data instanceof Float64Array) return Float32Array.from(data);
-  throw new Error('its answer is neither float32 nor float64');
+  throw new Error('its output is neither float32 nor float64');
 }

@@ -1,16 +1,16 @@
 import type { ImageInput } from '../../../../../models/manifest.ts';
 import type { ActivationMap, EngineInput, EngineStatus } from '../engine.ts';
 
-/** One column of a table, as far as a runtime must know it: categories reach the engine as their position in the list. */
+/** One column of a table. A category reaches the runtime as its position in `categories`. */
 export interface Column {
   readonly name: string;
   readonly categories?: readonly string[];
 }
 
-/** What an engine's thread needs to know to open a model; plain data, as it crosses into the thread. */
+/** What an engine's thread needs to load a model; plain data, because it is posted to the thread. */
 export interface RuntimeSpec {
   readonly engine: EngineStatus['engine'];
-  /** `compiled` is a SavedModel that models/compiler wrote; the others are as their exporters wrote them. */
+  /** `compiled` is a SavedModel written by models/compiler; the other formats are as their exporters wrote them. */
   readonly format: 'compiled' | 'saved-model' | 'tfjs-layers' | 'tfjs-graph' | 'onnx';
   /** Path of the SavedModel's folder, of the model.json, or of the .onnx file. */
   readonly path: string;
@@ -22,19 +22,19 @@ export interface RuntimeSpec {
   readonly image?: ImageInput;
   /** The columns of a row; absent for images. */
   readonly columns?: readonly Column[];
-  /** The tensor that is the output, if the model has several. */
+  /** Name of the output tensor, if the model has several. */
   readonly output?: string;
-  /** Batch sizes to run once before the model counts as ready. */
-  readonly warmUp: readonly number[];
 }
 
-/** A model opened inside an engine's thread. Calls come one at a time. */
+/** A model loaded inside an engine's thread. A call may start before an earlier one has ended. */
 export interface Runtime<Input extends EngineInput = EngineInput> {
-  /** See Engine.infer. */
+  /** See Engine.infer; the input is the caller's again when the promise settles. */
   infer(input: Input, size: number): Promise<Float32Array>;
-  /** See Engine.explain; absent where the runtime cannot. */
+  /** See Engine.explain; absent if the runtime has no activation maps. */
   explain?(input: Input, index?: number): Promise<ActivationMap>;
 }
 
-/** Runtimes of models as their exporters wrote them: float32 [size, ...inputShape] in, normalised. */
-export type OpenRuntime = (spec: RuntimeSpec) => Promise<Runtime<Float32Array<ArrayBuffer>>>;
+export type FloatRuntime = Runtime<Float32Array<ArrayBuffer>>;
+
+/** Loads a model as its exporter wrote it. Its input is normalised float32, shape [size, ...inputShape]. */
+export type LoadRuntime = (spec: RuntimeSpec) => Promise<FloatRuntime>;

@@ -7,10 +7,10 @@ export type ThreadRequest = { readonly id: number; readonly input: EngineInput }
   | { readonly kind: 'explain'; readonly index: number | undefined }
 );
 
-/** What the thread answers to each kind of request. */
+/** The result of each kind of request. */
 export type ThreadResult = Float32Array<ArrayBuffer> | ActivationMap;
 
-/** From the thread: ready once, then one answer a request. */
+/** From the thread: `ready` or `refused` once, then one `result` or `failed` per request. */
 export type ThreadMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'refused'; readonly message: string; readonly noAddon: boolean }
@@ -18,7 +18,7 @@ export type ThreadMessage =
       readonly kind: 'result';
       readonly id: number;
       readonly output: ThreadResult;
-      /** The request's input, transferred back to be filled again. */
+      /** The request's input, transferred back for reuse. */
       readonly input: ArrayBuffer;
     }
   | { readonly kind: 'failed'; readonly id: number; readonly message: string; readonly code?: ErrorCode };

@@ -6,22 +6,22 @@ import type { RuntimeSpec } from '../runtimes/runtime.ts';
 
 const PROGRAM = new URL('./thread-main.js', import.meta.url);
 
-/** Longest that an end waits for the warm thread, in milliseconds. */
+/** Longest wait for the end of an unused warm thread, in milliseconds. */
 const DROP_WITHIN_MS = 3000;
 
 let warm: Worker | undefined;
-/** Until the warm thread that nobody wanted has ended. */
+/** Settles when the dropped warm thread has ended. */
 let dropped: Promise<unknown> = Promise.resolve();
 
 /**
- * Starts a thread that loads TensorFlow before anybody knows which model it is for: half a second, in which the main thread
- * reads the program and its settings. To be called first, before the rest is imported.
+ * Starts a thread that loads TensorFlow before its model is known. That takes half a second, in which the main thread
+ * loads the program and its settings, so call this before the other imports.
  */
 export function warmThread(): void {
   tuneTensorFlow();
   const thread = new Worker(PROGRAM, { name: 'engine' });
   warm = thread;
-  // Where it cannot be had, the thread that opens the model says why.
+  // If TensorFlow cannot be loaded, the thread that loads the model reports why.
   const forget = () => {
     if (warm === thread) warm = undefined;
   };
@@ -29,8 +29,8 @@ export function warmThread(): void {
 }
 
 /**
- * Ends the warm thread, if nobody took it, when it has loaded: stopped in the middle of that, native code has been seen to
- * crash. Resolves when it is gone, also if another call has begun to end it; to be awaited before the process exits.
+ * Ends the warm thread, if it is unused, after it has loaded TensorFlow: terminating it earlier can crash native code.
+ * Resolves when the thread is gone, also if an earlier call ends it. Await this before the process exits.
  */
 export async function dropWarmThread(): Promise<void> {
   const thread = takeWarmThread();
@@ -41,7 +41,7 @@ export async function dropWarmThread(): Promise<void> {
   await Promise.race([dropped, sleep(DROP_WITHIN_MS, undefined, { ref: false })]);
 }
 
-/** A thread that opens the model of `spec`: the warm one if it fits. */
+/** Returns a thread that loads the model of `spec`: the warm one for TensorFlow, else a new one. */
 export function startThread(spec: RuntimeSpec): Worker {
   tuneTensorFlow();
   const thread = spec.engine === 'tensorflow' ? takeWarmThread() : undefined;
@@ -53,7 +53,7 @@ export function startThread(spec: RuntimeSpec): Worker {
   return new Worker(PROGRAM, { workerData: spec, name: `engine-${spec.engine}` });
 }
 
-/** The warm thread, as any other from now on. */
+/** Hands the warm thread over, without its listeners, so that it keeps the process alive like any other. */
 function takeWarmThread(): Worker | undefined {
   const thread = warm;
   warm = undefined;

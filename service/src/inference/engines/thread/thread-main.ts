@@ -4,56 +4,57 @@ import { setPriority } from 'node:os';
 import { basename } from 'node:path';
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { AppError } from '../../../domain/errors.ts';
-import { openRuntime } from '../runtimes/load-runtime.ts';
+import { loadRuntime } from '../runtimes/load-runtime.ts';
 import type { Runtime, RuntimeSpec } from '../runtimes/runtime.ts';
 import type { ThreadMessage, ThreadRequest } from './messages.ts';
 
-// The inside of an engine's thread: opens the model, warms it up, then answers one batch after another. Inference is
-// synchronous in most runtimes; here it stops nobody but itself.
+// The program of an engine's thread: it loads the model, then answers requests. Most runtimes infer synchronously, which
+// here blocks only this thread.
 
-/** Of 19: about a third of the share of a thread that has not yielded. */
+/** Of 19: the thread gets about a third of the CPU share of one with the default priority. */
 const NICENESS = 5;
 
 const port = parentPort;
 if (!port) throw new Error('thread-main.ts runs in a worker thread');
-yieldToOthers();
-const spec = (workerData as RuntimeSpec | null) ?? (await specToCome(port)) ?? process.exit();
+lowerPriority();
+const spec = (workerData as RuntimeSpec | null) ?? (await preload(port)) ?? process.exit();
 const send = (message: ThreadMessage, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
 
 /**
- * Lets the event loop and the decoders go first where CPUs are short: they need little, and an engine waits for them next.
- * Threads of the runtime inherit it. Only Linux has priorities for threads.
+ * Lets the event loop and the decoders run first if CPUs are scarce: the engine needs their results. The runtime's own
+ * threads inherit the priority. Only Linux has priorities for threads.
  */
-function yieldToOthers(): void {
+function lowerPriority(): void {
   try {
     setPriority(Number(basename(readlinkSync('/proc/thread-self'))), NICENESS);
   } catch {
-    // No such file elsewhere, and in some sandboxes: then they share alike.
+    // The file is missing on other systems and in some sandboxes: the thread keeps its priority.
   }
 }
 
-/** Loads TensorFlow while nobody has said yet what to open; null when it is not wanted after all. */
-async function specToCome(from: MessagePort): Promise<RuntimeSpec | null> {
-  const spec = once(from, 'message');
-  const { loadAddon } = await import('../runtimes/tensorflow-compiled.ts');
+/** Preloads TensorFlow, then waits for a spec; null means exit. */
+async function preload(from: MessagePort): Promise<RuntimeSpec | null> {
+  const message = once(from, 'message');
+  const { loadAddon } = await import('../runtimes/tensorflow-addon.ts');
   try {
     loadAddon();
   } catch {
-    // It is tried again, and told, when a model is opened.
+    // Loading the model tries again and reports the reason.
   }
-  return (await spec)[0] as RuntimeSpec | null;
+  return (await message)[0] as RuntimeSpec | null;
 }
 
 try {
-  const runtime = await openRuntime(spec);
-  port.on('message', (request: ThreadRequest) => void answer(runtime, request));
+  const runtime = await loadRuntime(spec);
+  port.on('message', (request: ThreadRequest) => void handle(runtime, request));
   send({ kind: 'ready' });
 } catch (error) {
   const { name, message } = error as Error;
   send({ kind: 'refused', message, noAddon: name === 'AddonUnavailable' });
 }
 
-async function answer(runtime: Runtime, request: ThreadRequest): Promise<void> {
+/** Answers one request and transfers its input back. */
+async function handle(runtime: Runtime, request: ThreadRequest): Promise<void> {
   const { id, input } = request;
   try {
     if (request.kind === 'explain') {
@@ -63,7 +64,7 @@ async function answer(runtime: Runtime, request: ThreadRequest): Promise<void> {
       const output = await runtime.explain(input, request.index);
       return send({ kind: 'result', id, output, input: input.buffer }, [input.buffer]);
     }
-    // Copied, as a runtime may hand out a view of memory it keeps; then transferred.
+    // A copy, because the output may be a view of memory that the runtime keeps.
     const output = new Float32Array(await runtime.infer(input, request.size));
     send({ kind: 'result', id, output, input: input.buffer }, [output.buffer, input.buffer]);
   } catch (error) {

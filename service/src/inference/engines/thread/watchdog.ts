@@ -1,31 +1,30 @@
-/** Notices work that does not advance. */
+/** A timer that fires if work makes no progress. */
 export interface Watchdog {
-  /** To be called when work begins, and at each sign of life while some is left. */
+  /** Restarts the timer: work has begun, or has made progress and is not done. */
   feed(): void;
-  /** Nothing is under way. */
-  rest(): void;
+  /** Stops the timer: no work is pending. */
+  stop(): void;
 }
 
 /**
- * @param timeoutMs time without a sign of life
+ * @param timeoutMs time without progress
  * @param onHang called once for each such time
  */
 export function createWatchdog(timeoutMs: number, onHang: () => void): Watchdog {
   let timer: NodeJS.Timeout | undefined;
-  let fed = 0;
-  function rest(): void {
+  function stop(): void {
     clearTimeout(timer);
     timer = undefined;
   }
   return {
     feed() {
-      rest();
-      const mine = ++fed;
-      timer = setTimeout(() => {
-        // If this thread itself was blocked, the answer may be there, unread.
-        setImmediate(() => setImmediate(() => mine === fed && timer !== undefined && onHang()));
+      stop();
+      const started = setTimeout(() => {
+        // If this thread itself was blocked, the answer may have arrived unread: let the event loop read it first.
+        setImmediate(() => setImmediate(() => timer === started && onHang()));
       }, timeoutMs).unref();
+      timer = started;
     },
-    rest,
+    stop,
   };
 }
