@@ -1,2 +1,2 @@
-/** Where tfjs-node's addon lies in its package: what is built, and what an engine loads. */
+/** Path of the native addon in tfjs-node's package: set-up builds it there, and engines load it. */
 export const ADDON = 'lib/napi-v8/tfjs_binding.node';

@@ -16,7 +16,7 @@ export const ISA_LEVELS = [
 ] as const;
 export type Isa = (typeof ISA_LEVELS)[number];
 
-/** Flags of /proc/cpuinfo that each level needs besides those of the levels it includes. */
+/** Flags of /proc/cpuinfo that each level needs in addition to those of the levels below. */
 const FLAGS: readonly (readonly [Isa, readonly string[]])[] = [
   ['SSE41', ['sse4_1']],
   ['AVX', ['avx']],
@@ -28,13 +28,13 @@ const FLAGS: readonly (readonly [Isa, readonly string[]])[] = [
   ['AVX512_CORE_AMX', ['amx_tile', 'amx_int8', 'amx_bf16']],
 ];
 
-/** What decides which variants a process can run. */
+/** The facts that decide which variants a process can run. */
 export interface Cpu {
   readonly model: string;
   readonly arch: string;
-  /** The best instruction set that oneDNN will use: the CPU's, or less by ONEDNN_MAX_CPU_ISA. */
+  /** The best instruction set that oneDNN uses: the CPU's, capped by ONEDNN_MAX_CPU_ISA. */
   readonly isa: Isa;
-  /** False where the user switched oneDNN off, or TensorFlow has none. */
+  /** False if the user disabled oneDNN, or TensorFlow is built without it. */
   readonly oneDnn: boolean;
 }
 
@@ -45,7 +45,7 @@ export interface CpuSources {
   readonly arch?: string;
 }
 
-/** Reads the CPU of this machine; everything it reads can be given, for tests. */
+/** Reads the CPU of this machine; tests pass the sources. */
 export function readCpu({
   environment = process.env,
   cpuinfo = readCpuinfo(),
@@ -68,17 +68,18 @@ function readCpuinfo(): string {
   try {
     return readFileSync('/proc/cpuinfo', 'utf8');
   } catch {
-    return ''; // Not Linux: nothing is assumed.
+    // Not Linux: no instruction set is assumed.
+    return '';
   }
 }
 
 const hasIsa = ({ isa }: Cpu, least: Isa) => ISA_LEVELS.indexOf(isa) >= ISA_LEVELS.indexOf(least);
 
-/** The variants of each precision that this CPU runs, fastest first; empty where it runs none. */
+/** The variants of a precision that this CPU runs, fastest first; empty if it runs none. */
 export function variantsOf(cpu: Cpu, precision: Precision): Variant[] {
   switch (precision) {
     case 'int8':
-      // TensorFlow's quantised kernels use oneDNN even where TF_ENABLE_ONEDNN_OPTS=0.
+      // TensorFlow's quantised kernels use oneDNN even if TF_ENABLE_ONEDNN_OPTS=0.
       return cpu.arch === 'x64' && hasIsa(cpu, 'SSE41') ? ['int8'] : [];
     case 'bfloat16':
       return cpu.oneDnn && hasIsa(cpu, 'AVX512_CORE') ? ['bfloat16'] : [];
@@ -91,7 +92,7 @@ export function variantsOf(cpu: Cpu, precision: Precision): Variant[] {
   }
 }
 
-/** What a CPU needs to run a precision, for messages. */
+/** The requirement of each precision, for messages. */
 export const NEEDED_FOR: Readonly<Record<Precision, string>> = {
   int8: 'an x86-64 CPU with SSE4.1',
   bfloat16: 'an x86-64 CPU with AVX-512, and oneDNN (TF_ENABLE_ONEDNN_OPTS is not 0)',
@@ -104,7 +105,7 @@ export const describeCpu = ({ model, isa, oneDnn }: Cpu): string =>
 
 /**
  * The precisions to try for PRECISION=auto, best first. `npm run bench -- isa` shows that int8 is fastest at every level;
- * bfloat16 beats float32 only where the CPU multiplies it in hardware.
+ * bfloat16 beats float32 only on CPUs that multiply it in hardware.
  *
  * @param int8 whether the model's int8 variant is accurate enough
  */
@@ -119,17 +120,17 @@ export function fastestPrecisions(cpu: Cpu, int8: boolean): Precision[] {
 
 /** Settings that TensorFlow reads from the process environment when it is loaded. */
 const TENSORFLOW_SETTINGS: Readonly<Record<string, string>> = {
-  // TensorFlow switches oneDNN on by itself only on CPUs with AVX-512 VNNI. It is faster on others too.
+  // TensorFlow enables oneDNN by default only on CPUs with AVX-512 VNNI; it is faster on others, too.
   TF_ENABLE_ONEDNN_OPTS: '1',
-  // These networks are chains: a second thread for other nodes of the graph only costs wake-ups between nodes.
+  // These networks are chains, so a second thread for other nodes only costs wake-ups.
   TF_NUM_INTEROP_THREADS: '1',
-  // The thread that runs a node does its share of the work instead of waiting for the others.
+  // The thread that runs a node works as well, instead of waiting for the others.
   TF_ONEDNN_THREADPOOL_USE_CALLER_THREAD: '1',
 };
 
 /**
- * Sets what makes TensorFlow fast. Must run in the main thread before any thread loads the addon: changes of
- * `process.env` in a worker thread do not reach the process environment. A user's own settings win.
+ * Sets the variables that make TensorFlow fast, unless the user has set them. Call this in the main thread before any
+ * thread loads the addon: changes of `process.env` in a worker thread do not reach the process environment.
  */
 export function tuneTensorFlow(environment: NodeJS.ProcessEnv = process.env): void {
   for (const [name, value] of Object.entries(TENSORFLOW_SETTINGS)) environment[name] ??= value;

@@ -4,12 +4,12 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Variant } from './compiler/variants.ts';
 
-/** Where downloaded and built files are kept when CACHE_DIR does not say: $XDG_CACHE_HOME or ~/.cache. */
+/** The cache folder if CACHE_DIR is not set: in $XDG_CACHE_HOME or ~/.cache. */
 export function defaultCacheDir(xdgCacheHome: string | undefined): string {
   return join(xdgCacheHome || join(homedir(), '.cache'), 'ml-serverless');
 }
 
-/** The folder of package.json: the nearest one above this file, be it the source, compiled or part of a bundle. */
+/** The nearest folder above this file with a package.json; works in the sources, in dist/ and in a bundle. */
 export function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder);
@@ -19,11 +19,11 @@ export function packageRoot(): string {
 /** models/ of this package. */
 export const defaultModelsDir = (): string => join(packageRoot(), 'models');
 
-/** Where the files of one model and version lie in the cache. */
+/** Paths in the cache of one model and version. */
 export interface ModelFolders {
-  /** source.files of the manifest, under the paths it gives. */
+  /** Holds the manifest's source.files. */
   readonly source: string;
-  /** A SavedModel that the compiler wrote. Fixed paths: its files.json holds what made it, and its hashes. */
+  /** Folder of a variant that the compiler wrote; its files.json has the hashes of its inputs and files. */
   compiled(variant: Variant): string;
 }
 

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Where models lie in a folder of models: on its first level, and worked examples, which are served only when named, in examples/. */
+/** Folders of models in MODELS_DIR. The examples are served only if a setting names them. */
 const MODEL_LEVELS = ['.', 'examples'] as const;
 
-/** The folder of the model called `name`; where it would be, when there is none. */
+/** The folder of the model called `name`; the path where it would be if it does not exist. */
 export function modelFolder(modelsDir: string, name: string): string {
   const candidates = MODEL_LEVELS.map((level) => join(modelsDir, level, name));
   const found = candidates.find((folder) => existsSync(join(folder, 'manifest.json')));

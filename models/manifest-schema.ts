@@ -10,20 +10,20 @@ const literals = <const T extends readonly string[]>(values: T) =>
   Type.Unsafe<T[number]>({ type: 'string', enum: [...values] });
 const closed = { additionalProperties: false } as const;
 
-/** Filters that scale a picture, by the names of libvips. */
+/** Resize filters, with libvips' names. */
 const RESIZE_KERNELS = ['nearest', 'linear', 'cubic', 'mitchell', 'lanczos2', 'lanczos3'] as const;
 
 export const TASKS = ['image-classification', 'tabular-classification', 'tabular-regression'] as const;
 export type Task = (typeof TASKS)[number];
 
-/** Which formats each engine opens. */
+/** The formats that each engine supports. */
 export const FORMATS_OF = {
   tensorflow: ['tfjs-layers', 'tfjs-graph', 'saved-model'],
   wasm: ['tfjs-layers', 'tfjs-graph'],
   onnx: ['onnx'],
 } as const;
 
-/** How a decoded picture becomes the network's input: value = (pixel * scale - mean) / std, channel by channel. */
+/** How a decoded picture becomes the network's input: value = (pixel * scale - mean) / std for each channel. */
 const imageInputSchema = Type.Object(
   {
     kind: Type.Literal('image'),
@@ -34,7 +34,7 @@ const imageInputSchema = Type.Object(
     resize: Type.Object({
       mode: literals(['shorter-side', 'cover', 'squash']),
       size: Type.Optional(Type.Integer({ minimum: 1, maximum: 4096 })),
-      /** The filter that scales; `linear` when absent. Take the one that the model was evaluated with. */
+      /** Default `linear`. Use the filter that the model was evaluated with. */
       kernel: Type.Optional(literals(RESIZE_KERNELS)),
     }),
     crop: literals(['center']),
@@ -46,7 +46,7 @@ const imageInputSchema = Type.Object(
   closed,
 );
 
-/** One column. A category is one of `categories`; a model that takes numbers gets its position in that list. */
+/** One column. A category is one of `categories`; a numeric input gets its position in that list. */
 const featureSchema = Type.Object(
   {
     name: Type.String({ minLength: 1, maxLength: 128 }),
@@ -54,28 +54,28 @@ const featureSchema = Type.Object(
     categories: Type.Optional(
       Type.Array(Type.String({ maxLength: 256 }), { minItems: 1, maxItems: 10_000, uniqueItems: true }),
     ),
-    /** Bounds of a number, both included; what lies outside is refused. */
+    /** Inclusive bounds of a number; rows outside are errors. */
     minimum: Type.Optional(Type.Number()),
     maximum: Type.Optional(Type.Number()),
   },
   closed,
 );
 
-/** The columns of a row, in the order in which the model was trained on them. */
+/** The columns of a row, in the order of the training data. */
 const tabularInputSchema = Type.Object(
   { kind: Type.Literal('tabular'), features: Type.Array(featureSchema, { minItems: 1, maxItems: 10_000 }) },
   closed,
 );
 
-/** Name of the tensor that is the answer; needed only where the model has several that could be. */
+/** Name of the output tensor; required if the model has several. */
 const tensor = Type.Optional(Type.String({ minLength: 1, maxLength: 256 }));
 
 const classesOutput = Type.Object(
   {
-    /** softmax: the model answers probabilities; logits: softmax is still to be taken. */
+    /** softmax: the model returns probabilities; logits: the service applies softmax. */
     activation: literals(['softmax', 'logits']),
     classes: Type.Integer({ minimum: 1, maximum: 100_000 }),
-    /** The labels themselves, or one of source.files that holds them as JSON: an array, or an object from index to label. */
+    /** The labels, or one of source.files with them as JSON: an array, or an object from index to label. */
     labels: Type.Union([Type.Array(Type.String({ maxLength: 256 }), { minItems: 1 }), relativePath]),
     tensor,
   },
@@ -84,14 +84,14 @@ const classesOutput = Type.Object(
 
 const valueOutput = Type.Object(
   {
-    /** What the number is, for people: "disease progression after one year". */
+    /** Description of the number, such as "disease progression after one year". */
     target: Type.String({ minLength: 1, maxLength: 128 }),
     tensor,
   },
   closed,
 );
 
-/** Where the files come from: an npm package by exact version and integrity, a prefix of a bucket, or (without either) the manifest's own folder. */
+/** Origin of the files: an npm package with version and integrity, a prefix of a bucket, or else the manifest's folder. */
 const source = Type.Object(
   {
     npm: Type.Optional(
@@ -114,10 +114,10 @@ const source = Type.Object(
 
 const share = Type.Number({ minimum: 0, maximum: 1 });
 
-/** What `npm run evaluate -- <model> <folder> --write` measured. */
+/** Written by `npm run evaluate -- <model> <folder> --write`. */
 const evaluation = Type.Object(
   {
-    /** Which pictures. */
+    /** Name of the pictures' folder. */
     dataset: Type.String({ minLength: 1 }),
     images: Type.Integer({ minimum: 1 }),
     precisions: Type.Record(
@@ -126,7 +126,7 @@ const evaluation = Type.Object(
         {
           top1: share,
           top5: share,
-          /** Share of the pictures that get the same top-1 label as in float32. */
+          /** Share of the pictures with the same top-1 label as in float32. */
           agreement: share,
         },
         closed,
@@ -145,9 +145,9 @@ const common = {
   engine: literals(['tensorflow', 'wasm', 'onnx']),
   format: literals(['tfjs-layers', 'tfjs-graph', 'saved-model', 'onnx']),
   source,
-  /** The file an engine opens, one of source.files. */
+  /** The file that the engine loads, one of source.files. */
   entry: relativePath,
-  /** Own code around the model: hooks.mjs in the manifest's folder. */
+  /** Code before and after inference, in the manifest's folder. */
   hooks: Type.Optional(Type.Literal('hooks.mjs')),
   metrics: Type.Record(Type.String(), Type.Union([Type.Number(), Type.String()])),
 };
@@ -176,7 +176,7 @@ const tabularValueManifest = Type.Object(
   closed,
 );
 
-/** The schema of each task's model card. */
+/** The manifest's schema for each task. */
 export const manifestSchemas = {
   'image-classification': imageManifest,
   'tabular-classification': tabularClassManifest,
@@ -188,5 +188,5 @@ export type Feature = Static<typeof featureSchema>;
 export type ImageManifest = Static<typeof imageManifest>;
 export type TabularManifest = Static<typeof tabularClassManifest> | Static<typeof tabularValueManifest>;
 
-/** The model card that a model's folder holds: where it comes from, what it eats and what it answers. */
+/** manifest.json of a model's folder: its files, its input and its output. */
 export type Manifest = ImageManifest | TabularManifest;

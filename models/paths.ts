@@ -18,7 +18,7 @@ export function cacheFolder(environment: Readonly<Record<string, string | undefi
 type Identity = Pick<Manifest, 'name' | 'version' | 'source'>;
 
 /**
- * Folder that `manifest.source.files` are relative to: in the cache for a model from npm, else the manifest's own folder.
+ * The folder of `manifest.source.files`: in the cache for a model from npm, else the manifest's folder.
  *
  * @param manifestFolder folder that holds manifest.json
  */
@@ -27,8 +27,8 @@ export function sourceFolder(cacheDir: string, manifest: Identity, manifestFolde
 }
 
 /**
- * What a compiled model was made from, as one hash: source files, compiler, the input's normalisation and, for int8, the
- * ranges. The model is compiled again when this differs.
+ * One hash of everything that a compiled model depends on: source files, compiler, the input's normalisation and, for
+ * int8, the ranges. Set-up compiles the model again if it differs.
  *
  * @param ranges content of ranges.json
  */
@@ -44,7 +44,7 @@ export function compiledFrom(
 
 let knownCompilerHash: string | undefined;
 
-/** SHA-256 over the compiler's own files: what another compiler made is never taken for this one's. */
+/** SHA-256 over the compiler's own files, so that a model of another compiler is compiled again. */
 function compilerHash(): string {
   if (knownCompilerHash !== undefined) return knownCompilerHash;
   const folder = join(dirname(fileURLToPath(import.meta.url)), 'compiler');

@@ -2,15 +2,15 @@ import type { Precision } from '../service/src/domain/precision.ts';
 import { type Cpu, fastestPrecisions } from './cpu.ts';
 import type { Manifest } from './manifest.ts';
 
-/** The most that int8 may lose in top-1 and top-5 against float32 for PRECISION=auto to take it. */
+/** Largest loss of int8 in top-1 and top-5 against float32 with which PRECISION=auto selects it. */
 const MAX_LOSS = 0.005;
 
-/** Fewer pictures say nothing about a loss of half a point. */
+/** With fewer pictures, a loss of half a point cannot be measured. */
 const MIN_IMAGES = 50;
 
 /**
- * True when the manifest's own evaluation has enough pictures and shows a loss of at most MAX_LOSS. With fewer than 200
- * pictures a single one weighs more than that, so a difference of one picture is allowed.
+ * True if the manifest's evaluation has enough pictures and shows a loss of at most MAX_LOSS. One of fewer than 200 pictures
+ * weighs more than that, so a difference of one picture is allowed.
  */
 export function isInt8Accurate(manifest: Manifest): boolean {
   if (manifest.task !== 'image-classification' || !manifest.evaluation) return false;
@@ -21,19 +21,19 @@ export function isInt8Accurate(manifest: Manifest): boolean {
   return float32.top1 - int8.top1 <= allowed && float32.top5 - int8.top5 <= allowed;
 }
 
-/** The manifest's shares have four digits. */
+/** The manifest's shares have four decimals. */
 const ROUNDING = 1e-4;
 
-/** True for models that are compiled, and so have a choice of precisions; all others run in float32. */
+/** True for models that set-up compiles for each precision; all others run in float32. */
 export const isCompiled = ({ engine, format }: Pick<Manifest, 'engine' | 'format'>): boolean =>
   engine === 'tensorflow' && format === 'tfjs-layers';
 
 /**
- * The precision of every row of a batch job, decided when the job is planned.
+ * Chooses the precision of all rows of a batch job, when the job is planned.
  *
  * @param setting PRECISION
- * @param cpu the CPU that all workers share; undefined where each may get another one: then a precision that every
- *   x86-64 CPU runs
+ * @param cpu the CPU that all workers share; if undefined, workers may differ, and the precision is one that every x86-64
+ *   CPU runs
  */
 export function jobPrecision(
   manifest: Manifest,

@@ -5,15 +5,17 @@ import { parseManifest } from './manifest.ts';
 
 // Writes the sizes and hashes of a model's files into its manifest: `node dist/models/seal.js <folder of the model>`.
 
-/** Not files of the model: the manifest itself, its own code, and what only tests read. */
-const NOT_SEALED = new Set(['manifest.json', 'ranges.json', 'hooks.mjs', 'golden.json']);
-/** Nor what made it (scripts, notebooks), the pictures that the page offers, and what systems leave in folders. */
-const EXCLUDED = /\.(py|ipynb)$|^samples\/|(^|\/)(\.|__pycache__\/)/;
+/**
+ * Paths that are not files of the model: metadata, hooks, test data, training scripts, the page's sample pictures, and
+ * hidden files.
+ */
+const EXCLUDED =
+  /^(manifest|ranges|golden)\.json$|^hooks\.mjs$|\.(py|ipynb)$|^samples\/|(^|\/)(\.|__pycache__\/)/;
 
 /**
- * Fills /source/files of `<folder>/manifest.json` with what lies in the folder, and checks the result.
+ * Writes the files of a folder into /source/files of its manifest.json, and checks the result.
  *
- * @returns how many files were sealed
+ * @returns number of files
  * @throws AppError INVALID_MODEL with one line that names the field
  */
 export async function sealModel(folder: string): Promise<number> {
@@ -23,7 +25,7 @@ export async function sealModel(folder: string): Promise<number> {
   const files = [];
   for (const entry of entries) {
     const path = relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/');
-    if (!entry.isFile() || NOT_SEALED.has(path) || EXCLUDED.test(path)) continue;
+    if (!entry.isFile() || EXCLUDED.test(path)) continue;
     const content = await readFile(join(folder, path));
     const sha256 = createHash('sha256').update(content).digest('hex');
     files.push({ path, bytes: content.length, sha256 });
@@ -38,7 +40,7 @@ export async function sealModel(folder: string): Promise<number> {
 const [folder] = process.argv.slice(2);
 if (process.argv[1] === import.meta.filename) {
   try {
-    if (folder === undefined) throw new Error('name the folder of a model');
+    if (folder === undefined) throw new Error('usage: node dist/models/seal.js <folder of the model>');
     process.stdout.write(`${await sealModel(folder)} files sealed in ${join(folder, 'manifest.json')}\n`);
   } catch (error) {
     process.stderr.write(`seal: ${(error as Error).message}\n`);

@@ -162,7 +162,7 @@ for (const each of CASES) {
 
     const refusals: [string, Partial<RuntimeSpec>, RegExp][] = [
       ['a file that is not there', { path: '/nowhere/model' }, /cannot open \/nowhere\/model: ./],
-      ['a number of classes that it does not have', { classes: 7 }, /answers 3 numbers an input, .* says 7/],
+      ['a number of classes that it does not have', { classes: 7 }, /returns 3 numbers per input, .* says 7/],
       ['an input shape that it does not have', { inputShape: [5, 5, 2] }, /cannot open [^:]+: ./],
     ];
     for (const [what, change, message] of refusals) {

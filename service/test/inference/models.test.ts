@@ -333,6 +333,22 @@ describe('the models of one process', { skip: onnxMissing }, () => {
     await models.close();
   });
 
+  test('an empty image is unreadable, whatever the hooks of the model do with it', async () => {
+    const model = join(folder, 'models', 'tiny-hooks');
+    await cp(join(folder, 'models', 'tiny'), model, { recursive: true });
+    await edit(model, () => ({ name: 'tiny-hooks', hooks: 'hooks.mjs' }));
+    await writeFile(
+      join(model, 'hooks.mjs'),
+      'export const preprocess = (bytes) => Uint8Array.of(bytes.at(0).valueOf(), ...bytes.slice(1));',
+    );
+    const models = await openModels(env('tiny-hooks', { ENGINE: 'wasm' }));
+    const empty = { code: 'UNREADABLE_IMAGE', message: 'the image is empty (0 bytes)' };
+    await assert.rejects(models.get().classify(new Uint8Array(), { topK: 1 }), empty);
+    const png = drawings.get('circle') ?? Buffer.alloc(0);
+    assert.equal((await models.get().classify(png, { topK: 1 })).predictions.length, 1);
+    await models.close();
+  });
+
   const badHooks: [string, (file: string) => Promise<void>, RegExp][] = [
     ['are missing', async () => {}, /hooks\.mjs does not exist/],
     ['do not parse', (file) => writeFile(file, 'export const ='), /cannot be loaded/],

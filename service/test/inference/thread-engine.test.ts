@@ -122,7 +122,7 @@ describe('an engine in a thread', () => {
   it('refuses a model whose output is not what the manifest says', async () => {
     await assert.rejects(openThread({ classes: 10 }), {
       code: 'INVALID_MODEL',
-      message: /answers 1000 numbers .* says 10/,
+      message: /returns 1000 numbers .* says 10/,
     });
   });
 

@@ -1,26 +1,18 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Logger } from 'pino';
-import { readCheck } from '../../../../models/checks.ts';
-import { precisionOf, VARIANTS, type Variant } from '../../../../models/compiler/variants.ts';
-import {
-  type Cpu,
-  describeCpu,
-  fastestPrecisions,
-  NEEDED_FOR,
-  readCpu,
-  variantsOf,
-} from '../../../../models/cpu.ts';
+import { precisionOf, VARIANTS } from '../../../../models/compiler/variants.ts';
+import { type Cpu, describeCpu, readCpu } from '../../../../models/cpu.ts';
 import type { ModelFolders } from '../../../../models/folders.ts';
 import { channelCount, type Manifest } from '../../../../models/manifest.ts';
-import { isCompiled, isInt8Accurate } from '../../../../models/precision.ts';
+import { isCompiled } from '../../../../models/precision.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../domain/errors.ts';
-import type { Precision } from '../../domain/precision.ts';
 import type { Engine, EngineInput, EngineStatus } from './engine.ts';
 import type { RuntimeSpec } from './runtimes/runtime.ts';
 import { AddonUnavailable } from './runtimes/tensorflow-addon.ts';
 import { createThreadEngine } from './thread/engine.ts';
+import { runnableVariants } from './variants.ts';
 
 export interface EngineContext {
   readonly config: Pick<Config, 'ENGINE' | 'PRECISION' | 'ENGINE_TIMEOUT_MS'>;
@@ -90,35 +82,6 @@ async function createVariantEngine<Input extends EngineInput>(
     }
   }
   throw fault;
-}
-
-/**
- * The compiled variants to try, best first.
- *
- * @throws AppError PRECISION_UNAVAILABLE or INVALID_MODEL if there is none, with what the CPU has and what is needed
- */
-async function runnableVariants(
-  { config, folders, manifest }: EngineContext,
-  cpu: Cpu,
-  compiled: readonly Variant[],
-): Promise<Variant[]> {
-  const { PRECISION } = config;
-  const precisions = PRECISION === 'auto' ? fastestPrecisions(cpu, isInt8Accurate(manifest)) : [PRECISION];
-  const runnable = precisions.flatMap((precision) => variantsOf(cpu, precision));
-  const present = runnable.filter((variant) => compiled.includes(variant));
-  // A variant that set-up has not checked on this kind of CPU (in an image, in a shared cache) is tried.
-  const results = await Promise.all(present.map((each) => readCheck(folders.compiled(each), cpu)));
-  const found = present.filter((_, index) => (results[index] ?? 'ok') === 'ok');
-  if (found.length > 0) return found;
-  const wanted: Precision = PRECISION === 'auto' ? 'float32' : PRECISION;
-  if (runnable.length > 0 && present.length === 0) {
-    const hint =
-      wanted === 'int8' ? `npm run calibrate -- ${manifest.name} <folder of pictures>` : 'npm run setup';
-    const message = `${manifest.name} is not compiled for PRECISION=${wanted}; run \`${hint}\``;
-    throw new AppError('INVALID_MODEL', message);
-  }
-  const message = `PRECISION=${wanted} needs ${NEEDED_FOR[wanted]}; this is ${describeCpu(cpu)}`;
-  throw new AppError('PRECISION_UNAVAILABLE', message);
 }
 
 function createWasmEngine<Input extends EngineInput>(

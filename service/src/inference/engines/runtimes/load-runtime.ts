@@ -18,9 +18,11 @@ export async function loadRuntime(spec: RuntimeSpec): Promise<Runtime> {
   const length = spec.inputShape.reduce((product, side) => product * side, 1);
   const output = await runtime.infer(spec.image ? new Uint8Array(length) : new Float32Array(length), 1);
   if (output.length !== spec.classes) {
-    throw new Error(`the model answers ${output.length} numbers an input, its manifest says ${spec.classes}`);
+    throw new Error(
+      `the model returns ${output.length} numbers per input, but its manifest says ${spec.classes}`,
+    );
   }
-  if (!output.every(Number.isFinite)) throw new Error('the model answers numbers that are not finite');
+  if (!output.every(Number.isFinite)) throw new Error('the model returns numbers that are not finite');
   return runtime;
 }
 
