@@ -1,22 +1,22 @@
 import type { Program } from './ops.ts';
 import { type Context, cast, floatOf } from './values.ts';
 
-/** What a class activation map is computed from; the map of a class is features x its column of the kernel. */
+/** The inputs of a class activation map, which is features x the class's column of the kernel. */
 export interface ActivationMaps {
   /** The node before pooling, float32 [batch, rows, columns, channels]. */
   readonly features: string;
-  /** Weight of the dense layer behind pooling, shape [channels, classes], as weights.bin holds it. */
+  /** Weight in weights.bin of the dense layer after pooling, shape [channels, classes]. */
   readonly kernel: string;
   readonly type: 'float32' | 'bfloat16';
 }
 
 /**
- * Class activation maps (Zhou et al., 2016), for networks that end in global average pooling, one dense layer and a softmax:
- * the dense layer applied to every place before pooling instead of after it. The mean of a map is its class's logit, less
- * the bias. The graph yields the features; every run fetches them, because another set of outputs would make TensorFlow
- * keep a second copy of all filters.
+ * Adds the features of class activation maps (Zhou et al., 2016) for networks that end in global average pooling, one dense
+ * layer and a softmax. A map is the dense layer applied to each place before pooling; its mean is the class's logit
+ * without the bias. Every run fetches the features, because TensorFlow would keep a second copy of all filters for
+ * another set of outputs.
  *
- * @returns undefined for networks of another shape
+ * @returns undefined for other networks
  */
 export function emitActivationMaps(context: Context, program: Program): ActivationMaps | undefined {
   const { graph, type } = context;

@@ -12,18 +12,18 @@ import type { Variant } from './variants.ts';
 import type { WeightInput } from './weights.ts';
 
 export interface CompileOptions {
-  /** Path of the layers model's model.json, with its shards in the same folder. */
+  /** Path of the layers model's model.json; its shards are in the same folder. */
   readonly modelJson: string;
-  /** Folder to write into; created if it does not exist. */
+  /** Output folder; created if it does not exist. */
   readonly outDir: string;
   readonly variant: Variant;
-  /** How pixels are normalised, for image models: the compiled graph takes them as decoded. */
+  /** Image models: the normalisation, which the graph applies to decoded pixels. */
   readonly pixels?: PixelInput | undefined;
-  /** int8: path of the model's ranges.json, and the version it must be for. */
+  /** int8: path of ranges.json, and the model's version, which must match. */
   readonly ranges?: { readonly file: string; readonly version: string } | undefined;
 }
 
-/** graph.json: what a runtime must know of a compiled model. */
+/** graph.json: what a runtime needs to know of a compiled model. */
 export interface CompiledGraph {
   readonly variant: Variant;
   readonly input: GraphInput;
@@ -40,8 +40,8 @@ export const readProgram = async (modelJson: string): Promise<Program> =>
  * Turns a tfjs layers model into an optimised TensorFlow SavedModel: saved_model.pb, weights.bin and graph.json
  * (CompiledGraph).
  *
- * @returns the names of the files written into outDir
- * @throws AppError INVALID_MODEL that names the layer or setting the compiler does not support, or the fault of ranges.json
+ * @returns names of the files in outDir
+ * @throws AppError INVALID_MODEL with the layer or setting that is not supported, or the fault of ranges.json
  */
 export async function compileLayersModel(options: CompileOptions): Promise<string[]> {
   const { variant, pixels, ranges, outDir } = options;

@@ -5,7 +5,7 @@ import { integers } from './weights.ts';
 
 const ACTIVATION_OPS = { relu: 'Relu', relu6: 'Relu6' } as const;
 
-/** Writes one op in float arithmetic; returns the node that yields its output. */
+/** Adds one op in float arithmetic; returns its output node. */
 export function emitFloat(context: Context, op: Exclude<Op, { kind: 'input' }>): string {
   const { graph, T, type } = context;
   const at = (name: string) => floatOf(context, name);
@@ -72,7 +72,7 @@ function weight(
   return weights[type](name, data, shape);
 }
 
-/** [batch, -1]; the batch is read from the input, because it is known only at run time. */
+/** Reshapes to [batch, -1]; the batch size is known only at run time. */
 function emitFlatten({ graph, T }: Context, name: string, source: string): string {
   const int32 = { type: 'int32' } as const;
   const sizes = graph.node(`${name}/sizes`, 'Shape', [source], { T, out_type: int32 });
@@ -90,9 +90,9 @@ function emitFlatten({ graph, T }: Context, name: string, source: string): strin
 }
 
 /**
- * With oneDNN a convolution with its bias, addition and ReLU is one node. The `Native` op is the one that TensorFlow's
- * own optimiser writes; written here, it can say that the filter never changes though it is an input, so that oneDNN
- * reorders it once instead of in every run.
+ * With oneDNN, a convolution with its bias, addition and ReLU is one node. TensorFlow's optimiser writes the same `Native`
+ * op; here it also declares the filter constant, although it is an input, so that oneDNN reorders it once and not in
+ * every run.
  */
 function emitConvolution(context: Context, op: Conv2D): string {
   const { graph, T, type, variant } = context;

@@ -6,7 +6,7 @@ import { type Context, type Quantisable, type Quantised, quantisedOf } from './v
 import { floats, integers } from './weights.ts';
 
 /*
- * 8-bit arithmetic. Filters are symmetric, one scale for each output channel; activations after a ReLU are quint8 over
+ * 8-bit arithmetic. Filters are symmetric, with one scale per output channel; activations after a ReLU are quint8 over
  * 0..r, outputs that are only added are qint8 over -r..r, where r comes from calibration. Each convolution is one
  * `_FusedQuantizedConv2D`, a kernel of every x86-64 build of TensorFlow since 2.11.
  */
@@ -15,26 +15,26 @@ import { floats, integers } from './weights.ts';
 const FILTER_MAX = 127;
 
 /**
- * Largest sum of two neighbouring filter values that read pixels. Without VNNI, CPUs add two products of 8 bits in 16
- * bits and saturate; pixels often use their whole range, and 255 * 127 fits. Activations seldom come near it.
+ * Largest sum of two adjacent filter values that read pixels. CPUs without VNNI add two 8-bit products in 16 bits and
+ * saturate; pixels often use their full range, and 255 * 127 fits. Activations rarely come near it.
  */
 const PIXEL_PAIR_MAX = 127;
 
-/** A filter channel of nothing but zeros still needs a scale. */
-const LEAST_SCALE = 1e-8;
+/** The scale of a filter channel of zeros. */
+const MIN_SCALE = 1e-8;
 
 const quantisable = (op: Conv2D): boolean => op.kind === 'conv2d' && op.activation !== 'softmax';
 
-/** The op itself if its float output is never negative: int8 can quantise it for what follows. */
+/** The op itself if its float output is never negative: int8 can quantise it for the next op. */
 export function quantisableOutput({ variant }: Context, op: Op): Quantisable | undefined {
   if (variant !== 'int8' || !('activation' in op)) return undefined;
   return op.activation === 'relu' || op.activation === 'relu6' ? op : undefined;
 }
 
 /**
- * Writes `op` in 8 bits where its inputs are: convolutions, and the pooling and padding between them.
+ * Adds `op` in 8 bits if its inputs are quantised: convolutions, and the pooling and padding between them.
  *
- * @returns undefined when the op has to be written in float
+ * @returns undefined if the op must be written in float
  */
 export function emitInt8(context: Context, op: Op): Quantised | undefined {
   if (context.variant !== 'int8') return undefined;
@@ -52,8 +52,8 @@ export function emitInt8(context: Context, op: Op): Quantised | undefined {
 }
 
 /**
- * Writes the first convolution on the pixels themselves: the normalisation is folded into filter and bias, and the
- * padding into a border of pixels that the caller adds.
+ * Adds the first convolution directly on pixels: the normalisation is folded into filter and bias, and the padding into a
+ * border of pixels that the caller adds.
  *
  * @param pixels uint8 node, shape [batch, height, width, channels] with the border
  */
@@ -77,7 +77,7 @@ export function emitPixelConvolution(
   return convolution(context, onPixels(op, input), pixels, undefined, zeroPixel(input));
 }
 
-/** The border for the only convolution that reads the input `name`; undefined when that convolution cannot read pixels. */
+/** The only convolution that reads the input `name`, and its border; undefined if it cannot read pixels. */
 export function pixelBorder(
   ops: readonly Op[],
   name: string,
@@ -112,8 +112,8 @@ function onPixels(op: Conv2D, input: PixelInput): Conv2D {
 }
 
 /**
- * The bias of a convolution on pixels that are not centred: less what the filter answers to the pixel that stands for zero.
- * Taken from the rounded filter, so that its rounding errors meet x - zero, not the much larger x.
+ * The bias of a convolution on pixels, which are not centred: it subtracts the filter's response to the zero pixel. The
+ * response is that of the rounded filter, so that its rounding errors multiply x - zero, not the much larger x.
  */
 function centredBias(
   op: Conv2D,
@@ -130,7 +130,7 @@ function centredBias(
   return Float32Array.from(bias);
 }
 
-/** @param zeros for a convolution on pixels: the pixel that stands for zero, by channel */
+/** @param zeros for a convolution on pixels: the pixel that is normalised to zero, by channel */
 function convolution(
   context: Context,
   op: Conv2D,
@@ -193,20 +193,20 @@ function convolution(
 
 interface QuantisedFilter {
   readonly values: Int8Array;
-  /** For each output channel the number that a value of 127 stands for. */
+  /** By output channel, the number that the value 127 represents. */
   readonly limits: readonly number[];
 }
 
 /**
  * q = round(w / s) for each output channel, which varies fastest in [h, w, in, out]. The scale s maps the largest |w| to
- * 127; with `pairMax` it is coarser where two neighbouring input channels of the same sign would sum to more.
+ * 127; with `pairMax` it is coarser if two adjacent input channels of the same sign would sum to more.
  */
 function quantiseFilter(
   { filter: { data, shape } }: Conv2D,
   pairMax = Number.POSITIVE_INFINITY,
 ): QuantisedFilter {
   const [, , inputs = 0, outputs = 0] = shape;
-  const scales = new Array<number>(outputs).fill(LEAST_SCALE);
+  const scales = new Array<number>(outputs).fill(MIN_SCALE);
   const raise = (output: number, scale: number) => {
     if (scale > (scales[output] ?? 0)) scales[output] = scale;
   };
@@ -221,7 +221,7 @@ function quantiseFilter(
   return { values, limits: scales.map((scale) => scale * FILTER_MAX) };
 }
 
-/** Pooling and padding keep the range; their kernels know uint8, which has the same bits as quint8. */
+/** Pooling and padding keep the range; their kernels take uint8, which has the same bits as quint8. */
 function reshaping(context: Context, op: Pool | Extract<Op, { kind: 'pad' }>, input: Quantised): Quantised {
   if (op.kind === 'pad') return padded(context, op.name, op.margins, input);
   const T = { type: 'uint8' } as const;

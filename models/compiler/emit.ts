@@ -8,17 +8,17 @@ import { type Context, cast, fail, floatOf, type Quantisable } from './values.ts
 import type { Variant } from './variants.ts';
 import { createWeightStore, type WeightInput } from './weights.ts';
 
-/** What a compiled model takes besides its weights. */
+/** The input of a compiled model. */
 export interface GraphInput {
   /** uint8: pixels as decoded, RGB or grey. float32: numbers. */
   readonly type: 'uint8' | 'float32';
   /** Shape of one input without the border. */
   readonly shape: readonly number[];
-  /** Pixels that the caller puts around each picture. */
+  /** Pixels that the caller adds around each picture. */
   readonly border?: Border;
 }
 
-/** A program as bytes: saved_model.pb, and what must be passed to each run. */
+/** A program as bytes: saved_model.pb, and the inputs of each run. */
 export interface Emitted {
   readonly savedModel: Uint8Array;
   readonly input: GraphInput;
@@ -29,7 +29,7 @@ export interface Emitted {
 
 export interface EmitOptions {
   readonly variant: Variant;
-  /** How pixels are normalised; the graph then takes uint8 pixels. */
+  /** How pixels are normalised; the graph then has uint8 input. */
   readonly pixels?: PixelInput | undefined;
   /** See Context.rangeOf. */
   readonly rangeOf?: Context['rangeOf'];
@@ -37,8 +37,8 @@ export interface EmitOptions {
 
 /**
  * Writes the program as a flat graph: input `input` [batch, height, width, channels], output `probabilities` float32
- * [batch, classes]. Inputs and outputs are nodes of their signatures' names, so the caller need not read the signatures.
- * The output of each op is a node of the op's name.
+ * [batch, classes]. Inputs and outputs are nodes with the names in the signature, so the caller need not read it. The output
+ * of each op is a node with the op's name.
  */
 export function emit(program: Program, { variant, pixels, rangeOf = noRange }: EmitOptions): Emitted {
   const graph = createGraph();
@@ -87,7 +87,7 @@ function noRange(): never {
   return fail('int8 needs the ranges of the model');
 }
 
-/** The ops whose outputs the int8 variant quantises: calibration has to measure each. */
+/** The ops with a quantised output in the int8 variant, which calibration measures. */
 export function quantisedOps(program: Program, pixels: PixelInput | undefined): Quantisable[] {
   const found: Quantisable[] = [];
   const rangeOf = (op: Quantisable) => found.push(op);
@@ -95,7 +95,7 @@ export function quantisedOps(program: Program, pixels: PixelInput | undefined): 
   return found;
 }
 
-/** Writes the placeholder `input`, and what turns it into the value of the input op. */
+/** Adds the placeholder `input`, and the nodes from it to the value of the input op. */
 function emitInput(
   context: Context,
   program: Program,

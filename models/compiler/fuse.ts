@@ -1,8 +1,8 @@
 import { type Affine, type Conv2D, inputsOf, type Op, type Program } from './ops.ts';
 
 /**
- * The optimisations, each a pass that keeps the program's meaning: batch norms into convolutions, zero padding into
- * convolutions, additions and activations into the convolutions they follow, identities out.
+ * Optimises a program in passes that keep its meaning: they remove identities, and merge batch norms, zero padding,
+ * additions and activations into convolutions.
  */
 export function fuse(program: Program): Program {
   return [dropIdentities, foldAffine, mergePadding, fuseAdditions, fuseActivations].reduce(
@@ -15,8 +15,8 @@ const isConvolution = (op: Op | undefined): op is Conv2D =>
   op?.kind === 'conv2d' || op?.kind === 'depthwise-conv2d';
 
 /**
- * Walks the ops in order. `replace(op, find)` answers what stands in its place; an op it names in `absorbed` is dropped
- * (its only user is the one that takes its place).
+ * Rewrites the ops in order. `replace(op, find)` returns the replacement of an op, and the op that it `absorbed`, which is
+ * dropped; `find` returns only ops with a single user.
  */
 function rewrite(
   program: Program,
@@ -81,7 +81,7 @@ function fuseAdditions(program: Program): Program {
   const position = new Map(program.ops.map((op, index) => [op.name, index]));
   return rewrite(program, (op, find) => {
     if (op.kind !== 'add') return undefined;
-    // The later one takes the earlier one's output as its addend: the other way round could be a cycle.
+    // The later op adds the output of the earlier one: the reverse could be a cycle.
     const [earlier, later] = [...op.inputs].sort((a, b) => (position.get(a) ?? 0) - (position.get(b) ?? 0));
     const convolution = later === undefined ? undefined : find(later);
     return convolution?.kind === 'conv2d' &&

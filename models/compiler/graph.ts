@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 
-// The protocol buffers that tfjs-node itself reads SavedModels with (google-protobuf, no types of its own).
+// The protocol buffers with which tfjs-node reads SavedModels.
 // biome-ignore lint/suspicious/noExplicitAny: google-protobuf generates no types for it.
 const proto: any = createRequire(import.meta.url)('@tensorflow/tfjs-node/dist/proto/api_pb.js');
 
@@ -34,14 +34,14 @@ export type Attribute =
       };
     };
 
-/** An input or output of the graph, which is the node of its name; -1 in `shape` is the batch. */
+/** An input or output of the graph: the node with this name; -1 in `shape` is the batch. */
 export interface Endpoint {
   readonly name: string;
   readonly type: DataType;
   readonly shape: readonly number[];
 }
 
-/** What a caller may ask of the graph: its inputs and its outputs. */
+/** The inputs and outputs of a call. */
 interface Signature {
   readonly inputs: readonly Endpoint[];
   readonly outputs: readonly Endpoint[];
@@ -49,7 +49,7 @@ interface Signature {
 
 /** Collects nodes of a flat GraphDef, then writes it as a SavedModel. */
 export interface GraphBuilder {
-  /** Adds a node and returns its name, to be used as an input of others. */
+  /** Adds a node; returns its name, for use as an input of others. */
   node(
     name: string,
     op: string,
@@ -63,7 +63,7 @@ export interface GraphBuilder {
 export function createGraph(): GraphBuilder {
   const graph = new proto.GraphDef();
   const versions = new proto.VersionDef();
-  // GraphDef version of TensorFlow 2.9 (tfjs-node 4's own), so that every later one reads the graph with today's meaning.
+  // GraphDef version of TensorFlow 2.9, which tfjs-node 4 uses; later versions of TensorFlow keep its meaning.
   versions.setProducer(1087);
   graph.setVersions(versions);
   return {

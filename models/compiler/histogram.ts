@@ -1,14 +1,14 @@
 const BINS = 4096;
-/** Candidates for the range: this many steps from 0.2 to 1.0 of the largest value. */
+/** Number of candidates for the range, from 0.2 to 1.0 of the largest value. */
 const STEPS = 81;
 const SMALLEST = 0.2;
 
-/** Absolute values counted in 4,096 bins of equal width; the width doubles when a value lies beyond the last bin. */
+/** Counts absolute values in 4,096 bins of equal width; the width doubles if a value is beyond the last bin. */
 export interface Histogram {
   add(values: Float32Array): void;
   /**
-   * The range r whose `levels` steps between 0 and r give the smallest squared rounding error; larger values are
-   * clipped to r.
+   * The range r with the smallest squared rounding error for `levels` steps between 0 and r; larger values are clipped
+   * to r.
    */
   bestRange(levels: number): number;
 }

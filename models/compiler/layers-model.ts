@@ -13,7 +13,7 @@ export interface Layer {
   readonly name: string;
   readonly type: string;
   readonly config: Readonly<Record<string, unknown>>;
-  /** Names of the layers whose outputs it takes, in order. */
+  /** Names of the layers whose outputs are its inputs, in order. */
   readonly inputs: readonly string[];
 }
 
@@ -35,7 +35,7 @@ interface KerasLayer {
  * Reads `model.json` and its weight shards (format: tfjs layers model, float32 weights; functional or sequential,
  * one input, one output).
  *
- * @throws AppError INVALID_MODEL when it is something else, naming what
+ * @throws AppError INVALID_MODEL that names what is not supported
  */
 export async function readLayersModel(modelJson: string): Promise<LayersModel> {
   const document = JSON.parse(await readFile(modelJson, 'utf8'));
@@ -60,7 +60,7 @@ function topologyLayers(topology: { class_name: string; config: unknown }): Laye
   for (const entry of entries) {
     const name = entry.name ?? entry.config.name;
     if (sequential && layers.length === 0 && entry.class_name !== 'InputLayer') {
-      // A Sequential model may state its input's shape on its first layer instead of in one of its own.
+      // The first layer of a Sequential model may state the input's shape.
       const shape = entry.config.batch_input_shape;
       layers.push({
         name: `${name}_input`,
@@ -104,7 +104,7 @@ async function readWeights(group: WeightGroup, folder: string, into: Map<string,
     const length = shape.reduce((product, size) => product * size, 1);
     if (offset + length * 4 > bytes.length)
       throw new AppError('INVALID_MODEL', `weight "${name}" is cut short`);
-    // A copy, as the offset into the shards need not be a multiple of four.
+    // A copy, because the offset into the shards may not be a multiple of four.
     const data = new Float32Array(
       bytes.buffer.slice(bytes.byteOffset + offset, bytes.byteOffset + offset + length * 4),
     );

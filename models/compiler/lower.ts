@@ -4,7 +4,7 @@ import type { Activation, Op, Program } from './ops.ts';
 
 type Lowering = (layer: Layer, input: string, weight: (suffix: string) => Weight | undefined) => Op[];
 
-/** Turns each layer into ops; refuses a layer, or a setting of one, that it does not know, by name. */
+/** Turns each layer into ops. @throws AppError INVALID_MODEL with the layer, or its setting, that is not supported */
 export function lowerLayers(model: LayersModel): Program {
   const ops: Op[] = [];
   for (const layer of model.layers) {
@@ -99,7 +99,7 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
   softmax: 'softmax',
 };
 
-/** Most layers take an `activation`; it becomes an op of its own, which carries the layer's name for those that follow. */
+/** A layer's `activation` becomes a separate op with the layer's name, because later ops refer to it. */
 function withActivation(layer: Layer, lowered: Op[]): Op[] {
   const wanted = layer.config.activation;
   if (wanted === undefined || wanted === null || wanted === 'linear') return lowered;
@@ -115,23 +115,15 @@ function withActivation(layer: Layer, lowered: Op[]): Op[] {
 }
 
 function convolution(layer: Layer, input: string) {
-  return {
-    name: layer.name,
-    input,
-    strides: pair(layer, 'strides'),
-    dilations: pair(layer, 'dilation_rate'),
-    padding: samePadding(layer),
-  };
+  return { ...slidingWindow(layer, input), dilations: pair(layer, 'dilation_rate') };
 }
 
 function pool(layer: Layer, input: string) {
-  return {
-    name: layer.name,
-    input,
-    size: pair(layer, 'pool_size'),
-    strides: pair(layer, 'strides'),
-    padding: samePadding(layer),
-  };
+  return { ...slidingWindow(layer, input), size: pair(layer, 'pool_size') };
+}
+
+function slidingWindow(layer: Layer, input: string) {
+  return { name: layer.name, input, strides: pair(layer, 'strides'), padding: samePadding(layer) };
 }
 
 function samePadding(layer: Layer): 'SAME' | 'VALID' {

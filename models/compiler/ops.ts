@@ -24,7 +24,7 @@ export interface Conv2D extends Named {
   readonly activation?: Activation;
 }
 
-/** y = x * scale + offset, a channel each: an inference-time batch norm. */
+/** y = x * scale + offset for each channel: an inference-time batch norm. */
 export interface Affine extends Named {
   readonly kind: 'affine';
   readonly input: string;
@@ -48,7 +48,7 @@ export interface Pool extends Named {
   readonly padding: 'SAME' | 'VALID';
 }
 
-/** The compiler's own small language: what the layers become, and what the graph is written from. */
+/** The compiler's intermediate representation, between layers and graph. */
 export type Op =
   | (Named & { readonly kind: 'input'; readonly shape: readonly number[] })
   | Conv2D
@@ -62,13 +62,13 @@ export type Op =
   | (Named & { readonly kind: 'flatten'; readonly input: string })
   | (Named & { readonly kind: 'identity'; readonly input: string });
 
-/** Ops in topological order; `output` names the one whose value is the model's answer. */
+/** Ops in topological order; `output` names the op whose value is the model's output. */
 export interface Program {
   readonly ops: readonly Op[];
   readonly output: string;
 }
 
-/** The ops whose outputs `op` takes. */
+/** Names of the ops whose outputs are inputs of `op`. */
 export function inputsOf(op: Op): readonly string[] {
   switch (op.kind) {
     case 'input':

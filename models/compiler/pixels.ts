@@ -3,7 +3,7 @@ import type { Conv2D, Margins } from './ops.ts';
 import { type Context, cast } from './values.ts';
 import { floats, integers } from './weights.ts';
 
-/** How 8-bit pixels become the network's input: value = (pixel * scale - mean) / std, channel by channel. */
+/** How 8-bit pixels become the network's input: value = (pixel * scale - mean) / std for each channel. */
 export interface PixelInput {
   readonly channels: 'RGB' | 'BGR' | 'GRAY';
   readonly scale: number;
@@ -12,7 +12,7 @@ export interface PixelInput {
   readonly std: readonly number[];
 }
 
-/** Pixels around the picture that stand for the zeros a network pads its normalised input with. */
+/** Pixels around the picture, in place of the zeros around the network's normalised input. */
 export interface Border {
   readonly margins: Margins;
   /** 8-bit, in the order of the pixels: RGB or grey. */
@@ -27,7 +27,7 @@ export function coefficients({ scale, mean, std }: PixelInput): { factors: numbe
   };
 }
 
-/** Writes the conversion of the pixels at `node` (uint8 RGB or grey) to normalised numbers; returns the float node. */
+/** Adds the normalisation of the pixels at `node` (uint8, RGB or grey); returns the float node. */
 export function normalise(context: Context, name: string, node: string, pixels: PixelInput): string {
   const { graph, type } = context;
   const { factors, offsets } = coefficients(pixels);
@@ -54,7 +54,7 @@ export function normalise(context: Context, name: string, node: string, pixels: 
  * The border that replaces a convolution's zero padding when it reads pixels instead of normalised numbers.
  *
  * @param input shape of one picture: [height, width, channels]
- * @returns undefined when no pixel stands for zero, or the scale is negative: the convolution must stay in float
+ * @returns undefined if no pixel is normalised to zero, or the scale is negative: the convolution stays in float
  */
 export function borderFor(
   pixels: PixelInput,
@@ -67,21 +67,21 @@ export function borderFor(
   return { margins: marginsOf(conv, [height, width]), color };
 }
 
-/** The pixel that is normalised to zero, in the order of the pixels (RGB or grey); seldom a whole number. */
+/** The pixel that is normalised to zero, in the order of the pixels (RGB or grey); usually a fraction. */
 export function zeroPixel(pixels: PixelInput): number[] {
   const { factors, offsets } = coefficients(pixels);
   const zeros = factors.map((factor, channel) => (offsets[channel] ?? 0) / factor);
   return pixels.channels === 'BGR' ? zeros.reverse() : zeros;
 }
 
-/** The zeros around the input of a convolution, whichever way its padding is written. */
+/** The zeros around the input of a convolution, for every kind of padding. */
 function marginsOf(
   { padding, filter, strides, dilations }: Conv2D,
   sides: readonly [number, number],
 ): Margins {
   if (typeof padding !== 'string') return padding;
   if (padding === 'VALID') return NO_MARGINS;
-  // TensorFlow's SAME: as little as makes ceil(side / stride) places, the odd one after the end.
+  // TensorFlow's SAME: the fewest zeros that yield ceil(side / stride) places, an odd one at the end.
   const along = (axis: 0 | 1): readonly [number, number] => {
     const reach = ((filter.shape[axis] ?? 1) - 1) * dilations[axis] + 1;
     const total = Math.max(

@@ -12,17 +12,17 @@ const schema = Type.Object(
     schemaVersion: Type.Literal(1),
     model: Type.String({ minLength: 1 }),
     version: Type.String({ minLength: 1 }),
-    /** How the numbers were made. */
+    /** How the ranges were measured. */
     calibration: Type.Object(
       {
         images: Type.Integer({ minimum: 1 }),
         method: Type.Literal('least-squares'),
-        /** SHA-256 over the pictures' own SHA-256 hashes, in the order of their names. */
+        /** SHA-256 over the pictures' SHA-256 hashes, in the order of their paths. */
         digest: Type.String({ pattern: '^[0-9a-f]{64}$' }),
       },
       { additionalProperties: false },
     ),
-    /** The largest absolute value that each op's output may take, by op name. */
+    /** Largest absolute value of each op's output, by op name. */
     ranges: Type.Record(Type.String(), Type.Unknown()),
   },
   { additionalProperties: false },
@@ -38,7 +38,7 @@ export const rangesFile = (folder: string): string => join(folder, RANGES_FILE);
 /**
  * Reads and checks a ranges.json.
  *
- * @param version the model's version, for which the ranges must have been made
+ * @param version the model's version, which the ranges must be for
  * @throws AppError INVALID_MODEL with one line that names the file and its fault
  */
 export async function readRanges(file: string, version: string): Promise<Ranges> {
@@ -60,7 +60,7 @@ export async function readRanges(file: string, version: string): Promise<Ranges>
   if (fault) throw fail(`${fault.instancePath || '/'} ${fault.message}`);
   const document = value as Ranges;
   if (document.version !== version)
-    throw fail(`is for version ${document.version}, the model has ${version}`);
+    throw fail(`is for version ${document.version}, but the model has version ${version}`);
   for (const [name, range] of Object.entries(document.ranges as Record<string, unknown>)) {
     if (typeof range !== 'number' || !Number.isFinite(range) || range <= 0) {
       throw fail(`the range of "${name}" is ${JSON.stringify(range)}, not a positive number`);
@@ -69,7 +69,7 @@ export async function readRanges(file: string, version: string): Promise<Ranges>
   return document;
 }
 
-/** A look-up of ranges that names the op whose range is missing. */
+/** Returns a function that finds the range of an op. It throws AppError INVALID_MODEL with the op's name if there is none. */
 export function lookUp({ ranges }: Ranges, file: string): (op: { readonly name: string }) => number {
   return ({ name }) => {
     const range = ranges[name];

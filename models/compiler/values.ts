@@ -4,7 +4,7 @@ import type { Conv2D } from './ops.ts';
 import type { Variant } from './variants.ts';
 import { floats, type WeightStore } from './weights.ts';
 
-/** A quantised tensor: 8-bit numbers, and the nodes (float32) that say which range they cover. */
+/** A quantised tensor: 8-bit numbers, and the float32 nodes of their range. */
 export interface Quantised {
   /** quint8 covers 0..r, qint8 covers -r..r. */
   readonly type: 'quint8' | 'qint8';
@@ -13,18 +13,18 @@ export interface Quantised {
   readonly maximum: string;
 }
 
-/** An op whose output int8 quantises: signed unless it has an activation. */
+/** An op with a quantised output: signed unless it has an activation. */
 export type Quantisable = Pick<Conv2D, 'name' | 'activation'>;
 
-/** What an op yields, in whichever forms it exists so far; `float` has the type of the graph (float32 or bfloat16). */
+/** The output of an op, in the forms written so far; `float` has the graph's type (float32 or bfloat16). */
 interface Value {
   float?: string;
   quantised?: Quantised;
-  /** A float output that is never negative, so that it can be quantised for an op that wants it so. */
+  /** Set if the float output is never negative, so that it can be quantised for an int8 op. */
   quantisable?: Quantisable;
 }
 
-/** The graph being written, and the value of each op written so far. */
+/** The graph, and the value of each op written so far. */
 export interface Context {
   readonly graph: GraphBuilder;
   readonly weights: WeightStore;
@@ -32,7 +32,7 @@ export interface Context {
   /** Type of float tensors between ops. */
   readonly type: 'float32' | 'bfloat16';
   readonly T: Attribute;
-  /** int8: the largest absolute value that the output of a quantised op may take. */
+  /** int8: largest absolute value of an op's output. */
   readonly rangeOf: (op: Quantisable) => number;
   readonly values: Map<string, Value>;
 }
@@ -41,7 +41,7 @@ function definedValue({ values }: Context, name: string): Value {
   return values.get(name) ?? fail(`op "${name}" is used before it is defined`);
 }
 
-/** The quantised form of an op's output, if it can have one; a float output is quantised once. */
+/** The quantised form of an op's output, if it has one; a float output is quantised once. */
 export function quantisedOf(context: Context, name: string): Quantised | undefined {
   const value = definedValue(context, name);
   if (value.quantised || !value.quantisable || value.float === undefined) return value.quantised;
@@ -77,7 +77,7 @@ export function floatOf(context: Context, name: string): string {
   return value.float;
 }
 
-/** A node that yields `from` as `target`; `from` itself when it has that type already. */
+/** A node with `from` as `target`; `from` itself if it has that type. */
 export function cast(graph: GraphBuilder, from: string, source: DataType, target: DataType): string {
   if (source === target) return from;
   return graph.node(`${from}/to_${target}`, 'Cast', [from], {

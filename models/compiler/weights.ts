@@ -1,6 +1,6 @@
 import type { DataType, Endpoint, GraphBuilder } from './graph.ts';
 
-/** A weight that is passed to every run, and where its bytes are in weights.bin. */
+/** A weight that is passed to every run, and its place in weights.bin. */
 export interface WeightInput {
   readonly name: string;
   readonly type: 'float32' | 'int32';
@@ -11,19 +11,19 @@ export interface WeightInput {
 }
 
 /**
- * Puts weights into a graph as inputs: TensorFlow's optimiser copies constants on the first run, which costs seconds
- * and hundreds of megabytes. oneDNN keeps a reordered copy of each filter, so inputs are as fast as constants.
+ * Adds weights to a graph as inputs: TensorFlow's optimiser copies constants in the first run, which takes seconds and
+ * hundreds of megabytes. Inputs are as fast as constants, because oneDNN keeps a reordered copy of each filter.
  */
 export interface WeightStore {
-  /** Adds `data` in its own type; returns the node that yields it. */
+  /** Adds `data`; returns its node. */
   float32(name: string, data: Float32Array, shape: readonly number[]): string;
   /** Adds `data` rounded to bfloat16. */
   bfloat16(name: string, data: Float32Array, shape: readonly number[]): string;
   /** Adds 8-bit integers as qint8. */
   qint8(name: string, data: Int8Array, shape: readonly number[]): string;
-  /** The input that carries a weight; undefined for one that had to be a constant. */
+  /** The input of a weight; undefined for a constant. */
   nameOf(name: string): string | undefined;
-  /** What the caller must pass to each run. */
+  /** The inputs that each run needs. */
   readonly inputs: readonly WeightInput[];
   readonly endpoints: readonly Endpoint[];
   /** The bytes of weights.bin, in the order of `inputs`. */
@@ -49,7 +49,7 @@ export function createWeightStore(graph: GraphBuilder): WeightStore {
     return graph.node(name, 'Placeholder', [], { dtype: { type }, shape: { shape } });
   }
 
-  /** tfjs has no tensors of these types: `ratio` numbers travel as one int32, and the graph casts them without a copy. */
+  /** tfjs has no tensors of these types: `ratio` numbers are packed into one int32, which the graph casts without a copy. */
   function packed(
     name: string,
     type: 'bfloat16' | 'qint8',
