@@ -12,7 +12,7 @@ import { AppError } from '../src/domain/errors.ts';
 import { loadOutputs } from '../src/inference/engines/runtimes/tensorflow-graph.ts';
 import { listPictures, readPicture } from './pictures.ts';
 
-/** Fewer say too little about what the network meets. */
+/** Fewer pictures do not represent the network's input. */
 const MIN_PICTURES = 16;
 
 export interface CalibrateOptions {
@@ -21,32 +21,32 @@ export interface CalibrateOptions {
   readonly modelFolder: string;
   /** Path of the layers model's model.json. */
   readonly modelJson: string;
-  /** Folder of pictures like those the model will meet. */
+  /** Folder of pictures like those in production. */
   readonly pictures: string;
   readonly onProgress?: (done: number, total: number) => void;
 }
 
 export interface Calibration {
   readonly file: string;
-  /** Convolutions that got a range. */
+  /** Number of convolutions with a range. */
   readonly convolutions: number;
   readonly pictures: number;
   readonly unreadable: number;
 }
 
 /**
- * Runs the float32 graph on the pictures, and writes for each convolution the range of its output that loses least when
- * it is rounded to 8 bits. Nothing of the pictures but these numbers is kept.
+ * Runs the float32 graph on the pictures and writes ranges.json: for each convolution the range of its output with the
+ * smallest rounding error in 8 bits.
  *
- * @throws AppError INVALID_REQUEST when fewer than MIN_PICTURES are readable, INVALID_MODEL for a model without
- *   convolutions to quantise
+ * @throws AppError INVALID_REQUEST if fewer than MIN_PICTURES are readable, INVALID_MODEL if the model has no convolution
+ *   to quantise
  */
 export async function calibrate(options: CalibrateOptions): Promise<Calibration> {
   const { manifest, modelJson, onProgress } = options;
   const files = await listPictures(options.pictures);
   const convolutions = quantisedOps(await readProgram(modelJson), manifest.input);
   if (convolutions.length === 0) {
-    throw new AppError('INVALID_MODEL', `${manifest.name} has no convolution that int8 could speed up`);
+    throw new AppError('INVALID_MODEL', `${manifest.name} has no convolution that int8 can speed up`);
   }
   const histograms = new Map(convolutions.map(({ name }) => [name, createHistogram()]));
   const graph = await mkdtemp(join(tmpdir(), 'calibrate-'));
@@ -97,8 +97,11 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
 function rangeOf(op: Quantisable, histograms: ReadonlyMap<string, Histogram>): number {
   const range = histograms.get(op.name)?.bestRange(op.activation === undefined ? 127 : 255) ?? 0;
   if (!(range > 0)) {
-    throw new AppError('INVALID_MODEL', `"${op.name}" yields nothing but zeros for these pictures`);
+    throw new AppError(
+      'INVALID_MODEL',
+      `"${op.name}" is zero for all of these pictures; calibrate with others`,
+    );
   }
-  // Five digits are far finer than 8 bits.
+  // Five digits are finer than 8 bits.
   return Number(range.toPrecision(5));
 }

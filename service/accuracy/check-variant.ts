@@ -1,15 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readManifest } from '../../models/manifest.ts';
+import { imageLength, readManifest } from '../../models/manifest.ts';
+import { argmax } from '../src/domain/prediction.ts';
 import { loadCompiledModel } from '../src/inference/engines/runtimes/tensorflow-compiled.ts';
 import { readPicture } from './pictures.ts';
 
-// A process of its own, because a kernel that this CPU does not have may end it: opens one compiled variant and compares
-// its answers for the model's sample pictures with the known ones (samples/answers.json). Exit status 0 when they agree.
+// Loads one compiled variant and compares its answers for the model's sample pictures with samples/answers.json. Exit
+// status 0 if they agree. It is a process of its own, because a kernel that this CPU lacks may kill it.
 //
 //   node check-variant.js <folder of the variant> <folder of the manifest>
 
-/** The same pictures differ by less than this in probability, whatever the precision and the CPU. */
+/** Largest difference in probability between precisions and CPUs for the same picture. */
 const TOLERANCE = 0.1;
 
 /** Top-1 class index and probability in float32, by file name. */
@@ -32,9 +33,7 @@ async function check(): Promise<string | undefined> {
   const manifest = await readManifest(model);
   const classes = 'classes' in manifest.output ? manifest.output.classes : 1;
   const isImage = manifest.task === 'image-classification';
-  const width = isImage
-    ? manifest.input.height * manifest.input.width * (manifest.input.channels === 'GRAY' ? 1 : 3)
-    : manifest.input.features.length;
+  const width = isImage ? imageLength(manifest.input) : manifest.input.features.length;
   const runtime = await loadCompiledModel({ path: variant });
   const noise = Uint8Array.from({ length: width }, (_, i) => (i * 7919) % 251);
   const output = await runtime.infer(isImage ? noise : Float32Array.from(noise), 1);
@@ -45,7 +44,7 @@ async function check(): Promise<string | undefined> {
     const picture = await readPicture(join(model, 'samples', name), manifest.input);
     if (!picture) return `samples/${name} cannot be read`;
     const shares = await runtime.infer(picture.pixels, 1);
-    const index = shares.indexOf(Math.max(...shares));
+    const index = argmax(shares);
     const probability = shares[index] ?? 0;
     if (index !== known.index || Math.abs(probability - known.probability) > TOLERANCE) {
       return `samples/${name}: class ${index} with ${probability.toFixed(3)} instead of ${known.index} with ${known.probability.toFixed(3)}`;

@@ -3,11 +3,10 @@ import { basename, join, resolve } from 'node:path';
 import Table from 'cli-table3';
 import { describeCpu, readCpu } from '../../models/cpu.ts';
 import { parseManifest } from '../../models/manifest.ts';
-import { createProgress } from '../setup/progress.ts';
 import { loadLabels } from '../src/inference/labels.ts';
 import { type Evaluation, evaluate, interval, type Share } from './evaluate.ts';
 import { findImageModel } from './model.ts';
-import { runProgram } from './program.ts';
+import { runProgram, showProgress } from './program.ts';
 
 // npm run evaluate -- <model> <folder> [--write]: accuracy of each precision on labelled pictures.
 
@@ -20,19 +19,10 @@ await runProgram(
   async ([name = '', pictures = ''], flags) => {
     const model = await findImageModel(name);
     const labels = await loadLabels(model.manifest.output, model.source);
-    const progress = createProgress(process.stderr, process.env.NO_COLOR === undefined);
-    let step: ReturnType<typeof progress.start> | undefined;
-    const evaluation = await evaluate({
-      model,
-      labels,
-      pictures,
-      onProgress(done, total) {
-        step ??= progress.start('evaluate', name, { total, unit: 'items' });
-        step.update(done);
-      },
-    });
+    const progress = showProgress('evaluate', name);
+    const evaluation = await evaluate({ model, labels, pictures, onProgress: progress.update });
     const { images, unreadable, unlabelled } = evaluation;
-    step?.done(`${images} pictures, ${unreadable} unreadable, ${unlabelled} without a class`);
+    progress.done(`${images} pictures, ${unreadable} unreadable, ${unlabelled} without a class`);
     process.stdout.write(`${name} ${model.manifest.version} on ${describeCpu(readCpu())}, 95 % intervals\n`);
     process.stdout.write(`${toTable(evaluation)}\n`);
     if (!flags.has(WRITE)) return;
@@ -56,7 +46,7 @@ function toText(share: Share): string {
   return `${(share.count / share.of).toFixed(3)} (${low.toFixed(3)}-${high.toFixed(3)})`;
 }
 
-/** Records the result in the manifest, where PRECISION=auto and GET /models read it. */
+/** Writes the result into the manifest, for PRECISION=auto and GET /models. */
 async function writeEvaluation(
   file: string,
   { images, results }: Evaluation,

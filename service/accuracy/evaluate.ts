@@ -2,11 +2,12 @@ import { existsSync } from 'node:fs';
 import { readCpu, variantsOf } from '../../models/cpu.ts';
 import { AppError } from '../src/domain/errors.ts';
 import { PRECISIONS, type Precision } from '../src/domain/precision.ts';
+import { topK } from '../src/domain/prediction.ts';
 import { loadCompiledModel } from '../src/inference/engines/runtimes/tensorflow-compiled.ts';
 import type { AccuracyModel } from './model.ts';
 import { classOf, listPictures, readPicture } from './pictures.ts';
 
-/** How many of `of` pictures. */
+/** `count` of `of` pictures. */
 export interface Share {
   readonly count: number;
   readonly of: number;
@@ -16,14 +17,14 @@ interface PrecisionResult {
   readonly precision: Precision;
   readonly top1: Share;
   readonly top5: Share;
-  /** Pictures that get the same top-1 label as in float32. */
+  /** Pictures with the same top-1 label as in float32. */
   readonly agreement: Share;
 }
 
 export interface Evaluation {
   readonly images: number;
   readonly unreadable: number;
-  /** Readable pictures whose class neither their name nor their folder says. */
+  /** Readable pictures without a class in their name or folder. */
   readonly unlabelled: number;
   readonly results: readonly PrecisionResult[];
 }
@@ -36,9 +37,9 @@ export interface EvaluateOptions {
 }
 
 /**
- * Classifies every labelled picture below a folder in each precision that this CPU runs, exactly as the service does.
+ * Classifies every labelled picture below a folder in each precision that this CPU runs, as the service does.
  *
- * @throws AppError INVALID_REQUEST when no picture has a class, INVALID_MODEL when the model is not compiled
+ * @throws AppError INVALID_REQUEST if no picture has a class, INVALID_MODEL if the model is not compiled
  */
 export async function evaluate({
   model,
@@ -71,7 +72,8 @@ export async function evaluate({
       images++;
       let reference: number | undefined;
       for (const engine of engines) {
-        const ranked = rank(await engine.runtime.infer(picture.pixels, 1));
+        const best = topK(await engine.runtime.infer(picture.pixels, 1), labels, 5);
+        const ranked = best.map(({ index }) => index);
         reference ??= ranked[0];
         if (ranked[0] === truth) engine.top1++;
         if (ranked.includes(truth)) engine.top5++;
@@ -97,7 +99,7 @@ export async function evaluate({
   return { images, unreadable, unlabelled, results };
 }
 
-/** float32 first: the others are compared with it. */
+/** float32 first, because the others are compared with it. */
 function runnablePrecisions({ folders }: AccuracyModel): { precision: Precision; folder: string }[] {
   const cpu = readCpu();
   return PRECISIONS.flatMap((precision) => {
@@ -108,14 +110,7 @@ function runnablePrecisions({ folders }: AccuracyModel): { precision: Precision;
   });
 }
 
-/** The five most probable classes, most probable first. */
-function rank(shares: Float32Array): number[] {
-  return Array.from(shares.keys())
-    .sort((a, b) => (shares[b] ?? 0) - (shares[a] ?? 0))
-    .slice(0, 5);
-}
-
-/** The 95 % interval of a share (Wilson score), which stays between 0 and 1 and holds for few pictures too. */
+/** The 95 % interval of a share (Wilson score), which is within 0..1 and valid for few pictures. */
 export function interval({ count, of }: Share): readonly [number, number] {
   const z = 1.959964;
   const share = count / of;

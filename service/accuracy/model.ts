@@ -12,12 +12,12 @@ export interface AccuracyModel {
   readonly folder: string;
   /** Folder that the paths of manifest.source.files are relative to. */
   readonly source: string;
-  /** Path of the file that an engine opens. */
+  /** Path of the file that the engine loads. */
   readonly entry: string;
   readonly folders: ReturnType<typeof modelFolders>;
 }
 
-/** The image model called `name`. @throws AppError INVALID_MODEL when it is none, MODEL_NOT_FOUND */
+/** Finds an image model. @throws AppError INVALID_MODEL if it takes rows, MODEL_NOT_FOUND */
 export async function findImageModel(name: string): Promise<AccuracyModel> {
   const { cacheDir, modelsDir } = loadConfig();
   const folder = modelFolder(modelsDir, name);

@@ -13,7 +13,7 @@ export interface PictureFile {
   readonly file: string;
 }
 
-/** The picture files below `folder`, by name, in the order of their paths. */
+/** Lists the picture files below `folder`, sorted by path. */
 export async function listPictures(folder: string): Promise<PictureFile[]> {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true });
   const files = entries
@@ -25,7 +25,7 @@ export async function listPictures(folder: string): Promise<PictureFile[]> {
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-/** The picture's bytes and its pixels as the model takes them (uint8, [height, width, channels]); null if unreadable. */
+/** Reads and decodes a picture; `pixels` are the model's input: uint8, [height, width, channels]. Null if unreadable. */
 export async function readPicture(
   file: string,
   input: ImageInput,
@@ -41,10 +41,10 @@ export async function readPicture(
 }
 
 /**
- * The class of a picture: the name of its folder as a label or class index, else its own name as a class index
- * (`281.jpg`, `281_a.jpg`).
+ * The class of a picture: its folder's name as a label or class index, else its own name as a class index (`281.jpg`,
+ * `281_a.jpg`).
  *
- * @returns undefined when neither says
+ * @returns undefined if neither is a class
  */
 export function classOf(path: string, labels: readonly string[]): number | undefined {
   const parts = path.split('/');

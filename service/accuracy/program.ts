@@ -1,10 +1,11 @@
 import { describeFailure } from '../setup/failure.ts';
+import { createProgress } from '../setup/progress.ts';
 import { quietTensorFlow } from '../src/config/config.ts';
 
 /** Exit status of a wrong command line (EX_USAGE of sysexits.h). */
 const EXIT_USAGE = 64;
 
-/** Runs a command with exactly these arguments and any of `flags`; a failure is one line on stderr and exit status 1. */
+/** Runs a command that takes exactly `parameters` and any of `flags`; a failure is one line on stderr and exit status 1. */
 export async function runProgram(
   name: string,
   parameters: readonly string[],
@@ -30,4 +31,17 @@ export async function runProgram(
     process.stderr.write(`${name}: ${describeFailure(error)}\n`);
     process.exitCode = 1;
   }
+}
+
+/** Shows the progress of a command over its pictures, on stderr. */
+export function showProgress(name: string, model: string) {
+  const progress = createProgress(process.stderr, process.env.NO_COLOR === undefined);
+  let step: ReturnType<typeof progress.start> | undefined;
+  return {
+    update(done: number, total: number): void {
+      step ??= progress.start(name, model, { total, unit: 'items' });
+      step.update(done);
+    },
+    done: (text: string) => step?.done(text),
+  };
 }

@@ -17,10 +17,10 @@ import { median, printTable, ratio } from './table.ts';
 
 const WORKER = resolve('dist', 'bundle', 'worker.js');
 const IMAGES = 512;
-/** Processes started for one picture each, to see what that takes. */
+/** Number of processes that classify one picture each, to measure the start. */
 const SINGLES = 5;
 
-/** Runs a worker as AWS Batch does and waits for it. @returns milliseconds from its start to its end */
+/** Runs a worker as AWS Batch does. @returns its duration in milliseconds */
 async function work(job: JobSubmission, precision: string): Promise<number> {
   const started = performance.now();
   const env = workerEnvironment({
@@ -36,7 +36,7 @@ async function work(job: JobSubmission, precision: string): Promise<number> {
   return performance.now() - started;
 }
 
-/** The worker on one shard of pictures in a folder, beside the engine alone, and beside one process a picture. */
+/** Compares a worker on one shard of pictures in a folder with the engine's limit and with one process per picture. */
 export async function benchBatch(engines: EngineCosts, decodeMs: number): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-batch-'));
   try {
@@ -77,7 +77,7 @@ export async function benchBatch(engines: EngineCosts, decodeMs: number): Promis
         precision,
       );
       const rate = (IMAGES / all) * 1000;
-      // What a process takes for its start and one picture is the part that does not grow with the shard.
+      // The time for the start and one picture does not grow with the shard.
       const steady = ((IMAGES - 1) / (all - start)) * 1000;
       const limit = limitOf(engines, variant, decodeMs);
       rows.push([

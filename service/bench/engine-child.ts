@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
+import { argmax } from '../src/domain/prediction.ts';
 import type { Opened, Times, Timing } from './subject-messages.ts';
 
-// One engine in one process, so that the engines' thread pools do not disturb each other: opens the model, answers the
-// picture, then times batches of it (see subject-messages.ts). It imports only what its engine needs: the start counts.
+// Loads one engine, classifies the picture, then times batches of it (see subject-messages.ts). Each engine has its own
+// process, so that thread pools do not interfere, and imports only what it needs, because the start is measured.
 //
 //   node engine-child.js compiled|layers|onnx <model> <pixels: uint8 RGB> <manifest: JSON of its input>
 
@@ -30,7 +31,7 @@ async function normalised(layout: 'NHWC' | 'NCHW'): Promise<Float32Array> {
   return batch;
 }
 
-const OPENERS: Readonly<Record<string, () => Promise<Infer>>> = {
+const LOADERS: Readonly<Record<string, () => Promise<Infer>>> = {
   async compiled() {
     const { loadCompiledModel } = await import('../src/inference/engines/runtimes/tensorflow-compiled.ts');
     const runtime = await loadCompiledModel({ path });
@@ -70,9 +71,9 @@ const OPENERS: Readonly<Record<string, () => Promise<Infer>>> = {
 
 const send = (message: Opened | Times) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
-const infer = await (OPENERS[kind] as () => Promise<Infer>)();
+const infer = await (LOADERS[kind] as () => Promise<Infer>)();
 const answer = await infer(1);
-send({ index: answer.indexOf(Math.max(...answer)) });
+send({ index: argmax(answer) });
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { size, runs } = JSON.parse(line) as Timing;

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RANGES_FILE, readRanges } from '../../models/compiler/ranges.ts';
+import { coefficients } from '../../models/compiler/pixels.ts';
+import { rangesFile, readRanges } from '../../models/compiler/ranges.ts';
 import type { Variant } from '../../models/compiler/variants.ts';
 import { type Cpu, readCpu, variantsOf } from '../../models/cpu.ts';
 import type { ImageInput } from '../../models/manifest.ts';
@@ -18,10 +19,10 @@ export const precisionsOf = (cpu: Cpu): { precision: Precision; variant: Variant
     return variant === undefined ? [] : [{ precision, variant }];
   });
 
-/** The least CPU time that one image takes the engine, in milliseconds, by variant. */
+/** Smallest CPU time of the engine for one image, in milliseconds, by variant. */
 export type EngineCosts = ReadonlyMap<string, number>;
 
-/** Every variant that this CPU runs, in one run beside the alternatives on the same weights. */
+/** Measures every variant that this CPU runs and the alternatives on the same weights, in one run. */
 export async function benchEngines(): Promise<EngineCosts> {
   const results = await withSample(async (sample) => {
     const onnx = await writeOnnx(sample);
@@ -50,7 +51,7 @@ const ONNX = 'onnxruntime, float32';
 /** The name of a variant in every table. */
 export const nameOf = (variant: Variant): string => `ours, ${variant}`;
 
-/** Every variant that `cpu` runs, in processes with these environment variables. */
+/** One command per variant that `cpu` runs, with these environment variables. */
 export function variantCommands(
   { model, pixels }: Sample,
   cpu: Cpu,
@@ -78,10 +79,10 @@ function printComparison(results: readonly Result[]): void {
   );
 }
 
-/** Writes the ONNX files, outside of what is measured. */
+/** Writes the ONNX files, before anything is measured. */
 async function writeOnnx({ model, folder }: Sample): Promise<{ float32: string; int8: string }> {
   const { entry, manifest } = model;
-  const { ranges } = await readRanges(join(model.folder, RANGES_FILE), manifest.version);
+  const { ranges } = await readRanges(rangesFile(model.folder), manifest.version);
   const files = { float32: join(folder, 'float32.onnx'), int8: join(folder, 'int8.onnx') };
   await writeFile(files.float32, await onnxModel(entry));
   await writeFile(files.int8, await onnxModel(entry, { ranges, input: inputRange(manifest.input) }));
@@ -89,9 +90,10 @@ async function writeOnnx({ model, folder }: Sample): Promise<{ float32: string; 
 }
 
 /** The smallest and largest normalised pixel. */
-function inputRange({ scale, mean, std }: ImageInput): { minimum: number; maximum: number } {
-  const ends = mean.flatMap((value, channel) =>
-    [0, 255].map((pixel) => (pixel * scale - value) / (std[channel] ?? 1)),
+function inputRange(input: ImageInput): { minimum: number; maximum: number } {
+  const { factors, offsets } = coefficients(input);
+  const ends = factors.flatMap((factor, channel) =>
+    [0, 255].map((pixel) => pixel * factor - (offsets[channel] ?? 0)),
   );
   return { minimum: Math.min(...ends), maximum: Math.max(...ends) };
 }

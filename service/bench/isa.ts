@@ -4,7 +4,7 @@ import { withSample } from './sample.ts';
 import { measure, type Result, SIZES } from './subject.ts';
 import { ms, printTable } from './table.ts';
 
-/** Every variant at every instruction set that this CPU has, and without oneDNN: what weaker CPUs would run. */
+/** Measures every variant at each instruction set of this CPU and without oneDNN, as on weaker CPUs. */
 export async function benchIsa(): Promise<void> {
   const settings: Record<string, string>[] = isaLevels().map((level) => ({ ONEDNN_MAX_CPU_ISA: level }));
   settings.push({ TF_ENABLE_ONEDNN_OPTS: '0' });

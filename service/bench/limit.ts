@@ -9,7 +9,7 @@ import { median } from './table.ts';
 const ROUNDS = 7;
 const PICTURES = 64;
 
-/** CPU time that decoding one of `photographs` takes, in milliseconds; the median of rounds. */
+/** CPU time for decoding one of `photographs`, in milliseconds; the median of the rounds. */
 export async function decodeCpuMs(): Promise<number> {
   const { input } = (await findImageModel('resnet50')).manifest;
   const pictures = await photographs(PICTURES);
@@ -23,6 +23,6 @@ export async function decodeCpuMs(): Promise<number> {
   return median(rounds);
 }
 
-/** Pictures per second that CPU time allows: all cores do nothing but decode and infer. */
+/** Pictures per second if all cores only decode and infer. */
 export const limitOf = (engines: EngineCosts, variant: Variant, decodeMs: number): number =>
   (1000 * availableParallelism()) / ((engines.get(nameOf(variant)) ?? Number.NaN) + decodeMs);

@@ -9,7 +9,7 @@ import type { Classification } from '../src/domain/prediction.ts';
 
 const SAMPLES = ['traffic-light', 'balloon', 'crossword', 'pumpkin'];
 
-/** The sample pictures as photographs of the usual size, 500 x 375; `hue` tells one from the other. */
+/** The sample pictures as photographs of a usual size, 500 x 375; their hues differ. */
 export async function photographs(count: number): Promise<Buffer[]> {
   const folder = join(defaultModelsDir(), 'resnet50', 'samples');
   const sources = await Promise.all(SAMPLES.map((name) => readFile(join(folder, `${name}.jpg`))));
@@ -29,11 +29,11 @@ export interface Load {
   readonly timings: Classification['timing'][];
   /** Answers per second. */
   readonly rate: number;
-  /** CPU time of the clients for each answer, in milliseconds: the server does not get it. */
+  /** CPU time of the clients per answer, in milliseconds; the server lacks it. */
   readonly clientCpuMs: number;
 }
 
-/** A closed loop for as long as `wanted` says so: each client sends its next picture when it has its answer. */
+/** Runs a closed loop while `wanted` is true: each client sends its next picture after its answer. */
 export async function load(
   url: string,
   clients: number,
@@ -63,7 +63,7 @@ export async function load(
   return { latencies, timings, rate, clientCpuMs: (user + system) / 1000 / latencies.length };
 }
 
-/** By Node's own client: fetch takes a millisecond more, of the CPUs that are measured. */
+/** Uses node:http, because fetch takes 1 ms more of the measured CPUs. */
 function post(agent: Agent, url: string, picture: Buffer): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
     const headers = { 'content-type': 'image/jpeg', 'content-length': picture.length };

@@ -7,10 +7,10 @@ import { decodeCpuMs } from './limit.ts';
 import { benchMemory } from './memory.ts';
 import { benchServer } from './server.ts';
 
-// All parts in one run, because machines differ from hour to hour.
+// All parts in one run, because the speed of a machine varies from hour to hour.
 const PARTS = ['engine', 'server', 'batch', 'memory'];
 const USAGE = `usage: npm run bench [-- ${[...PARTS, 'isa'].join(' ')}]
-  isa               the engine at each instruction set that this CPU has; not part of a run without arguments
+  isa               the engine at each instruction set that this CPU has; only if named
 environment:
   BENCH_ROUNDS      rounds of the engine part (7)
   BENCH_SECONDS     seconds of each load of the server part (10)
@@ -28,7 +28,7 @@ process.stdout.write(
 );
 if (parts.includes('isa')) await benchIsa();
 if (wanted('engine') || wanted('server') || wanted('batch')) {
-  // The other parts are compared with the engine's CPU time of the same run.
+  // The other parts are compared with the engine's CPU time in the same run.
   const engines = await benchEngines();
   const decodeMs = await decodeCpuMs();
   if (wanted('server')) await benchServer(engines, decodeMs);

@@ -1,6 +1,6 @@
 import protobuf from 'protobufjs';
 
-// The part of onnx.proto3 that a network needs; field numbers from the ONNX repository, onnx/onnx.proto3.
+// A subset of onnx.proto3; field numbers from the ONNX repository, onnx/onnx.proto3.
 const SCHEMA = `syntax = "proto3";
 message Attribute { string name = 1; int64 i = 3; repeated int64 ints = 8; int32 type = 20; }
 message Node { repeated string input = 1; repeated string output = 2; string name = 3; string op_type = 4; repeated Attribute attribute = 5; }

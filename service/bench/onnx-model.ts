@@ -4,7 +4,7 @@ import type { Ranges } from '../../models/compiler/ranges.ts';
 import { createOnnxGraph, type OnnxGraph } from './onnx-graph.ts';
 import { type QdqTensor, quantise, quantisedWeights } from './onnx-quantise.ts';
 
-/** What the 8-bit model rounds to: our own ranges, and the smallest and largest input. */
+/** The ranges of the 8-bit model: those of ranges.json, and the smallest and largest input. */
 export interface Quantisation {
   readonly ranges: Ranges['ranges'];
   readonly input: { readonly minimum: number; readonly maximum: number };
@@ -15,15 +15,15 @@ interface Context {
   readonly quantisation: Quantisation | undefined;
   /** The node of each op's output. */
   readonly outputs: Map<string, string>;
-  /** int8: the rounded output of each op that has one. */
+  /** int8: the rounded output of each quantised op. */
   readonly rounded: Map<string, QdqTensor>;
-  /** [top, left, bottom, right] of each padding that the next op does itself. */
+  /** [top, left, bottom, right] of each padding that is merged into the next op. */
   readonly margins: Map<string, readonly number[]>;
 }
 
 /**
- * The same weights as an ONNX model (channels first, batch norms folded as ours are), so that the runtimes are compared
- * on the same arithmetic. Knows what ResNet-50 needs.
+ * Converts the model to ONNX (channels first, batch norms folded), so that the runtimes are compared on the same
+ * arithmetic. Supports the ops of ResNet-50.
  *
  * @param quantisation for a static int8 model; without it the model is float32
  */
@@ -125,7 +125,7 @@ function convolution(context: Context, op: Conv2D): string {
   });
   if (op.add !== undefined) {
     const range = context.quantisation?.ranges[op.name];
-    // Calibration measures the sum only; what is added to it is taken to be as large.
+    // Calibration measures only the sum; the addend gets the same range.
     if (range !== undefined) result = quantise(graph, result, { minimum: -range, maximum: range }).node;
     result = graph.node(`${op.name}/sum`, 'Add', [result, at(context, op.add)]);
   }

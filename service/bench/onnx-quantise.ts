@@ -1,8 +1,8 @@
 import type { OnnxGraph } from './onnx-graph.ts';
 
 /*
- * Static 8-bit quantisation as QuantizeLinear and DequantizeLinear pairs (QDQ), the form that both ONNX Runtime and
- * OpenVINO turn into 8-bit kernels: uint8 activations, int8 weights with one scale for each output channel.
+ * Static 8-bit quantisation as pairs of QuantizeLinear and DequantizeLinear (QDQ), which both ONNX Runtime and OpenVINO
+ * turn into 8-bit kernels: uint8 activations, int8 weights with one scale per output channel.
  */
 
 /** A tensor whose values were rounded to 8 bits. */

@@ -6,14 +6,14 @@ import type { Command } from './subject.ts';
 
 const PROGRAM = join(packageRoot(), 'service', 'bench', 'openvino_child.py');
 
-/** A Python that has OpenVINO: BENCH_PYTHON or python3. */
+/** BENCH_PYTHON or python3, if it has OpenVINO. */
 function findPython(): string | undefined {
   const python = process.env.BENCH_PYTHON ?? 'python3';
   const { status } = spawnSync(python, ['-c', 'import openvino, numpy'], { stdio: 'ignore' });
   return status === 0 ? python : undefined;
 }
 
-/** The commands that run the ONNX files on OpenVINO; none, and a line that says so, without a Python that has it. */
+/** The commands that run the ONNX files on OpenVINO; none, and a notice, if it is not installed. */
 export function openVinoCommands(
   { floats, model }: Sample,
   onnx: { readonly float32: string; readonly int8: string },

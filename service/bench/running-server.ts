@@ -11,7 +11,7 @@ export interface RunningServer {
   readonly url: string;
   /** Milliseconds from the start of the process to "ready". */
   readonly readyMs: number;
-  /** Bytes of memory in use by the whole process now. */
+  /** Resident memory of the process, in bytes. */
   resident(): Promise<number>;
   /** The value of a metric without labels. */
   metric(name: string): Promise<number>;

@@ -5,10 +5,10 @@ import { type AccuracyModel, findImageModel } from '../accuracy/model.ts';
 import { decode } from '../src/inference/image/decode.ts';
 import { createPreprocessor } from '../src/inference/image/preprocess.ts';
 
-/** What every engine under test is given. */
+/** The input of every engine under test. */
 export interface Sample {
   readonly model: AccuracyModel;
-  /** Folder for files that the bench makes. */
+  /** Folder for temporary files. */
   readonly folder: string;
   /** File of the decoded picture, uint8 RGB. */
   readonly pixels: string;

@@ -6,11 +6,11 @@ import { startServer } from './running-server.ts';
 import { median, megabytes, ms, printTable, ratio } from './table.ts';
 
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 10);
-/** What prom-client's event-loop lag includes though nothing was late: the interval at which it looks. */
+/** The sampling interval, which prom-client's event-loop lag includes. */
 const LAG_INTERVAL_MS = 10;
 const LAG = 'nodejs_eventloop_lag_max_seconds';
 
-/** POST /predict over a real socket with 1 and 16 clients, for each precision. */
+/** Measures POST /predict over a real socket with 1 and 16 clients, for each precision. */
 export async function benchServer(engines: EngineCosts, decodeMs: number): Promise<void> {
   const rows: string[][] = [];
   const inTime = (elapsedMs: number) => elapsedMs < SECONDS * 1000;
@@ -21,7 +21,7 @@ export async function benchServer(engines: EngineCosts, decodeMs: number): Promi
     const one = await load(server.url, 1, inTime);
     const inner = one.timings.map((timing) => timing.decodeMs + timing.inferenceMs);
     await load(server.url, 16, (elapsedMs) => elapsedMs < 1000);
-    // The metric is reset when it is read.
+    // Reading the metric resets it.
     await server.metric(LAG);
     const many = await load(server.url, 16, inTime);
     const gap = (await server.metric(LAG)) * 1000 - LAG_INTERVAL_MS;

@@ -1,10 +1,10 @@
-/** To an engine under test, a line of JSON on its standard input: time `runs` batches of `size` after one that is not timed. */
+/** To an engine under test, as a line of JSON on stdin: time `runs` batches of `size` after a warm-up batch. */
 export interface Timing {
   readonly size: number;
   readonly runs: number;
 }
 
-/** From it, a line of JSON on its standard output. */
+/** From the engine, as a line of JSON on stdout. */
 export interface Times {
   /** Duration of each batch. */
   readonly milliseconds: readonly number[];
@@ -12,7 +12,7 @@ export interface Times {
   readonly cpuMs: number;
 }
 
-/** Its first line, once it has answered the first picture. */
+/** Its first line, after its first answer. */
 export interface Opened {
   /** The most probable class. */
   readonly index: number;

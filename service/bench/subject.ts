@@ -9,7 +9,7 @@ import { median } from './table.ts';
 
 const CHILD = fileURLToPath(new URL('./engine-child.js', import.meta.url));
 
-/** Batch sizes, and how many batches of each a round times. */
+/** By batch size, the number of batches that a round times. */
 const RUNS = { 1: 8, 8: 3, 16: 2 } as const;
 export const SIZES = Object.keys(RUNS).map(Number);
 /** BENCH_ROUNDS. */
@@ -61,10 +61,10 @@ interface Subject {
 }
 
 /**
- * Times all engines in turn, round by round, so that a noisy minute hits all of them.
+ * Times all engines in turn, round by round, so that noise affects all of them.
  *
  * @param expected class of the picture
- * @throws Error when an engine ends or answers another class
+ * @throws Error if an engine ends or answers another class
  */
 export async function measure(commands: readonly Command[], expected: number): Promise<Result[]> {
   const subjects: Subject[] = [];
@@ -123,7 +123,7 @@ async function start({ name, program, args, environment }: Command, expected: nu
   };
 }
 
-/** Bytes of memory that the process uses now. */
+/** Resident memory of the process, in bytes. */
 export async function residentMemory({ pid }: ChildProcess): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024;

@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
 
-/** Prints a titled table; numbers stand to the right. */
+/** Prints a titled table with right-aligned numbers. */
 export function printTable(
   title: string,
   head: readonly string[],
@@ -15,7 +15,7 @@ export function printTable(
   process.stdout.write(`\n${title}\n${table.toString()}\n`);
 }
 
-/** The middle value; the mean of the two middle ones when there is an even number. */
+/** The middle value, or the mean of the two middle ones. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length / 2;
