@@ -4,8 +4,8 @@ import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { AppError } from '../../service/src/domain/errors.ts';
 
-/** Name of the file, beside manifest.json. */
-export const RANGES_FILE = 'ranges.json';
+/** Name of the file in the folder of manifest.json. */
+const RANGES_FILE = 'ranges.json';
 
 const schema = Type.Object(
   {
