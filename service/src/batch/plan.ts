@@ -155,14 +155,14 @@ async function* openInputs(
   }
 }
 
-/** An object that is not there stays in the job: the worker says so in its row. */
+/** An object that is missing, or whose key the store cannot hold, stays in the job: its row has the error. */
 async function withEtag(objects: ObjectStore, input: ShardInput): Promise<ShardInput> {
   if (input.etag !== undefined) return input;
   try {
     const { etag, size } = await objects.head(input.key);
     return { key: input.key, etag, size };
   } catch (error) {
-    if (isAppError(error, 'OBJECT_NOT_FOUND')) return { key: input.key };
+    if (isAppError(error, 'OBJECT_NOT_FOUND', 'INVALID_REQUEST')) return { key: input.key };
     throw error;
   }
 }

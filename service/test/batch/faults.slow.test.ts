@@ -20,7 +20,7 @@ import {
   untilFinished,
 } from '../helpers/batch-fixture.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
-import { ODD_KEYS, ODDER_KEYS } from '../storage/conformance.ts';
+import { ODD_KEYS } from '../storage/conformance.ts';
 
 let model: TinyModel;
 before(async () => {
@@ -112,7 +112,9 @@ test('odd keys travel through listing, shards, rows and outputs unchanged', asyn
   const objects = await tempStore();
   const queue = tempQueue(model.env);
   try {
-    const keys = [...ODD_KEYS, ...ODDER_KEYS].filter((key) => !key.endsWith('/'));
+    // The longest names that a folder and `output/<name>.json` can hold.
+    const longest = [`input/${'x'.repeat(250)}`, `input/${`${'long'.repeat(60)}/`.repeat(4)}x.jpg`];
+    const keys = [...ODD_KEYS, ...longest];
     for (const [i, key] of keys.entries()) await objects.put(key, await picture(i));
     const batch = tempBatch(objects, queue, { shardSize: 10, chunkSize: 3 });
     const { jobId } = await batch.submit({ ...ask, jobId: 'odd' });
@@ -120,11 +122,37 @@ test('odd keys travel through listing, shards, rows and outputs unchanged', asyn
     const rows = await rowsOf(batch, jobId);
     assert.deepEqual(new Set(rows.map(({ key }) => key)), new Set(keys));
     for (const key of keys) {
-      const output = outputKey(key);
-      // `output/` and `.json` make the longest key longer than a key can be.
-      if (output === undefined) assert.equal(Buffer.byteLength(key), 1024);
-      else assert.equal(JSON.parse((await objects.get(output)).toString()).key, key);
+      const output = outputKey(key) ?? '';
+      assert.equal(JSON.parse((await objects.get(output)).toString()).key, key);
     }
+    await batch.close();
+  } finally {
+    await queue.close();
+    await objects.close();
+  }
+});
+
+test('an input that the store cannot hold, or whose output it cannot hold, has a row and the job goes on', async () => {
+  const objects = await tempStore();
+  const queue = tempQueue(model.env);
+  try {
+    // The output's name would have 258 bytes, or the name of a folder.
+    const good = [`input/${'x'.repeat(253)}`, 'input/taken', 'input/taken.json/other.png'];
+    for (const [n, key] of good.entries()) await objects.put(key, await picture(n));
+    const bad = ['input/a//b.png', `input/${'y'.repeat(256)}`];
+    const batch = tempBatch(objects, queue);
+    const source = { kind: 'objects', objects: [...good, ...bad].sort().map((key) => ({ key })) } as const;
+    const { jobId } = await batch.submit({ ...ask, jobId: 'unusable', source });
+    assert.equal((await untilFinished(batch, jobId)).status, 'PARTIAL');
+    const rows = await rowsOf(batch, jobId);
+    assert.deepEqual(
+      new Map(rows.map(({ key, error }) => [key, error?.code])),
+      new Map<string, string | undefined>([
+        ...good.map((key) => [key, undefined] as const),
+        ...bad.map((key) => [key, 'INVALID_REQUEST'] as const),
+      ]),
+    );
+    assert.equal([...(await contentOf(objects, 'output/')).keys()].length, 1);
     await batch.close();
   } finally {
     await queue.close();
@@ -135,13 +163,12 @@ test('odd keys travel through listing, shards, rows and outputs unchanged', asyn
 test('a job without inputs is refused and leaves nothing behind', async () => {
   const objects = await tempStore();
   try {
-    await objects.put('input/folder/', '');
     const batch = tempBatch(objects, idleQueue());
     await assert.rejects(
       batch.submit({ ...ask, jobId: 'empty', source: { kind: 'prefix', prefix: 'input/folder/' } }),
       (error) => isAppError(error, 'INVALID_REQUEST'),
     );
-    assert.deepEqual([...(await contentOf(objects, '')).keys()], ['input/folder/']);
+    assert.equal((await contentOf(objects, '')).size, 0);
     assert.deepEqual(await batch.list(10), { jobs: [] });
   } finally {
     await objects.close();

@@ -6,7 +6,10 @@ import { after, before, test } from 'node:test';
 import { isAppError } from '../../src/domain/errors.ts';
 import { createFileStore } from '../../src/storage/folder/folder.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
-import { ODD_KEYS, ODDER_KEYS, testObjectStore } from './conformance.ts';
+import { ODD_KEYS, testObjectStore } from './conformance.ts';
+
+/** 255 bytes: the limit of the usual file systems. */
+const LONGEST_NAME = `input/${'x'.repeat(255)}`;
 
 let folder: string;
 let store: ObjectStore;
@@ -17,7 +20,11 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
-testObjectStore('files', { store: () => store, keys: [...ODD_KEYS, ...ODDER_KEYS], many: 1200 });
+testObjectStore('files', {
+  store: () => store,
+  keys: [...ODD_KEYS, 'input/.key~=looks-escaped', LONGEST_NAME],
+  many: 1200,
+});
 
 test('ordinary files that people drop are seen under their own names', async () => {
   const names = ['my cat.jpg', '100%.png', 'a+b#c.jpg', 'Zürich.jpg', '.profile'];
@@ -31,8 +38,9 @@ test('ordinary files that people drop are seen under their own names', async () 
 
 test('the store never leaves its folder, neither by dots nor by links', async () => {
   await writeFile(join(folder, 'secret'), 'secret');
-  await assert.rejects(store.get('../secret'), (e) => isAppError(e, 'OBJECT_NOT_FOUND'));
-  await store.put('../secret', 'mine');
+  await assert.rejects(store.get('../secret'), (e) => isAppError(e, 'INVALID_REQUEST'));
+  await assert.rejects(store.put('../secret', 'mine'), (e) => isAppError(e, 'INVALID_REQUEST'));
+  await assert.rejects(store.delete('../secret'), (e) => isAppError(e, 'INVALID_REQUEST'));
   assert.deepEqual((await readdir(folder)).sort(), ['secret', 'store']);
   await mkdir(join(folder, 'store/links'));
   await symlink(folder, join(folder, 'store/links/out'));
@@ -61,8 +69,59 @@ test('an object is as old as its content is in this place, whatever mtime the fi
   }
 });
 
+test('a key that a file system cannot hold is INVALID_REQUEST, with the key and the reason', async () => {
+  const reasons = {
+    'bad/../up.jpg': /empty segments/,
+    'bad/./here.jpg': /empty segments/,
+    'bad//b.jpg': /empty segments/,
+    '/bad': /empty segments/,
+    'bad/folder-marker/': /empty segments/,
+    'bad/nul\0.jpg': /NUL/,
+    '.key~temp/x': /reserved/,
+    '.KEY~TEMP/x': /reserved/,
+    [`bad/${'x'.repeat(256)}`]: /too long/,
+    [`bad/${'\u{1f408}'.repeat(64)}/a.jpg`]: /too long/,
+  };
+  for (const [key, reason] of Object.entries(reasons)) {
+    const isRefused = (error: unknown) =>
+      isAppError(error, 'INVALID_REQUEST') &&
+      reason.test(error.message) &&
+      error.message.includes(JSON.stringify(key));
+    await assert.rejects(store.put(key, 'x'), isRefused, key);
+    await assert.rejects(store.put(key, 'x', { ifAbsent: true }), isRefused, key);
+    await assert.rejects(store.get(key), isRefused, key);
+    await assert.rejects(store.head(key), isRefused, key);
+  }
+  for await (const { key } of store.list('bad')) assert.fail(`listed ${key}`);
+  assert.deepEqual(await readdir(join(folder, 'store/.key~temp')), []);
+});
+
+test('a file and a folder cannot have one name: the second write is INVALID_REQUEST', async () => {
+  const isRefused = (e: unknown) => isAppError(e, 'INVALID_REQUEST') && /same name/.test(e.message);
+  await store.put('one/name', 'file');
+  for (const key of ['one/name/below', 'one/name/far/below']) {
+    for (const ifAbsent of [true, false]) await assert.rejects(store.put(key, 'x', { ifAbsent }), isRefused);
+    await assert.rejects(store.get(key), (e) => isAppError(e, 'OBJECT_NOT_FOUND'));
+    await store.delete(key);
+  }
+  for (const ifAbsent of [true, false]) await assert.rejects(store.put('one', 'x', { ifAbsent }), isRefused);
+  await assert.rejects(store.get('one'), (e) => isAppError(e, 'OBJECT_NOT_FOUND'));
+  await store.delete('one');
+  assert.equal((await store.get('one/name')).toString(), 'file');
+});
+
+test('a file whose name is not UTF-8 is ignored with a warning, and U+FFFD in a name is not', async () => {
+  await mkdir(join(folder, 'store/raw'));
+  const raw = Buffer.concat([Buffer.from(join(folder, 'store/raw/')), Buffer.from([0xff, 0x2e])]);
+  await writeFile(raw, '').catch((error: NodeJS.ErrnoException) => assert.equal(error.code, 'EILSEQ'));
+  await writeFile(join(folder, 'store/raw/\ufffd\ufffd'), '');
+  const found = [];
+  for await (const { key } of store.list('raw/')) found.push(key);
+  assert.deepEqual(found, ['raw/\ufffd\ufffd']);
+});
+
 test('a deletion leaves no empty folders, and writers beside it do not fail', async () => {
-  const long = `prune/${'long'.repeat(100)}/a`;
+  const long = `prune/${'long'.repeat(60)}/a`;
   await store.put(long, 'x');
   await store.delete(long);
   assert.ok(!(await readdir(join(folder, 'store/prune'))).length);

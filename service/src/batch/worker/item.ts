@@ -81,6 +81,8 @@ async function writeOutput(row: ResultRow, { objects }: ItemContext): Promise<vo
   try {
     await objects.put(key, body, { ifAbsent: true, contentType });
   } catch (error) {
+    // A folder cannot hold a name of more than 255 bytes, `.json` included: the result is in the job's rows only.
+    if (isAppError(error, 'INVALID_REQUEST')) return;
     if (!isAppError(error, 'CONFLICT')) throw error;
     if (row.error && VERSION_GONE.includes(row.error.code)) return;
     if (await isCurrent(objects, row)) await objects.put(key, body, { contentType });

@@ -2,108 +2,77 @@ import type { Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compareKeys } from '../../domain/keys.ts';
-import { decodeName } from './names.ts';
+import { isAbsent } from './errors.ts';
+import { TEMP_FOLDER } from './paths.ts';
 
-interface Entry {
-  /** The key so far; a folder's ends with a slash. */
+interface FoundFile {
   readonly key: string;
   readonly path: string;
-  readonly isFolder: boolean;
 }
 
 /**
- * Walks a folder in the order of the keys' bytes, holding the names of one folder a level in memory.
- * Symbolic links are passed over: they could lead out of the folder. A folder that vanishes meanwhile is empty.
+ * Walks a folder in the order of the keys' UTF-8 bytes. Memory: the names of one directory per level.
+ * Symbolic links are not followed, because they can leave the folder. A directory that vanishes during the walk is empty.
  *
- * @param root the store's folder
+ * @param root absolute path of the store's folder
  * @param prefix only keys that start with it
- * @param startAfter only keys behind it
- * @yields the key and path of each regular file
+ * @param startAfter only keys after it
  */
-export async function* walk(
-  root: string,
-  prefix: string,
-  startAfter: string,
-): AsyncGenerator<{ readonly key: string; readonly path: string }> {
-  yield* walkFolder(root, '', prefix, startAfter);
+export function listObjects(root: string, prefix: string, startAfter: string): AsyncGenerator<FoundFile> {
+  return walk(root, '', prefix, startAfter);
 }
 
-async function* walkFolder(
+/** @param base key of `folder`: empty or with a slash at its end */
+async function* walk(
   folder: string,
   base: string,
   prefix: string,
   startAfter: string,
-): AsyncGenerator<{ readonly key: string; readonly path: string }> {
-  for (const entry of await sortedEntries(folder, base, prefix, startAfter)) {
-    if (entry.isFolder) yield* walkFolder(entry.path, entry.key, prefix, startAfter);
-    else yield { key: entry.key, path: entry.path };
-  }
-}
-
-async function sortedEntries(
-  folder: string,
-  base: string,
-  prefix: string,
-  startAfter: string,
-): Promise<Entry[]> {
-  const entries = (await readSegments(folder, base, Buffer.alloc(0))).filter(({ key, isFolder }) =>
+): AsyncGenerator<FoundFile> {
+  const isWanted = (key: string, isFolder: boolean) =>
     isFolder
       ? (key.startsWith(prefix) || prefix.startsWith(key)) &&
         (compareKeys(key, startAfter) > 0 || startAfter.startsWith(key))
-      : key.startsWith(prefix) && compareKeys(key, startAfter) > 0,
-  );
-  // A folder sorts as `name/`, which is where its keys come in the order of S3.
-  entries.sort((a, b) => compareKeys(a.key, b.key));
-  // A plain file and the escaped form of the same segment: the plain one is what the store reads.
-  return entries.filter(
-    (entry, i) => entry.isFolder || entry.key !== entries[i - 1]?.key || entries[i - 1]?.isFolder,
-  );
-}
-
-/** The segments of one folder, those written in several pieces put together. */
-async function readSegments(folder: string, base: string, before: Buffer): Promise<Entry[]> {
-  const found: Entry[] = [];
-  for (const entry of await readFolder(folder)) {
-    const name = decodeName(entry.name);
-    if (name.kind === 'reserved' || (name.kind === 'plain' && before.length > 0)) continue;
-    const path = join(folder, entry.name);
-    const bytes = Buffer.concat([before, name.bytes]);
-    if (name.kind === 'more') {
-      if (entry.isDirectory()) found.push(...(await readSegments(path, base, bytes)));
-      continue;
-    }
-    const segment = bytes.toString();
-    if (name.kind === 'plain' && segment.includes('\uFFFD') && !(await nameIsUtf8(folder, entry.name)))
-      continue;
-    if (entry.isDirectory()) found.push({ key: `${base}${segment}/`, path, isFolder: true });
-    else if (entry.isFile()) found.push({ key: base + segment, path, isFolder: false });
+      : key.startsWith(prefix) && compareKeys(key, startAfter) > 0;
+  // A folder sorts as `name/`: its keys then come in the order of S3.
+  const entries = (await readEntries(folder))
+    .map((entry) => ({ name: entry.name, isFolder: entry.isDirectory() }))
+    .map(({ name, isFolder }) => ({ name, isFolder, key: base + name + (isFolder ? '/' : '') }))
+    .filter(({ key, isFolder }) => key !== `${TEMP_FOLDER}/` && isWanted(key, isFolder))
+    .sort((a, b) => compareKeys(a.key, b.key));
+  for (const { name, isFolder, key } of entries) {
+    const path = join(folder, name);
+    if (isFolder) yield* walk(path, key, prefix, startAfter);
+    else yield { key, path };
   }
-  // Plain before escaped, so that the stable sort keeps that order.
-  return found.sort((a, b) => Number(isEscaped(a.path)) - Number(isEscaped(b.path)));
 }
 
-const isEscaped = (path: string) => path.slice(path.lastIndexOf('/') + 1).startsWith('.key~');
-
-async function readFolder(folder: string): Promise<Dirent[]> {
+/** Files and directories whose names are UTF-8. */
+async function readEntries(folder: string): Promise<Dirent[]> {
   try {
-    return await readdir(folder, { withFileTypes: true });
+    const entries = (await readdir(folder, { withFileTypes: true })).filter(
+      (entry) => entry.isFile() || entry.isDirectory(),
+    );
+    // Node decodes invalid UTF-8 as U+FFFD, which a valid name may hold, too.
+    if (!entries.some(({ name }) => name.includes('\uFFFD'))) return entries;
+    const names = new Set(
+      (await readdir(folder, { encoding: 'buffer' })).map((name) => name.toString('latin1')),
+    );
+    return entries.filter(({ name }) => {
+      const isUtf8 = names.has(Buffer.from(name).toString('latin1'));
+      if (!isUtf8) warnOnce(join(folder, name));
+      return isUtf8;
+    });
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return [];
+    if (isAbsent(error)) return [];
     throw error;
   }
 }
 
 const warned = new Set<string>();
 
-/** Node shows bytes that are not UTF-8 as U+FFFD; no key can name such a file, so it is passed over with a warning. */
-async function nameIsUtf8(folder: string, name: string): Promise<boolean> {
-  const wanted = Buffer.from(name);
-  if ((await readdir(folder, { encoding: 'buffer' })).some((raw) => raw.equals(wanted))) return true;
-  const path = join(folder, name);
-  if (!warned.has(path) && warned.size < 1000) {
-    warned.add(path);
-    process.emitWarning(`${path} is passed over: its name is not UTF-8; rename it`);
-  }
-  return false;
+function warnOnce(path: string): void {
+  if (warned.has(path) || warned.size >= 1000) return;
+  warned.add(path);
+  process.emitWarning(`${path} is ignored because its name is not UTF-8; rename it`);
 }
