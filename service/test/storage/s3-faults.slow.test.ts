@@ -100,7 +100,7 @@ test('a store that stays away is STORE_UNAVAILABLE after its tries, never a row 
   }
 });
 
-test('wrong credentials and a missing bucket are told as such', { skip }, async () => {
+test('a missing bucket is named in the error', { skip }, async () => {
   const missing = createS3Store('no-such-bucket', server);
   await assert.rejects(
     missing.put('a', 'x'),
@@ -124,6 +124,30 @@ test('keys in an encoded listing, as AWS sends them, are decoded', async () => {
       ['input/a b+c%d\n\u0001.jpg', 'abc', 3],
       ['input/日', 'd-2', 0],
     ]);
+  } finally {
+    aws.closeAllConnections();
+    aws.close();
+  }
+});
+
+test('of two conditional writes at the same time, the one that S3 answers with 409 is sent again', async () => {
+  const statuses: number[] = [];
+  const aws = createServer((request, response) => {
+    request.resume().on('end', () => {
+      // Documented for PutObject with If-None-Match; then the other write has won.
+      const [status, code] =
+        statuses.length < 2 ? [409, 'ConditionalRequestConflict'] : [412, 'PreconditionFailed'];
+      statuses.push(status);
+      const body = `<Error><Code>${code}</Code><Message>again</Message></Error>`;
+      response.writeHead(status, { 'content-type': 'application/xml' }).end(body);
+    });
+  });
+  await new Promise<void>((resolve) => aws.listen(0, '127.0.0.1', resolve));
+  try {
+    const { port } = aws.address() as AddressInfo;
+    const objects = createS3Store('b', { endpoint: `http://127.0.0.1:${port}` });
+    await assert.rejects(objects.put('a', 'x', { ifAbsent: true }), (e) => isAppError(e, 'CONFLICT'));
+    assert.deepEqual(statuses, [409, 409, 412]);
   } finally {
     aws.closeAllConnections();
     aws.close();

@@ -8,34 +8,38 @@ interface ServiceFault {
   readonly $metadata?: { readonly httpStatusCode?: number };
 }
 
-/** What was being done, which decides what a failed condition means. */
+/** Decides what a failed condition means. */
 export type S3Operation = 'read' | 'write' | 'list' | 'delete';
 
+/** Runs `action` and maps the errors of the SDK. @param key or prefix, for the message */
+export async function mapErrors<T>(
+  operation: S3Operation,
+  key: string,
+  action: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    throw toAppError(error, operation, key);
+  }
+}
+
 /**
- * Translates what the SDK throws. Only absence and failed conditions say something about the object; everything else,
- * missing permission included, says that the store cannot be used now, so that work is retried and never recorded as done.
+ * Maps an error of the SDK to an AppError; AppErrors and aborts stay as they are. Absence and failed conditions are
+ * facts about the object. Everything else, a missing permission included, is STORE_UNAVAILABLE, so that the work is
+ * retried and never recorded as done.
  */
-export function toAppError(error: unknown, operation: S3Operation, what: string): unknown {
+export function toAppError(error: unknown, operation: S3Operation, key: string): unknown {
   if (error instanceof AppError) return error;
   const fault = error as ServiceFault;
   const status = fault.$metadata?.httpStatusCode;
-  const object = JSON.stringify(what);
+  const object = JSON.stringify(key);
   switch (fault.name) {
     case 'NoSuchKey':
     case 'NotFound':
-      return new AppError(
-        'OBJECT_NOT_FOUND',
-        `there is no object ${object} in the store`,
-        {},
-        { cause: error },
-      );
+      return notFound(`there is no object ${object} in the store`, error);
     case 'InvalidObjectState':
-      return new AppError(
-        'OBJECT_NOT_FOUND',
-        `the object ${object} is archived; restore it first`,
-        {},
-        { cause: error },
-      );
+      return notFound(`the object ${object} is archived; restore it first`, error);
     case 'PreconditionFailed':
       return conditionFailed(operation, object, error);
     case 'NoSuchBucket':
@@ -50,12 +54,7 @@ export function toAppError(error: unknown, operation: S3Operation, what: string)
       return error;
   }
   if (status === 404 && operation === 'read') {
-    return new AppError(
-      'OBJECT_NOT_FOUND',
-      `there is no object ${object} in the store`,
-      {},
-      { cause: error },
-    );
+    return notFound(`there is no object ${object} in the store`, error);
   }
   if (status === 412) return conditionFailed(operation, object, error);
   return unavailable(
@@ -64,10 +63,14 @@ export function toAppError(error: unknown, operation: S3Operation, what: string)
   );
 }
 
+function notFound(message: string, cause: unknown): AppError {
+  return new AppError('OBJECT_NOT_FOUND', message, {}, { cause });
+}
+
 function conditionFailed(operation: S3Operation, object: string, cause: unknown): AppError {
   return operation === 'read'
     ? new AppError('OBJECT_CHANGED', `the object ${object} was replaced in the meantime`, {}, { cause })
-    : new AppError('CONFLICT', `there is an object ${object} already`, {}, { cause });
+    : new AppError('CONFLICT', `the object ${object} already exists`, {}, { cause });
 }
 
 function unavailable(reason: string, cause: unknown): AppError {
@@ -79,7 +82,12 @@ function firstLine(fault: ServiceFault): string {
   return withoutIdentifiers(line);
 }
 
-/** True for a body that broke off or stood still while it was read: worth another try, which the SDK leaves to its user. */
+/** Of two conditional writes at the same time, S3 asks one to retry, to find out what became of the other. */
+export function isConditionalConflict(error: unknown): boolean {
+  return (error as ServiceFault).$metadata?.httpStatusCode === 409;
+}
+
+/** The body was cut off or stalled. The SDK retries requests, but not the reading of their bodies. */
 export function isBrokenBody(error: unknown): boolean {
   const { code, name, $metadata } = error as ServiceFault;
   if ($metadata?.httpStatusCode !== undefined && $metadata.httpStatusCode >= 300) return false;
