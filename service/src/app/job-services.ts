@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { type Config, workerEnvironment } from '../config/config.ts';
 import { openQueue } from '../jobs/create-queue.ts';
 import type { JobQueue } from '../jobs/job-queue.ts';
-import { openStore } from '../storage/create-store.ts';
+import { createStore } from '../storage/create-store.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { openTracing } from '../telemetry/create-tracing.ts';
 import { observedQueue } from '../telemetry/observed-queue.ts';
@@ -17,7 +17,7 @@ export interface JobServices {
 }
 
 export async function openJobServices(config: Config, logger: Logger): Promise<JobServices> {
-  const objects = await openStore(config.STORE, config.S3_ENDPOINT);
+  const objects = await createStore(config.STORE, config.S3_ENDPOINT);
   const tracing = await openTracing(config, logger);
   const queue = await openQueue({ ...config, worker: WORKER_PROGRAM }, workerEnvironment);
   return { objects, queue: observedQueue(queue, tracing), tracing };

@@ -6,7 +6,7 @@ import type { Services } from '../http/services.ts';
 import { createJobPrecision } from '../inference/job-precision.ts';
 import { createModels } from '../inference/models.ts';
 import { openQueue, openStartQueue } from '../jobs/create-queue.ts';
-import { openStore } from '../storage/create-store.ts';
+import { createStore } from '../storage/create-store.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { readSecret } from '../storage/secrets.ts';
 import { openTracing } from '../telemetry/create-tracing.ts';
@@ -25,7 +25,7 @@ export async function createServices(
   logger = createLogger(given.LOG_LEVEL),
 ): Promise<Required<Services> & { startBackground(): Promise<void> }> {
   const config = await withSecrets(given);
-  const objects = await openStore(config.STORE, config.S3_ENDPOINT);
+  const objects = await createStore(config.STORE, config.S3_ENDPOINT);
   const metrics = createMetrics();
   const tracing = await openTracing(config, logger);
   const models = await createModels(config, logger, {
@@ -94,7 +94,7 @@ export async function createWorkerServices(
 ): Promise<Services & { readonly objects: ObjectStore; readonly tracing: Tracing }> {
   const config = forWorker(given);
   const tracing = await openTracing(config, logger);
-  const objects = await openStore(config.STORE, config.S3_ENDPOINT);
+  const objects = await createStore(config.STORE, config.S3_ENDPOINT);
   // Its traces end at the chunks: a span for each of a million pictures would tell nobody anything.
   const models = await createModels(config, logger, {
     fixedBatch: true,
@@ -116,7 +116,7 @@ const forWorker = (config: Config): Config => ({
 });
 
 /** Where models whose files lie in a bucket are fetched from: the same kind of store as STORE. */
-const bucketOpener = (config: Config) => (uri: string) => openStore(uri, config.S3_ENDPOINT);
+const bucketOpener = (config: Config) => (uri: string) => createStore(uri, config.S3_ENDPOINT);
 
 /** Keys can be in a secret instead of in the environment, which more people can read. @throws AppError INVALID_CONFIGURATION */
 async function withSecrets(config: Config): Promise<Config> {

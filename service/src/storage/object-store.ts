@@ -1,55 +1,69 @@
 import type { Readable } from 'node:stream';
 
-/** What a listing or a head request says of an object. `etag` changes whenever the content does. */
 export interface ObjectInfo {
   readonly key: string;
+  /** Identifies a version: it changes with every change of the content. Without quotes. */
   readonly etag: string;
   /** Bytes. */
   readonly size: number;
+  /** When this version came into the store. S3-compatible servers can round it to seconds. */
   readonly lastModified: Date;
 }
 
-/** Conditions for a write; a failed one throws AppError CONFLICT. */
 interface PutOptions {
   readonly contentType?: string;
-  /** Write only if nothing is there yet. */
+  /** Create the object; if it exists, throw CONFLICT. Of several concurrent creators, exactly one succeeds. */
   readonly ifAbsent?: boolean;
 }
 
-/** Conditions for a read. */
 export interface GetOptions {
-  /** Read only this version; throws AppError OBJECT_CHANGED when the object has another etag now. */
+  /** Read this version; if the object has another one, throw OBJECT_CHANGED. */
   readonly etag?: string;
-  /** Throws AppError IMAGE_TOO_LARGE before reading more than this many bytes. */
+  /** Throw IMAGE_TOO_LARGE before more than this many bytes are in memory. `read` compares the announced size only. */
   readonly maxBytes?: number;
+  /** If it is aborted, the call rejects with the signal's reason or an AbortError, never with an AppError. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * The store is the only database: what people drop, what jobs ask, and every result is an object in it.
- * Keys are any unicode up to 1,024 bytes of UTF-8 with `/` as separator and round-trip exactly.
- * Missing objects throw AppError OBJECT_NOT_FOUND; a store that cannot be reached after retries throws STORE_UNAVAILABLE.
- * Writes are atomic: a reader sees the old content or the new, never a part.
+ * The store is the only database: inputs, jobs and results are objects.
+ *
+ * - A key is 1 to 1,024 bytes of well-formed unicode, with `/` as separator. Keys round-trip exactly. Any other key is
+ *   INVALID_REQUEST, and so is one that the store cannot hold (a folder is limited to names of files).
+ * - A write is atomic: a reader gets the old content or the new, never a mixture. After it resolves, every read and
+ *   listing sees it.
+ * - A missing object is OBJECT_NOT_FOUND. If the store fails after its retries, that is STORE_UNAVAILABLE: retry the
+ *   work later, and record nothing about the object.
+ *
+ * All of these errors are AppErrors.
  */
 export interface ObjectStore {
-  /** `s3://bucket` or `file:///path`, for messages and for the worker's environment. */
+  /** `s3://bucket` or `file:///path`. */
   readonly uri: string;
+  /** Reads a whole object. */
   get(key: string, options?: GetOptions): Promise<Buffer>;
-  /** The same as a stream, for what need not fit in memory. */
+  /** Opens an object as a stream, which can fail later on. The caller must read it to its end or destroy it. */
   read(key: string, options?: GetOptions): Promise<Readable>;
   head(key: string): Promise<ObjectInfo>;
+  /** Creates or replaces an object. A stream can have any length; it is not held in memory. */
   put(key: string, body: string | Uint8Array | Readable, options?: PutOptions): Promise<ObjectInfo>;
-  /** Every object under `prefix`, in the order of the keys' UTF-8 bytes, a page at a time, from `startAfter` (exclusive). */
+  /**
+   * Lists the objects under `prefix` (any string, not only a folder) in the order of the UTF-8 bytes of their keys.
+   * An object that is written or deleted during the listing may or may not be in it.
+   *
+   * @param options.startAfter only keys after this one
+   */
   list(
     prefix: string,
     options?: { readonly startAfter?: string; readonly signal?: AbortSignal },
   ): AsyncIterable<ObjectInfo>;
-  /** No error when it is not there. */
+  /** Deletes an object. If it does not exist, nothing happens. */
   delete(key: string): Promise<void>;
   /**
-   * Tells each object under `prefix` once it has come or changed and is complete; absent where a store cannot tell and has
-   * to be listed. `ignored` is asked for each part of a key. A new folder is told as its key with a slash behind: what came
-   * into it before it was watched is told by nobody, and has to be listed.
+   * Reports objects under `prefix` that are new or have changed, once they are complete. Absent if the store sends no
+   * notifications. Reports a new folder as `key/`; files already in it are not reported, so list it.
+   *
+   * @param ignored called with each segment of a key; true leaves the object, or everything in the folder, out
    */
   watch?(
     prefix: string,

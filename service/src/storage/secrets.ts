@@ -5,7 +5,7 @@ import { AppError } from '../domain/errors.ts';
  * Reads a text secret from AWS Secrets Manager.
  *
  * @param arn the secret's ARN or name
- * @throws AppError INVALID_CONFIGURATION when it cannot be read or is empty; the message names the secret, never its value
+ * @throws AppError INVALID_CONFIGURATION if it cannot be read or is empty; the message has the secret's name, never its value
  */
 export async function readSecret(arn: string, endpoint?: string): Promise<string> {
   const client = new SecretsManagerClient(endpoint === undefined ? {} : { endpoint });

@@ -59,7 +59,7 @@ test('a file changed in place has another etag', async () => {
   await assert.rejects(store.get('in-place', { etag }), (e) => isAppError(e, 'OBJECT_CHANGED'));
 });
 
-test('an object is as old as its content is in this place, whatever mtime the file brought along', async () => {
+test('lastModified is when a file came into the store, whatever its mtime is', async () => {
   const path = join(folder, 'store/camera.jpg');
   await writeFile(path, 'x');
   for (const year of ['1999', '2099']) {
@@ -143,7 +143,7 @@ test('no half-written file is left behind by a failed write', async () => {
   assert.deepEqual(await readdir(join(folder, 'store/.key~temp')), []);
 });
 
-test('a folder that cannot be made is one clear line', async () => {
+test('a folder that cannot be created is an error of one line', async () => {
   await writeFile(join(folder, 'a-file'), '');
   await assert.rejects(
     createFileStore(`file:${folder}/a-file/store`),

@@ -30,7 +30,7 @@ async function withProxy(
   }
 }
 
-test('503s, resets, stalls and broken bodies are tried again until the object is whole', {
+test('503s, resets, stalls and broken bodies are retried until the object is whole', {
   skip,
 }, async () => {
   const faults = { unavailable: 0.1, reset: 0.05, stall: 0.05, truncate: 0.1, slow: 0.1 };
@@ -84,7 +84,7 @@ test('through a faulty store a shard ends with exactly the rows it has over a go
   });
 });
 
-test('a store that stays away is STORE_UNAVAILABLE after its tries, never a row or an endless wait', {
+test('a store that stays unavailable is STORE_UNAVAILABLE after its retries', {
   skip,
 }, async () => {
   for (const faults of [{ unavailable: 1 }, { reset: 1 }, { stall: 1 }] as const) {
