@@ -4,7 +4,7 @@ import { openQueue } from '../jobs/create-queue.ts';
 import type { JobQueue } from '../jobs/job-queue.ts';
 import { createStore } from '../storage/create-store.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { openTracing } from '../telemetry/create-tracing.ts';
+import { createTracing } from '../telemetry/create-tracing.ts';
 import { observedQueue } from '../telemetry/observed-queue.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
 import { WORKER_PROGRAM } from './worker-program.ts';
@@ -18,7 +18,7 @@ export interface JobServices {
 
 export async function openJobServices(config: Config, logger: Logger): Promise<JobServices> {
   const objects = await createStore(config.STORE, config.S3_ENDPOINT);
-  const tracing = await openTracing(config, logger);
+  const tracing = await createTracing(config, logger);
   const queue = await openQueue({ ...config, worker: WORKER_PROGRAM }, workerEnvironment);
   return { objects, queue: observedQueue(queue, tracing), tracing };
 }

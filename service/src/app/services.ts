@@ -9,7 +9,7 @@ import { openQueue, openStartQueue } from '../jobs/create-queue.ts';
 import { createStore } from '../storage/create-store.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { readSecret } from '../storage/secrets.ts';
-import { openTracing } from '../telemetry/create-tracing.ts';
+import { createTracing } from '../telemetry/create-tracing.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { observedQueue, observedStartQueue } from '../telemetry/observed-queue.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
@@ -27,7 +27,7 @@ export async function createServices(
   const config = await withSecrets(given);
   const objects = await createStore(config.STORE, config.S3_ENDPOINT);
   const metrics = createMetrics();
-  const tracing = await openTracing(config, logger);
+  const tracing = await createTracing(config, logger);
   const models = await createModels(config, logger, {
     openBucket: bucketOpener(config),
     onBatch: metrics.batch,
@@ -93,7 +93,7 @@ export async function createWorkerServices(
   logger = createLogger(given.LOG_LEVEL),
 ): Promise<Services & { readonly objects: ObjectStore; readonly tracing: Tracing }> {
   const config = forWorker(given);
-  const tracing = await openTracing(config, logger);
+  const tracing = await createTracing(config, logger);
   const objects = await createStore(config.STORE, config.S3_ENDPOINT);
   // Its traces end at the chunks: a span for each of a million pictures would tell nobody anything.
   const models = await createModels(config, logger, {

@@ -4,8 +4,8 @@ import { NO_TRACING, type Tracing } from './tracing.ts';
 
 type Settings = Pick<Config, 'OTEL_EXPORTER_OTLP_ENDPOINT' | 'OTEL_SERVICE_NAME' | 'OTEL_TRACES_SAMPLER_ARG'>;
 
-/** Tracing as configured: without OTEL_EXPORTER_OTLP_ENDPOINT it is off, and OpenTelemetry is not even loaded. */
-export async function openTracing(config: Settings, logger: Logger): Promise<Tracing> {
+/** Without OTEL_EXPORTER_OTLP_ENDPOINT, tracing is off and OpenTelemetry is not loaded. */
+export async function createTracing(config: Settings, logger: Logger): Promise<Tracing> {
   const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint } = config;
   if (endpoint === undefined) return NO_TRACING;
   const { createOtlpTracing } = await import('./otlp.ts');

@@ -1,28 +1,30 @@
-/** Units of CloudWatch that are used here. */
 type EmfUnit = 'Milliseconds' | 'Count';
 
 export type EmfMetrics = Readonly<
   Record<string, readonly [value: number | readonly number[], unit: EmfUnit]>
 >;
 
-/** Most values of one metric in one line: a bound of the format. */
+/** Limit of the format for the values of a metric in one line. */
 export const MAX_EMF_VALUES = 100;
 
 export interface EmfEntry {
   readonly namespace: string;
-  /** What the metrics are told apart by; each combination of values is a metric that AWS bills, so keep them few. */
+  /** AWS bills each combination of values as a metric, so keep them few. */
   readonly dimensions: Readonly<Record<string, string>>;
-  /** One value, or up to 100 of them. */
+  /** Of an array, the first MAX_EMF_VALUES values count. */
   readonly metrics: EmfMetrics;
-  /** Searchable in the log, but no dimension: the id of the request, its status. */
+  /** Facts to search the log for, such as the request's id; they are not dimensions. */
   readonly properties?: Readonly<Record<string, string | number | boolean>>;
-  /** Milliseconds since 1970; now when absent. */
+  /** Milliseconds since 1970; default: now. */
   readonly timestamp?: number;
 }
 
 /**
- * One log line from which CloudWatch makes metrics by itself, without a call to its API: Embedded Metric Format,
+ * A log line from which CloudWatch extracts metrics, without a call to its API. This is its Embedded Metric Format:
  * https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+ *
+ * Own code instead of @aws-lambda-powertools/metrics, which splits a line at 100 values, has properties of text only, and
+ * adds a dimension `service` that the alarms do not have.
  *
  * @returns JSON without a line break
  */

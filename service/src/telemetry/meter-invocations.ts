@@ -1,34 +1,34 @@
 import { type EmfMetrics, emfLine } from './emf.ts';
 
-/** What is used of the second argument that AWS Lambda calls a handler with. */
+/** The second argument of a handler on AWS Lambda, as far as it is used. */
 export interface InvocationContext {
   readonly awsRequestId?: string;
-  /** Milliseconds until Lambda ends the invocation. */
+  /** Milliseconds until Lambda stops the invocation. */
   readonly getRemainingTimeInMillis?: () => number;
 }
 
 export type InvocationHandler<E, C, R> = (event: E, context: C) => Promise<R>;
 
 export interface InvocationMeter<R> {
-  /** AWS_LAMBDA_FUNCTION_NAME; without it nothing is written. */
+  /** AWS_LAMBDA_FUNCTION_NAME; if undefined, nothing is written. */
   readonly functionName: string | undefined;
-  /** What an answer tells: its metrics, and facts to search the log for. */
+  /** Derives metrics and properties (EmfEntry) from a result. */
   readonly read: (result: R) => {
     readonly metrics: EmfMetrics;
     readonly properties?: Readonly<Record<string, string | number>>;
   };
-  /** Done before each answer. */
+  /** Awaited before each result is returned. */
   readonly flush: () => Promise<void>;
-  /** Takes a line with its line break; standard output when absent, which AWS Lambda keeps as the log. */
+  /** Gets a line with its line break. Default: standard output, which is the log on AWS Lambda. */
   readonly write?: (line: string) => void;
 }
 
-/** CloudWatch's name for all of this service's own metrics; the function's name tells functions and stacks apart. */
+/** CloudWatch namespace of this service; the dimension FunctionName distinguishes functions and stacks. */
 const NAMESPACE = 'ml-serverless';
 
 /**
- * A Lambda handler that writes one line of metrics an invocation: whether it was the first of its environment,
- * whether it was answered or threw (AWS Lambda counts that by itself), and what `read` finds in its answer.
+ * Wraps a Lambda handler. It writes one line of metrics per invocation: whether it was the first one of its environment,
+ * whether it returned or threw (AWS Lambda counts errors itself), and what `read` derives from the result.
  */
 export function meterInvocations<E, C extends InvocationContext | undefined, R>(
   handler: InvocationHandler<E, C, R>,
@@ -36,10 +36,10 @@ export function meterInvocations<E, C extends InvocationContext | undefined, R>(
 ): InvocationHandler<E, C, R> {
   let isCold = true;
   return async (event, context) => {
-    let told: ReturnType<InvocationMeter<R>['read']> | undefined;
+    let reading: ReturnType<InvocationMeter<R>['read']> | undefined;
     try {
       const result = await handler(event, context);
-      told = read(result);
+      reading = read(result);
       return result;
     } finally {
       if (functionName !== undefined) {
@@ -48,13 +48,13 @@ export function meterInvocations<E, C extends InvocationContext | undefined, R>(
           namespace: NAMESPACE,
           dimensions: { FunctionName: functionName },
           metrics: {
-            ...told?.metrics,
+            ...reading?.metrics,
             ColdStarts: [Number(isCold), 'Count'],
           },
           properties: {
             ...(requestId === undefined ? {} : { requestId }),
-            outcome: told === undefined ? 'failed' : 'answered',
-            ...told?.properties,
+            outcome: reading === undefined ? 'failed' : 'answered',
+            ...reading?.properties,
           },
         });
         write(`${line}\n`);

@@ -4,46 +4,45 @@ import { ERROR_CODES } from '../domain/errors.ts';
 import { ITEM_FAULTS } from '../domain/job/job.ts';
 import type { Classification } from '../domain/prediction.ts';
 
-/** What became of a job in this process: handed to the queue, or ended. */
+/** What happened to a job in this process. */
 const JOB_EVENTS = ['submitted', 'succeeded', 'failed', 'cancelled'] as const;
 type JobEvent = (typeof JOB_EVENTS)[number];
 
-/** Rows that a worker made, by `OK` or by the code of their error. */
+/** Number of rows by `OK` or by the code of their error. */
 type RowCounts = Readonly<Record<string, number>>;
 
-/** One image's, or one request of rows', way through its model. */
+/** The stage times of one image, or of one request of rows. */
 export type Observation = Pick<Classification, 'model' | 'timing'>;
 
-/** Everything that is counted about models and jobs, in a registry of its own; http/plugins/metrics.ts adds the requests. */
+/** Metrics of models and jobs, in their own registry. http/plugins/metrics.ts adds those of requests. */
 export interface Metrics {
   readonly registry: Registry;
-  /** Counts one classification or one request of rows, by the stages it went through. */
+  /** Counts one image, or one request of rows. */
   observe(result: Observation): void;
-  /** Counts one batch that the engine ran; `size` images or rows of one model. */
+  /** Counts one batch of the engine. @param size images or rows */
   batch(model: string, size: number): void;
   job(event: JobEvent): void;
   rows(counts: RowCounts): void;
   /** Calls `listener` with every observation from now on. */
   onObserve(listener: (result: Observation) => void): void;
-  /** Whose state the gauges show. */
+  /** Sets the models whose state the gauges show. */
   watch(models: Models): void;
 }
 
-/** Seconds; dense where one image on one CPU lies, sparse above. */
+/** Buckets in seconds: dense around the time of one image on one CPU. */
 export const SECONDS = [
   0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ];
 
-/** Images; MAX_BATCH is at most 128. */
+/** Buckets in images; MAX_BATCH is at most 128. */
 const SIZES = [1, 2, 4, 8, 16, 32, 64, 128];
 
 const CODES: ReadonlySet<string> = new Set(ERROR_CODES);
 
-/** Labels are bounded: models are those that are loaded, codes those of domain/errors.ts, anything else is `other`. */
+/** Labels are bounded: loaded models, the codes of domain/errors.ts, and `other` for the rest. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  // Event-loop lag, memory, CPU and garbage collection of this process.
   collectDefaultMetrics({ register: registry });
   const listeners: ((result: Observation) => void)[] = [];
   let watched: Models | undefined;
@@ -56,29 +55,29 @@ export function createMetrics(): Metrics {
   });
   const batches = new Histogram({
     name: 'inference_batch_size',
-    help: 'Images that were inferred together',
+    help: 'Images per batch of the engine',
     labelNames: ['model'] as const,
     buckets: SIZES,
     registers,
   });
   const jobs = new Counter({
     name: 'batch_jobs_total',
-    help: 'Batch jobs that this process submitted, and those of its own workers that ended, by what happened',
+    help: 'Batch jobs that this process submitted, and ends of the jobs that its workers ran',
     labelNames: ['event'] as const,
     registers,
   });
   const rows = new Counter({
     name: 'batch_rows_total',
-    help: 'Rows that the workers of this process made: code OK, or the code of the row’s error',
+    help: 'Rows that the workers of this process wrote, by OK or the code of their error',
     labelNames: ['code'] as const,
     registers,
   });
-  // From 0: Prometheus sees no increase in a series that begins at its first value.
+  // Prometheus sees an increase only if the series already existed with 0.
   for (const event of JOB_EVENTS) jobs.inc({ event }, 0);
   for (const code of ['OK', ...ITEM_FAULTS]) rows.inc({ code }, 0);
   new Gauge({
     name: 'classification_queue_depth',
-    help: 'Images that wait for decoding or inference',
+    help: 'Images waiting for decoding or inference',
     labelNames: ['model'] as const,
     registers,
     collect() {
@@ -88,7 +87,7 @@ export function createMetrics(): Metrics {
   });
   new Gauge({
     name: 'model_degraded',
-    help: '1 where a slower engine (WebAssembly) serves a model that is meant for TensorFlow',
+    help: '1 if a slower engine (WebAssembly) serves a model that is meant for TensorFlow',
     labelNames: ['model'] as const,
     registers,
     collect() {
@@ -100,7 +99,7 @@ export function createMetrics(): Metrics {
   });
   new Gauge({
     name: 'models_ready',
-    help: '1 once every model is loaded and warmed up',
+    help: '1 if every model is loaded and warmed up',
     registers,
     collect() {
       this.set(watched?.ready ? 1 : 0);

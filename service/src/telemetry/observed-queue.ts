@@ -4,8 +4,8 @@ import type { Metrics } from './metrics.ts';
 import type { Tracing } from './tracing.ts';
 
 /**
- * A queue that counts what is submitted, and hands the trace on: the worker gets where it stands as TRACEPARENT, in its environment
- * and not in the job's documents, so that a job's bytes do not depend on who watches.
+ * Counts and traces submissions. The worker gets the trace as the variable TRACEPARENT, not in the job's documents: their
+ * bytes must not depend on tracing.
  */
 export function observedQueue(queue: JobQueue, tracing: Tracing, metrics?: Metrics): JobQueue {
   return {
@@ -30,7 +30,7 @@ export function observedQueue(queue: JobQueue, tracing: Tracing, metrics?: Metri
   };
 }
 
-/** A start queue that passes the trace on, so that the job's planning is part of its request's trace. */
+/** Adds the trace to each message, so that a job's planning is part of its request's trace. */
 export function observedStartQueue(queue: StartQueue, tracing: Tracing): StartQueue {
   return {
     send: (request) =>

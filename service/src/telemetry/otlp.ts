@@ -26,47 +26,47 @@ import { isAppError } from '../domain/errors.ts';
 import type { OpenSpan, SpanOptions, Traceparent, Tracing } from './tracing.ts';
 
 export interface OtlpOptions {
-  /** Address of a collector; spans go to `<endpoint>/v1/traces` as OTLP/HTTP with JSON. */
+  /** Address of a collector. Spans are sent to `<endpoint>/v1/traces` as OTLP/HTTP with JSON. */
   readonly endpoint: string;
   readonly serviceName: string;
-  /** Share of the traces begun here that are kept, 0-1; one begun elsewhere keeps the choice made there. */
+  /** Share of new traces to sample, 0-1. A trace that a caller started keeps the caller's decision. */
   readonly share: number;
-  /** Told why spans were not sent. */
+  /** Called with one line if spans could not be sent. */
   readonly onFault: (reason: string) => void;
 }
 
-/** Spans that may wait to be sent, and how long one sending may take in milliseconds. More spans than that are dropped. */
+/** Finished spans in memory; further ones are dropped. */
 const MAX_WAITING = 2048;
-const SEND_WITHIN_MS = 5_000;
+const SEND_TIMEOUT_MS = 5_000;
 
 const KINDS = { server: SpanKind.SERVER, consumer: SpanKind.CONSUMER, producer: SpanKind.PRODUCER } as const;
 
-/** Tracing by OpenTelemetry. This file is the only one that imports it. */
+/** Traces with OpenTelemetry. This is the only file that imports it. */
 export function createOtlpTracing({ endpoint, serviceName, share, onFault }: OtlpOptions): Tracing {
-  const tell = (message: string) => onFault(message.split('\n', 1)[0]?.slice(0, 300) ?? '');
-  const quiet = () => {};
+  const report = (message: string) => onFault(message.split('\n', 1)[0]?.slice(0, 300) ?? '');
+  const ignore = () => {};
   diag.setLogger(
-    { error: tell, warn: tell, info: quiet, debug: quiet, verbose: quiet },
+    { error: report, warn: report, info: ignore, debug: ignore, verbose: ignore },
     { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
   );
   const exporter = new OTLPTraceExporter({
     url: `${endpoint.replace(/(?<!\/)\/+$/, '')}/v1/traces`,
-    timeoutMillis: SEND_WITHIN_MS,
+    timeoutMillis: SEND_TIMEOUT_MS,
   });
   const provider = new TracerProvider({
     resource: resourceFromAttributes({ 'service.name': serviceName }),
     sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(share) }),
     spanLimits: { attributeValueLengthLimit: 512, attributeCountLimit: 32, linkCountLimit: 128 },
     spanProcessors: [
-      new BatchSpanProcessor({ exporter, maxQueueSize: MAX_WAITING, exportTimeoutMillis: SEND_WITHIN_MS }),
+      new BatchSpanProcessor({ exporter, maxQueueSize: MAX_WAITING, exportTimeoutMillis: SEND_TIMEOUT_MS }),
     ],
   });
   const tracer = provider.getTracer('ml-serverless');
-  const here = new AsyncLocalStorage<SpanContext>();
+  const current = new AsyncLocalStorage<SpanContext>();
 
   function parentOf({ parent, root }: SpanOptions): Context {
     if (root) return ROOT_CONTEXT;
-    const context = parent === undefined ? here.getStore() : remote(parent);
+    const context = parent === undefined ? current.getStore() : remote(parent);
     return context ? trace.setSpanContext(ROOT_CONTEXT, context) : ROOT_CONTEXT;
   }
 
@@ -93,7 +93,7 @@ export function createOtlpTracing({ endpoint, serviceName, share, onFault }: Otl
         span.setStatus({ code: SpanStatusCode.ERROR, message: reason });
         span.setAttribute('error.type', reason);
       },
-      run: (work) => here.run(context, work),
+      run: (work) => current.run(context, work),
       end: () => span.end(),
     };
   }
@@ -117,12 +117,11 @@ export function createOtlpTracing({ endpoint, serviceName, share, onFault }: Otl
       begin(name, options, performance.timeOrigin + from).end(performance.timeOrigin + to);
     },
     current() {
-      const context = here.getStore();
+      const context = current.getStore();
       return context && format(context);
     },
-    // What cannot be sent has been told to `onFault`.
-    flush: () => provider.forceFlush().catch((error: unknown) => tell(String(error))),
-    close: () => provider.shutdown().catch((error: unknown) => tell(String(error))),
+    flush: () => provider.forceFlush().catch((error: unknown) => report(String(error))),
+    close: () => provider.shutdown().catch((error: unknown) => report(String(error))),
   };
 }
 
@@ -139,7 +138,7 @@ function linkTo(traceparent: Traceparent | undefined): Link[] {
 const format = ({ traceId, spanId, traceFlags }: SpanContext): Traceparent =>
   `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`;
 
-/** Messages can repeat what a client sent; codes and names cannot. */
+/** A message can contain input of a client; a code or a name cannot. */
 function reasonOf(error: unknown): string {
   if (isAppError(error)) return error.code;
   return error instanceof Error ? error.name : 'unknown';

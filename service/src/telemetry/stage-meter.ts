@@ -2,11 +2,11 @@ import { type EmfMetrics, MAX_EMF_VALUES } from './emf.ts';
 import type { Metrics } from './metrics.ts';
 
 export interface StageMeter {
-  /** The stages of what was classified since the last call, in milliseconds; empty when nothing was. */
+  /** The stage times since the last call, in milliseconds; empty if nothing was classified. */
   take(): EmfMetrics;
 }
 
-/** Collects stage times between two invocations. An environment of AWS Lambda has one invocation at a time, so they are its own. */
+/** Collects the stage times of an invocation. An environment of AWS Lambda has only one at a time. */
 export function createStageMeter(metrics: Pick<Metrics, 'onObserve'>): StageMeter {
   let decode: number[] = [];
   let queue: number[] = [];

@@ -1,53 +1,55 @@
-/** What a span is told; never image bytes, never keys of the API, and short. */
+/** Short facts about a span; no image bytes, API keys or other input of a client. */
 type Attributes = Readonly<Record<string, string | number | boolean>>;
 
 /**
- * A place in a trace, as W3C Trace Context writes it: `00-<trace id>-<span id>-<flags>`. It is how a trace crosses processes:
- * in the header `traceparent` of a request, in the variable TRACEPARENT of a worker.
+ * A span's identity in W3C Trace Context: `00-<trace id>-<span id>-<flags>`. It carries a trace to another process: in the
+ * header `traceparent` of a request, or in the variable TRACEPARENT of a worker.
  */
 export type Traceparent = string;
 
 export interface SpanOptions {
-  /** Who causes it: a request that came in, a message, a message that goes out; internal when absent. */
+  /** `server` handles a request, `consumer` a message; `producer` sends a message. Default: internal. */
   readonly kind?: 'server' | 'consumer' | 'producer';
   readonly attributes?: Attributes;
-  /** The span it is part of; when absent, the one whose work is being done. One that cannot be read begins a new trace. */
+  /** Default: the current span. An invalid value starts a new trace. */
   readonly parent?: Traceparent | undefined;
-  /** True: begins a trace of its own, whatever is being done. */
+  /** Start a new trace, even inside a span. */
   readonly root?: boolean;
-  /** Spans of other traces that it has to do with: the images of a batch. */
+  /** Related spans of other traces: the images of a batch. */
   readonly links?: readonly (Traceparent | undefined)[];
 }
 
-/** A piece of work with a beginning and an end. */
 interface Span {
-  /** Undefined when tracing is off. */
+  /** Undefined if tracing is off. */
   readonly traceparent: Traceparent | undefined;
   set(attributes: Attributes): void;
-  /** Marks it as failed; the reason is a code, or the name of an error. */
+  /** Sets the status to error. @param reason an error's code or name, never its message */
   fail(reason: string): void;
 }
 
-/** A span whose end somebody else decides. */
+/** A span that the caller ends. */
 export interface OpenSpan extends Span {
-  /** Does `work` as part of this span: spans made in it, also later, are its children. */
+  /** Runs `work` with this span as the current one, also for its asynchronous continuations. */
   run<T>(work: () => T): T;
   end(): void;
 }
 
-/** Traces of what the service does. The rest of the code knows this and nothing of OpenTelemetry. */
+/**
+ * The port for traces. Rooms get it as an option instead of OpenTelemetry's global API, because a worker traces its chunks
+ * but not each of a million images, and because nothing of OpenTelemetry is loaded while tracing is off.
+ */
 export interface Tracing {
-  /** Does `work` in a span, which ends when the work does and fails when it throws. */
+  /** Runs `work` in a span, which ends with it. If `work` throws, the span fails with the error's code. */
   span<T>(name: string, options: SpanOptions, work: (span: Span) => Promise<T>): Promise<T>;
-  /** A span for work that is over. `from` and `to` are of performance.now(), in milliseconds. */
+  /** Records a span afterwards. `from` and `to` are values of performance.now(), in milliseconds. */
   record(name: string, options: SpanOptions & { readonly from: number; readonly to: number }): void;
-  /** Begins a span that its owner ends. */
+  /** Starts a span that the caller must end. */
   start(name: string, options: SpanOptions): OpenSpan;
-  /** Where in a trace the present work is. */
+  /** The current span; undefined outside of any, and if tracing is off. */
   current(): Traceparent | undefined;
-  /** Sends what is waiting; in bounded time, and without an error when nobody takes it. */
+  /** Sends the finished spans. Takes a bounded time and never rejects: spans that cannot be sent are dropped. */
   flush(): Promise<void>;
-  /** Sends what is waiting and ends. */
+  /** Flushes and stops. */
   close(): Promise<void>;
 }
 
@@ -59,7 +61,6 @@ const NO_SPAN: OpenSpan = {
   end() {},
 };
 
-/** Tracing that is off: does the work and nothing else. */
 export const NO_TRACING: Tracing = {
   span: (_name, _options, work) => work(NO_SPAN),
   record() {},

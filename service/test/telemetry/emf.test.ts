@@ -5,7 +5,7 @@ import { meterInvocations } from '../../src/telemetry/meter-invocations.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { createStageMeter } from '../../src/telemetry/stage-meter.ts';
 
-/** The rules of the specification, as far as they can be broken here. */
+/** Checks the rules of the specification. */
 function checkEmf(line: string): Record<string, unknown> {
   assert.ok(!line.includes('\n') && Buffer.byteLength(line) < 256 * 1024);
   const root = JSON.parse(line) as Record<string, unknown>;
@@ -50,7 +50,7 @@ test('a line follows the Embedded Metric Format', () => {
     timestamp: 1_780_000_000_000,
   };
   const root = checkEmf(emfLine(entry));
-  assert.equal((root.DecodeTime as number[]).length, 100, 'no more values than the format takes');
+  assert.equal((root.DecodeTime as number[]).length, 100, 'at most as many values as the format allows');
   assert.deepEqual([root.FunctionName, root.Faults, root.requestId], ['api', 0, 'one\ntwo']);
 });
 
@@ -82,7 +82,7 @@ function meter(functionName: string | undefined) {
   return { handler, lines, flushed: () => flushed };
 }
 
-test('an invocation writes one line: cold start, outcome, and the stages of its own images', async () => {
+test('an invocation writes one line: cold start, outcome and its own stage times', async () => {
   const { handler, lines, flushed } = meter('api');
   await handler({ images: 1, status: 200 }, { awsRequestId: 'r-1' });
   await handler({ images: 0, status: 503 }, undefined);

@@ -22,7 +22,7 @@ describe('the cardinality of labels', () => {
     return text.split('\n').filter((line) => line !== '' && !/^(#|nodejs_|process_)/.test(line)).length;
   };
 
-  test('whatever clients make up adds no series: paths, ids, methods, models', async () => {
+  test('made-up paths, ids, methods and models add no series', async () => {
     const image = await picture();
     const round = async (n: number) => {
       await server.http.get(`/no/such/path-${n}`);
@@ -32,7 +32,7 @@ describe('the cardinality of labels', () => {
       await fetch(`${server.url}/predict`, { method: `PROPFIND` });
     };
     await round(0);
-    // Answered requests to /metrics are counted themselves: from the second look on.
+    // Requests to /metrics are counted, too: they have series from the second one on.
     await series();
     const before = await series();
     for (let n = 1; n <= 20; n++) await round(n);
@@ -43,7 +43,7 @@ describe('the cardinality of labels', () => {
   });
 });
 
-test('rows and jobs are counted from 0, so that the first of a kind is an increase', async () => {
+test('rows and jobs start at 0, so that the first of a kind is an increase', async () => {
   const { registry } = createMetrics();
   const text = await registry.metrics();
   for (const code of ['OK', ...ITEM_FAULTS])
@@ -53,7 +53,7 @@ test('rows and jobs are counted from 0, so that the first of a kind is an increa
   }
 });
 
-test('a code that is none of ours is counted as other', async () => {
+test('an unknown code is counted as other', async () => {
   const metrics = createMetrics();
   metrics.rows({ OK: 3, UNREADABLE_IMAGE: 2 });
   metrics.rows({ OK: 1, [`x${Math.random()}`]: 1, y: 4, INTERNAL: 0 });

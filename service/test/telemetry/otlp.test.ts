@@ -23,7 +23,7 @@ describe('tracing by OpenTelemetry', () => {
   after(() => collector.close());
   const received = (name: string) => collector.spans.filter((span) => span.name === name);
 
-  test('a span that throws ends as failed, with the code and without the message, and the error goes on', async () => {
+  test('a span whose work throws has the code of the error, not its message', async () => {
     const tracing = open();
     const error = new AppError('UNREADABLE_IMAGE', 'what a client sent');
     const fails = tracing.span('fails', {}, async () => {
@@ -37,7 +37,7 @@ describe('tracing by OpenTelemetry', () => {
     await tracing.close();
   });
 
-  test('what is made inside a span is its child, also after other work; root begins a new trace', async () => {
+  test('a span inside a span is its child, also after a turn; root starts a new trace', async () => {
     const tracing = open();
     await tracing.span('outer', {}, async ({ traceparent }) => {
       await new Promise((resolve) => setImmediate(resolve));
@@ -57,7 +57,7 @@ describe('tracing by OpenTelemetry', () => {
     assert.deepEqual(apart?.links, [outer?.spanId]);
   });
 
-  test('a traceparent that cannot be read begins a new trace', async () => {
+  test('an invalid traceparent starts a new trace', async () => {
     const tracing = open();
     for (const parent of ['', 'nonsense', `00-${'0'.repeat(32)}-${'0'.repeat(16)}-01`, 'x'.repeat(10_000)])
       await tracing.span('orphan', { parent }, async () => {});
@@ -68,7 +68,7 @@ describe('tracing by OpenTelemetry', () => {
     assert.equal(new Set(orphans.map(({ traceId }) => traceId)).size, 4);
   });
 
-  test('a share of 0 keeps only what a caller decided to keep, and hands its decision on', async () => {
+  test('a share of 0 samples only what the caller sampled, and passes the decision on', async () => {
     const tracing = open(0);
     await tracing.span('own', {}, async ({ traceparent }) => assert.match(traceparent ?? '', /-00$/));
     await tracing.span('unwanted', { parent: `${PARENT}-00` }, async () => {});
@@ -82,7 +82,7 @@ describe('tracing by OpenTelemetry', () => {
     );
   });
 
-  test('a collector that is not there costs spans, not the work: flush and close end, and the reason is told', async () => {
+  test('without a collector, spans are lost, the work goes on and the reason is reported', async () => {
     const closed = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => closed.once('listening', resolve));
     const { port } = closed.address() as { port: number };

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const source = fileURLToPath(new URL('../../../../service/src', import.meta.url));
 
-test('one file imports OpenTelemetry, and it is loaded by one dynamic import', () => {
+test('one file imports OpenTelemetry, and one dynamic import loads it', () => {
   const importers: string[] = [];
   const loaders: string[] = [];
   for (const path of readdirSync(source, { recursive: true, encoding: 'utf8' })) {

@@ -83,7 +83,7 @@ describe('traces and logs of the server and its worker processes', () => {
         if (status.finishedAt !== undefined) break;
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
-      // The queue hears of a worker's end a moment after its last marker is there.
+      // The queue learns of a worker's end a moment after its last marker is written.
       while (!metrics.includes('batch_jobs_total{event="succeeded"} 1')) {
         metrics = await (await ask('/metrics', PREDICT_TRACE)).text();
         await new Promise((resolve) => setTimeout(resolve, 50));
@@ -100,7 +100,7 @@ describe('traces and logs of the server and its worker processes', () => {
     rmSync(store, { recursive: true, force: true });
   });
 
-  test("a request's span is part of its caller's trace, and holds decode, queue and inference", () => {
+  test("a request's span joins its caller's trace and holds decode, queue, inference", () => {
     const requests = named('POST /predict', PREDICT_TRACE);
     assert.equal(requests.length, 4);
     const good = requests.filter(({ attributes }) => attributes['http.response.status_code'] === 200);
@@ -125,7 +125,7 @@ describe('traces and logs of the server and its worker processes', () => {
     assert.equal(decode?.attributes['error.type'], 'UNREADABLE_IMAGE');
   });
 
-  test('each batch is a trace of its own, linked with its images in both directions', () => {
+  test('each batch is a trace of its own, with links to and from its images', () => {
     const inferences = named('inference', PREDICT_TRACE);
     const batches = named('inference batch');
     assert.equal(inferences.length, 3);
@@ -143,7 +143,7 @@ describe('traces and logs of the server and its worker processes', () => {
     );
   });
 
-  test("a job's trace goes on in its worker processes: request, submit job, work shard, chunk", () => {
+  test("a job's trace continues in its workers: request, submit job, work shard, chunk", () => {
     const [request] = named('POST /batch', BATCH_TRACE);
     const [submit, ...others] = named('submit job', BATCH_TRACE);
     assert.equal(others.length, 0);
@@ -165,13 +165,13 @@ describe('traces and logs of the server and its worker processes', () => {
     }
   });
 
-  test('nothing of a trace is in the store, and neither key nor picture in a trace', () => {
+  test('no trace is in the store, and no key or image is in a trace', () => {
     for (const text of filesIn(store)) assert.ok(!text.includes(BATCH_TRACE));
     const sent = collector.text();
     assert.ok(!sent.includes(KEY) && !sent.includes(image.toString('base64').slice(0, 40)));
   });
 
-  test('every line about a request has its requestId and traceId, every line of a worker its jobId and shard', () => {
+  test('log lines have requestId and traceId, and those of workers jobId and shard', () => {
     const lines = stdout
       .trim()
       .split('\n')
@@ -203,7 +203,7 @@ describe('traces and logs of the server and its worker processes', () => {
     assert.ok(!stdout.includes('\\ufffdPNG') && !stdout.includes('IHDR'), 'no picture');
   });
 
-  test('the metrics count jobs, rows by code as the workers report them, batches and what waits, by model', () => {
+  test('the metrics count jobs, rows by code, batches and the queue', () => {
     for (const line of [
       'batch_jobs_total{event="submitted"} 1',
       'batch_jobs_total{event="succeeded"} 1',
@@ -224,15 +224,15 @@ describe('traces and logs of the server and its worker processes', () => {
   }
 });
 
-test('without OTEL_EXPORTER_OTLP_ENDPOINT the OpenTelemetry SDK is not even loaded', () => {
+test('without OTEL_EXPORTER_OTLP_ENDPOINT the OpenTelemetry SDK is not loaded', () => {
   const script = `
     import Module from 'node:module';
     import { pathToFileURL } from 'node:url';
     const at = (file) => import(pathToFileURL('dist/service/src/' + file).href);
     await at('app/services.js');
-    const { openTracing } = await at('telemetry/create-tracing.js');
+    const { createTracing } = await at('telemetry/create-tracing.js');
     const { loadConfig } = await at('config/config.js');
-    const tracing = await openTracing(loadConfig(), { warn() {} });
+    const tracing = await createTracing(loadConfig(), { warn() {} });
     await tracing.close();
     console.log(Object.keys(Module._cache).filter((path) => /@opentelemetry.(sdk|exporter|core)/.test(path)).length > 0);
   `;

@@ -5,8 +5,8 @@ import { type Metrics, SECONDS } from '../../telemetry/metrics.ts';
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
 
 /**
- * Counts requests. Labels are bounded: a route is its pattern (`/batch/:jobId`), whatever is no route is `unmatched`, and an
- * unusual method is `other`.
+ * Counts requests. Labels are bounded: a route is its pattern (`/batch/:jobId`) or `unmatched`, and an unusual method is
+ * `other`.
  */
 export const metricsPlugin = fp<{ readonly metrics: Metrics }>(
   async (app, { metrics }) => {
@@ -14,13 +14,13 @@ export const metricsPlugin = fp<{ readonly metrics: Metrics }>(
     const labelNames = ['method', 'route', 'status'] as const;
     const requests = new Counter({
       name: 'http_requests_total',
-      help: 'Answered requests',
+      help: 'Requests that got a response',
       labelNames,
       registers,
     });
     const seconds = new Histogram({
       name: 'http_request_duration_seconds',
-      help: 'From the first byte of a request to the last of its answer',
+      help: 'Time from the first byte of a request to the last byte of its response',
       labelNames,
       buckets: SECONDS,
       registers,

@@ -3,8 +3,11 @@ import fp from 'fastify-plugin';
 import type { OpenSpan, Tracing } from '../../telemetry/tracing.ts';
 
 /**
- * A span for each request, but not for probes: `POST /predict`, part of the caller's trace where it sent a `traceparent`.
- * Names are of OpenTelemetry's semantic conventions for HTTP. The path, the query, headers and bodies stay out of it.
+ * Records a span for each request except probes, such as `POST /predict`. With the header `traceparent`, it joins the
+ * caller's trace. Names follow OpenTelemetry's semantic conventions for HTTP.
+ *
+ * Own code instead of @fastify/otel: that records the path with its query, while here neither path, query, headers nor
+ * bodies may be in a trace; and it ends the span before the last byte of a streamed response.
  */
 export const tracingPlugin = fp<{ readonly tracing: Tracing }>(
   async (app, { tracing }) => {
@@ -27,7 +30,7 @@ export const tracingPlugin = fp<{ readonly tracing: Tracing }>(
       spans.set(request, span);
       request.log = request.log.child({ traceId: span.traceparent.split('-')[1] });
     });
-    // Not earlier: what follows the reading of the body begins in the context of the socket, not in that of its request.
+    // Not earlier: reading the body loses the context, because its events belong to the socket.
     app.addHook('preValidation', (request, _reply, done) => {
       const span = spans.get(request);
       if (span) span.run(done);
@@ -39,7 +42,7 @@ export const tracingPlugin = fp<{ readonly tracing: Tracing }>(
       if (reply.statusCode >= 500) span?.fail(String(reply.statusCode));
       span?.end();
     });
-    // A client that hangs up gets no response; its span ends all the same.
+    // If the client disconnects, there is no response.
     app.addHook('onRequestAbort', async (request) => {
       const span = spans.get(request);
       span?.fail('REQUEST_CANCELLED');
