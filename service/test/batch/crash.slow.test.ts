@@ -48,7 +48,7 @@ async function runJob(
     for (let n = 0; n < 60; n++)
       await objects.put(keyOf(n), Buffer.concat([await picture(n), Buffer.from(harm.get(n) ?? '')]));
     const batch = tempBatch(objects, queue);
-    await batch.submit({
+    await batch.create({
       jobId: 'harm',
       origin: 'request',
       source: { kind: 'prefix', prefix: 'input/' },

@@ -78,13 +78,13 @@ export const planningSchema = Type.Object({
 });
 
 /** `jobs/<id>/plan.json`: how many shards there are. Written once, after the last shard: from then on the job may run. */
-export const planSchema = Type.Object({
+export const shardPlanSchema = Type.Object({
   shards: Type.Integer({ minimum: 1, maximum: MAX_SHARDS }),
   total: Type.Integer({ minimum: 1 }),
   /** The job that holds the inputs beyond the last shard. */
   next: Type.Optional(jobId),
 });
-export type Plan = Static<typeof planSchema>;
+export type ShardPlan = Static<typeof shardPlanSchema>;
 
 /** One line of `jobs/<id>/shards/NNNNN.jsonl`. Without an etag the object was not there when the job was planned. */
 const shardInputSchema = Type.Object({
