@@ -1,33 +1,19 @@
 import pLimit from 'p-limit';
-import { AppError, isAppError } from '../domain/errors.ts';
-import { type Job, type JobSource, summarySchema } from '../domain/job/job.ts';
+import { isAppError } from '../domain/errors.ts';
+import { type Job, summarySchema } from '../domain/job/job.ts';
 import { derivedJobId, freshJobId } from '../domain/job/job-id.ts';
 import { jobLayout } from '../domain/job/job-layout.ts';
 import { cancelJob } from './cancel.ts';
-import { checkDailyLimit } from './daily-limit.ts';
 import { readDocument } from './documents.ts';
-import { hasInputs } from './job-inputs.ts';
-import { findJob, listJobIds, readJob, recordJob } from './job-records.ts';
+import { listJobIds, readJob } from './job-records.ts';
 import { createLauncher, type LauncherOptions } from './launcher.ts';
-import { checkSize } from './plan-shards.ts';
-import { noInputs } from './start.ts';
+import { type JobRequest, type RequestOptions, recordRequest } from './record-request.ts';
 import { type JobStatus, lookUpJob } from './status.ts';
 
 /** Jobs that `resume` checks concurrently. */
 const CONCURRENT_RESUMES = 16;
 
-interface BatchRequest extends Pick<Job, 'jobId' | 'origin' | 'source' | 'model' | 'topK'> {}
-
-export interface BatchOptions extends Omit<LauncherOptions, 'maxInputs'> {
-  readonly shardSize: number;
-  readonly chunkSize: number;
-  /** The precision that all workers of a job use (see inference/job-precision.ts). */
-  readonly precisionOf?: (model: string) => Promise<Job['precision']>;
-  /** Maximum inputs of a job with all its parts; no limit if absent. */
-  readonly maxJobInputs?: number | undefined;
-  /** Maximum jobs of origin `request` in 24 hours; no limit if absent. */
-  readonly maxJobsPerDay?: number | undefined;
-}
+export interface BatchOptions extends RequestOptions, Omit<LauncherOptions, 'maxInputs'> {}
 
 /** Jobs as clients see them; needs no model. Every method throws STORE_UNAVAILABLE or QUEUE_UNAVAILABLE. */
 export interface Batch {
@@ -37,7 +23,7 @@ export interface Batch {
    * @throws AppError INVALID_REQUEST without inputs (nothing is recorded), CONFLICT if the id belongs to another
    *   request, PAYLOAD_TOO_LARGE above `maxJobInputs`, RATE_LIMITED above `maxJobsPerDay`
    */
-  create(request: BatchRequest): Promise<Job>;
+  create(request: JobRequest): Promise<Job>;
   /**
    * Restarts the job if it is neither submitted nor ended.
    *
@@ -70,7 +56,7 @@ export function jobIdFor(idempotencyKey?: string): string {
 }
 
 export function createBatch(options: BatchOptions): Batch {
-  const { objects, queue, maxJobInputs, maxJobsPerDay } = options;
+  const { objects, queue, maxJobInputs } = options;
   const launcher = createLauncher({
     objects,
     queue,
@@ -89,13 +75,6 @@ export function createBatch(options: BatchOptions): Batch {
     return status;
   }
 
-  /** @throws AppError */
-  async function checkRequest({ source }: BatchRequest): Promise<void> {
-    if (!(await hasInputs(objects, { source }))) throw noInputs();
-    if (source.kind === 'objects') checkSize(source.objects.length, maxJobInputs);
-    if (maxJobsPerDay !== undefined) await checkDailyLimit(objects, maxJobsPerDay);
-  }
-
   async function resumeJob(jobId: string): Promise<boolean> {
     try {
       // Most jobs have ended, and their summary is one small read.
@@ -112,25 +91,8 @@ export function createBatch(options: BatchOptions): Batch {
 
   return {
     async create(request) {
-      const { jobId } = request;
-      const precision = await options.precisionOf?.(request.model);
-      await held.get(jobId);
-      // The inputs of a drop exist and are counted; only requests are checked, before their job is recorded.
-      let job = request.origin === 'request' ? await findJob(objects, jobId) : undefined;
-      if (!job) {
-        if (request.origin === 'request') await checkRequest(request);
-        job = await recordJob(objects, {
-          format: 1,
-          createdAt: new Date().toISOString(),
-          ...request,
-          ...(precision ? { precision } : {}),
-          shardSize: options.shardSize,
-          chunkSize: options.chunkSize,
-        });
-      }
-      if (!isSameRequest(job, request)) {
-        throw new AppError('CONFLICT', 'the idempotencyKey belongs to another request; use a new one');
-      }
+      await held.get(request.jobId);
+      const job = await recordRequest(request, options);
       await launcher.launch(job);
       return job;
     },
@@ -180,16 +142,4 @@ export function createBatch(options: BatchOptions): Batch {
 
     close: launcher.close,
   };
-}
-
-function isSameRequest(a: BatchRequest, b: BatchRequest): boolean {
-  const identity = ({ model, topK, source }: BatchRequest) =>
-    JSON.stringify([model, topK, identityOf(source)]);
-  return identity(a) === identity(b);
-}
-
-/** The digest of a form, since each request stores its files elsewhere; a prefix; or keys, whose etags may change. */
-function identityOf(source: JobSource): unknown {
-  if (source.kind === 'objects') return source.objects.map(({ key }) => key);
-  return source.digest === undefined ? source.prefix : { digest: source.digest };
 }

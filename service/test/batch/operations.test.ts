@@ -18,14 +18,19 @@ after(() => folder.close());
 /** A store that notes each operation, as `verb key`. */
 function recording(inner: ObjectStore): { readonly objects: ObjectStore; take(): string[] } {
   let log: string[] = [];
-  const note = (verb: string, key: string) => log.push(`${verb} ${key}`);
+  const noting =
+    <A extends readonly unknown[], R>(verb: string, run: (key: string, ...rest: A) => R) =>
+    (key: string, ...rest: A): R => {
+      log.push(`${verb} ${key}`);
+      return run(key, ...rest);
+    };
   const objects: ObjectStore = {
     ...inner,
-    get: (key, options) => (note('get', key), inner.get(key, options)),
-    head: (key) => (note('head', key), inner.head(key)),
-    put: (key, body, options) => (note('put', key), inner.put(key, body, options)),
-    delete: (key) => (note('delete', key), inner.delete(key)),
-    list: (prefix, options) => (note('list', prefix), inner.list(prefix, options)),
+    get: noting('get', inner.get),
+    head: noting('head', inner.head),
+    put: noting('put', inner.put),
+    delete: noting('delete', inner.delete),
+    list: noting('list', inner.list),
   };
   const take = () => {
     const taken = log;
