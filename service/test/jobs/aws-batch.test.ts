@@ -64,7 +64,7 @@ test('what AWS refuses is QUEUE_UNAVAILABLE, and its own text is the cause', asy
     isRefusal(/8192/),
   );
   const gone = createAwsBatchQueue({ ...server, endpoint: 'http://127.0.0.1:9', maxAttempts: 1 });
-  await assert.rejects(gone.status('x'), /cannot be used \(ECONNREFUSED\)/);
+  await assert.rejects(gone.status('x'), /is unavailable \(ECONNREFUSED\)/);
 });
 
 test('no role ARN and no account number of AWS Batch reaches a client', async () => {

@@ -71,7 +71,7 @@ export function createDropSubmitter(options: DropSubmitterOptions): DropSubmitte
     return inputs;
   }
 
-  async function submit(inputs: readonly ShardInput[]): Promise<void> {
+  async function createJobs(inputs: readonly ShardInput[]): Promise<void> {
     const fresh = inputs
       .filter(({ key, etag }) => submitted.get(key) !== etag)
       .sort((a, b) => compareKeys(a.key, b.key));
@@ -110,8 +110,8 @@ export function createDropSubmitter(options: DropSubmitterOptions): DropSubmitte
   }
 
   return {
-    submitKeys: (keys) => inTurn(async () => submit(await findInputs(keys))),
-    submitInputs: (inputs) => inTurn(() => submit(inputs)),
+    submitKeys: (keys) => inTurn(async () => createJobs(await findInputs(keys))),
+    submitInputs: (inputs) => inTurn(() => createJobs(inputs)),
     trackJobs: (jobIds) => {
       for (const jobId of jobIds) unfinished.add(jobId);
     },
