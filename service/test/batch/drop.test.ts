@@ -238,7 +238,7 @@ test('a drop whose job has failed is run again until it has its result', () =>
 test('a drop of more files than MAX_JOB_INPUTS becomes several jobs', async () => {
   const store = await tempStore();
   for (let n = 0; n < 5; n++) {
-    await writeFile(join(store.folder, `input/${n}.png`), await picture(n));
+    await store.put(`input/${n}.png`, await picture(n));
     await utimes(join(store.folder, `input/${n}.png`), 1_600_000_000, 1_600_000_000);
   }
   const running = await start(store, `file:${store.folder}`, undefined, 2);
@@ -254,7 +254,7 @@ test('a drop of more files than MAX_JOB_INPUTS becomes several jobs', async () =
 
 test('files that have their results get no job after a restart, although they are newer', async () => {
   const store = await tempStore();
-  await writeFile(join(store.folder, 'input/a.png'), await picture(1));
+  await store.put('input/a.png', await picture(1));
   let running = await start(store, `file:${store.folder}`);
   try {
     await untilOutputs(store, 1);
