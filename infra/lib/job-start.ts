@@ -1,30 +1,27 @@
-import { Duration, Size } from 'aws-cdk-lib';
+import { Duration } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
-import * as lambda from 'aws-cdk-lib/aws-lambda';
+import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import { SqsEventSource } from 'aws-cdk-lib/aws-lambda-event-sources';
-import * as sqs from 'aws-cdk-lib/aws-sqs';
+import type * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
-import type { BatchWorkers } from './batch-workers.ts';
-import { acknowledgeOutsideVpc, createFunctionRole } from './function-role.ts';
 import { jobLimits } from './job-limits.ts';
-import { createLogGroup } from './log-group.ts';
-import type { Network } from './network.ts';
 import type { Parameters } from './parameters.ts';
-import type { Store } from './store.ts';
-import { tracingEnvironment } from './tracing.ts';
+import {
+  commonFunctionProps,
+  createBundledFunction,
+  createWorkQueue,
+  type ServiceFunctionProps,
+} from './service-function.ts';
 
-export interface JobStartProps {
+export interface JobStartProps extends ServiceFunctionProps {
   readonly parameters: Parameters;
   /** The starter's code, an ES module `index.mjs` with `handler`. */
   readonly code: lambda.Code;
-  readonly network: Network;
-  readonly store: Store;
-  readonly workers: BatchWorkers;
-  /** Takes messages that no invocation could handle. */
+  /** Gets messages that no invocation could process. */
   readonly deadLetters: sqs.Queue;
 }
 
-/** The longest that Lambda allows; a job that needs more continues with another message. */
+/** Lambda's maximum; a job that needs more continues with another message. */
 const TIMEOUT = Duration.minutes(15);
 
 /** POST /batch -> queue (and dead letters) -> starter, which plans the job and submits it. */
@@ -34,18 +31,12 @@ export class JobStart extends Construct {
 
   constructor(scope: Construct, id: string, props: JobStartProps) {
     super(scope, id);
-    const { parameters, code, network, store, workers, deadLetters } = props;
-    this.queue = new sqs.Queue(this, 'Starts', {
-      encryption: sqs.QueueEncryption.SQS_MANAGED,
-      enforceSSL: true,
-      retentionPeriod: Duration.days(4),
-      // One message is one invocation and is not held back, so its own time and a minute will do.
-      visibilityTimeout: TIMEOUT.plus(Duration.minutes(1)),
-      deadLetterQueue: { queue: deadLetters, maxReceiveCount: 5 },
-    });
+    const { parameters, code, store, workers, deadLetters } = props;
+    // An invocation takes one message and starts at once, so its timeout and a minute are enough.
+    this.queue = createWorkQueue(this, 'Starts', TIMEOUT.plus(Duration.minutes(1)), deadLetters);
 
-    const logGroup = createLogGroup(this, 'Logs', parameters);
-    const role = createFunctionRole(this, 'Role', { logGroup, insideVpc: network.functionsInside });
+    const common = commonFunctionProps(this, props);
+    const { role } = common;
     const documents = (...names: string[]) => names.map((name) => `jobs/*/${name}.json`);
     store.grantUse(role, {
       read: ['input/*', 'jobs/*'],
@@ -54,7 +45,7 @@ export class JobStart extends Construct {
         'jobs/*/shards/*',
         ...documents('job', 'planning', 'plan', 'submitted', 'cancelled', 'summary'),
       ],
-      // A job without inputs is taken back; one that is run again loses its receipt and its end.
+      // The record of a job without inputs is removed; a job that runs again loses its receipt and its summary.
       remove: ['jobs/.index/*', ...documents('job', 'submitted', 'summary')],
     });
     workers.grantSubmit(role);
@@ -62,37 +53,19 @@ export class JobStart extends Construct {
     workers.grantCancel(role);
     this.grantSend(role);
 
-    this.starter = new lambda.Function(this, 'Starter', {
+    this.starter = createBundledFunction(this, 'Starter', {
+      common,
       description: 'ml-serverless: plans and submits recorded jobs',
-      runtime: lambda.Runtime.NODEJS_24_X,
-      architecture: lambda.Architecture.ARM_64,
-      handler: 'index.handler',
       code,
-      memorySize: 512,
       timeout: TIMEOUT,
-      ephemeralStorageSize: Size.mebibytes(512),
-      ...(network.functionsInside
-        ? { vpc: network.vpc, vpcSubnets: network.subnets, securityGroups: [network.securityGroup] }
-        : {}),
-      role,
-      logGroup,
-      environment: {
-        STORE: `s3://${store.bucket.bucketName}`,
-        JOBS: 'aws-batch',
-        JOB_QUEUE_ARN: workers.queue.jobQueueArn,
-        JOB_DEFINITION_ARN: workers.definitionArn,
-        START_QUEUE_URL: this.queue.queueUrl,
-        ...jobLimits(parameters),
-        ...tracingEnvironment(parameters),
-      },
+      environment: { START_QUEUE_URL: this.queue.queueUrl, ...jobLimits(parameters) },
     });
-    if (!network.functionsInside) acknowledgeOutsideVpc(this.starter);
     this.starter.addEventSource(
       new SqsEventSource(this.queue, { batchSize: 1, maxConcurrency: 5, reportBatchItemFailures: true }),
     );
   }
 
-  /** CDK's own grant has rights to read the queue, too. */
+  /** CDK's own grant also allows reading the queue. */
   grantSend(role: iam.IRole): void {
     role.addToPrincipalPolicy(
       new iam.PolicyStatement({ actions: ['sqs:SendMessage'], resources: [this.queue.queueArn] }),

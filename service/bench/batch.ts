@@ -64,7 +64,7 @@ export async function benchBatch(engines: EngineCosts, decodeMs: number): Promis
     });
     const submit = async (keys: string[]) => {
       const source = { kind: 'objects', objects: keys.sort(compareKeys).map((key) => ({ key })) } as const;
-      await batch.submit({ jobId: jobIdFor(), origin: 'request', source: { ...source }, model, topK: 5 });
+      await batch.create({ jobId: jobIdFor(), origin: 'request', source: { ...source }, model, topK: 5 });
       return submissions.at(-1) as JobSubmission;
     };
     const rows: string[][] = [];

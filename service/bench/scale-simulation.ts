@@ -2,16 +2,16 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
-import { planJob } from '../src/batch/plan.ts';
-import { recordJob } from '../src/batch/start.ts';
-import { findStatus, type JobStatus } from '../src/batch/status.ts';
-import type { Job, Plan } from '../src/domain/job/job.ts';
+import { recordJob } from '../src/batch/job-records.ts';
+import { planShards } from '../src/batch/plan-shards.ts';
+import { type JobStatus, lookUpJob } from '../src/batch/status.ts';
+import type { Job, ShardPlan } from '../src/domain/job/job.ts';
 import { jobLayout } from '../src/domain/job/job-layout.ts';
 import { createFileStore } from '../src/storage/folder/folder.ts';
 import type { ObjectInfo, ObjectStore } from '../src/storage/object-store.ts';
 
 export interface PlanRun {
-  readonly plan: Plan;
+  readonly plan: ShardPlan;
   readonly planMs: number;
   /** Largest heap seen at any page of the listing, with garbage collected where `--expose-gc` allows it. */
   readonly peakHeapBytes: number;
@@ -47,7 +47,7 @@ export function simulatePlan(keys: number): Promise<PlanRun> {
     const counted = countCalls(withSimulatedInputs(await createFileStore(folder), keys));
     await recordJob(counted.objects, job);
     const started = performance.now();
-    const plan = await planJob(counted.objects, job);
+    const plan = await planShards(counted.objects, job);
     const planMs = performance.now() - started;
     if (!plan) throw new Error('no plan');
     return { plan, planMs, peakHeapBytes: counted.peakHeapBytes, listPages: counted.listPages };
@@ -68,7 +68,7 @@ export function simulateStatus(shards: number): Promise<StatusRun> {
     );
     const counted = countCalls(objects);
     const noQueue = { submit: never, status: async () => undefined, cancel: never, close: async () => {} };
-    const { status } = await findStatus(counted.objects, noQueue, job);
+    const { status } = await lookUpJob(counted.objects, noQueue, job);
     return { status, calls: counted.calls };
   });
 }

@@ -9,14 +9,14 @@ import { observedQueue } from '../telemetry/observed-queue.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
 import { WORKER_PROGRAM } from './worker-program.ts';
 
-/** What the functions need that make jobs: neither a model nor HTTP. */
+/** Services of the functions that create or start jobs: no model, no HTTP. */
 export interface JobServices {
   readonly objects: ObjectStore;
   readonly queue: JobQueue;
   readonly tracing: Tracing;
 }
 
-export async function openJobServices(config: Config, logger: Logger): Promise<JobServices> {
+export async function createJobServices(config: Config, logger: Logger): Promise<JobServices> {
   const objects = await createStore(config.STORE, config.S3_ENDPOINT);
   const tracing = await createTracing(config, logger);
   const queue = await openQueue({ ...config, worker: WORKER_PROGRAM }, workerEnvironment);

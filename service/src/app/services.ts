@@ -51,7 +51,7 @@ export async function createServices(
     precisionOf: createJobPrecision(config, models),
     startWithinMs: BATCH_START_WITHIN_MS,
     onError: (error, jobId) =>
-      logger.error({ err: error, jobId }, 'job not started; the next look at it tries again'),
+      logger.error({ err: error, jobId }, 'job not started; the next status request tries again'),
   });
   const retention = createRetention({ objects, batch, logger, days: config.JOB_RETENTION_DAYS });
   const drop = createDrop({ config, objects, batch, logger, model: models.defaultName });

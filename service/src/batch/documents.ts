@@ -3,13 +3,13 @@ import { Value } from 'typebox/value';
 import { AppError, isAppError } from '../domain/errors.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 
-/** No document of a job is larger: 10,000 keys of 1,024 bytes, escaped. */
+/** The largest document has 10,000 keys of 1,024 bytes, escaped. */
 const MAX_DOCUMENT_BYTES = 64 * 1024 * 1024;
 
 /**
- * Reads a JSON document and checks it; undefined if it is not there.
+ * Reads a JSON document and checks it against its schema; undefined if it does not exist.
  *
- * @throws AppError INTERNAL when it is not what was written (somebody else's file in its place)
+ * @throws AppError INTERNAL if another program has replaced it
  */
 export async function readDocument<const S extends TSchema>(
   objects: ObjectStore,
@@ -31,29 +31,38 @@ export async function readDocument<const S extends TSchema>(
   }
   throw new AppError(
     'INTERNAL',
-    `${key} does not have the form of such a document; remove it if it is not yours`,
+    `${key} does not match its schema; remove it if this service did not write it`,
   );
 }
 
-/**
- * Writes a document that is written once. Of several writers the first one wins, and all get its content.
- */
+/** Writes a document once: of several writers the first one wins, and all of them get its document. */
 export async function writeOnce<const S extends TSchema>(
   objects: ObjectStore,
   key: string,
   schema: S,
   value: Static<S>,
 ): Promise<Static<S>> {
+  const isCreated = await createObject(objects, key, `${JSON.stringify(value)}\n`, 'application/json');
+  return isCreated ? value : ((await readDocument(objects, key, schema)) ?? value);
+}
+
+/** @returns false if the object exists already; it is left as it is */
+export async function createObject(
+  objects: ObjectStore,
+  key: string,
+  body: string,
+  contentType: string,
+): Promise<boolean> {
   try {
-    await objects.put(key, `${JSON.stringify(value)}\n`, { ifAbsent: true, contentType: 'application/json' });
-    return value;
+    await objects.put(key, body, { ifAbsent: true, contentType });
+    return true;
   } catch (error) {
-    if (!isAppError(error, 'CONFLICT')) throw error;
-    return (await readDocument(objects, key, schema)) ?? value;
+    if (isAppError(error, 'CONFLICT')) return false;
+    throw error;
   }
 }
 
-/** Makes an empty object whose name says it all; no error if it is there already. */
+/** Writes a marker: an empty object whose name holds the information. */
 export async function mark(objects: ObjectStore, key: string): Promise<void> {
   await objects.put(key, '');
 }

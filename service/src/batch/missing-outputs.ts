@@ -2,14 +2,12 @@ import { compareKeys, inputOfOutput } from '../domain/keys.ts';
 import type { ObjectInfo } from '../storage/object-store.ts';
 
 /**
- * The inputs without an output that is newer than they are, from the two listings, read side by side once.
+ * The inputs without a newer output, from one pass over both listings, which must be in the order of their keys.
  *
- * The order of `output/<path>.json` is that of `input/<path>` except where one path begins with another (`a`, `a b`:
- * `a b.json` comes before `a.json`). So an input waits until the outputs are past the place where its own would be; few
- * ever wait at once. An output as old as its input counts as missing: some stores tell whole seconds only.
- *
- * @param inputs listing of `input/`, in order
- * @param outputs listing of `output/`, in order
+ * Outputs `output/<path>.json` have the order of inputs `input/<path>`, except if one path begins with another:
+ * `a b.json` comes before `a.json`, but `a` before `a b`. Therefore an input waits until the outputs are past the place
+ * of its own; few inputs wait at a time. An output as old as its input counts as missing, because some stores have
+ * times in whole seconds.
  */
 export async function* missingOutputs(
   inputs: AsyncIterable<ObjectInfo>,
@@ -24,7 +22,7 @@ export async function* missingOutputs(
       if (path === undefined) continue;
       while (!next.done && compareKeys(next.value.key, path) <= 0) {
         const { value } = next;
-        // Most are past already and need not wait: without this, all inputs before the first output would be held.
+        // Without this check, all inputs before the first output would wait in memory.
         if (compareKeys(`${value.key}.json`, `${path}.json`) < 0) yield value;
         else waiting.set(value.key, value);
         next = await input.next();

@@ -9,22 +9,22 @@ export interface RetentionOptions {
   readonly objects: ObjectStore;
   readonly batch: Batch;
   readonly logger: Logger;
-  /** Days from the end of a job to its removal; 0 keeps every job, and removes abandoned uploads only. */
+  /** Days from the end of a job to its removal; 0 keeps every job and removes abandoned uploads only. */
   readonly days: number;
 }
 
-/** Removes from `jobs/` what is not needed any more. */
+/** Removes old jobs and abandoned uploads from `jobs/`. */
 export interface Retention {
   /** Sweeps after a minute, then once a day. */
   start(): void;
-  /** One sweep, at once, as at `now` (milliseconds). @returns the number of jobs and of abandoned uploads that were removed */
+  /** Sweeps now, as if the time were `now` (ms). @returns the numbers of removed jobs and abandoned uploads */
   sweep(now?: number): Promise<{ readonly jobs: number; readonly uploads: number }>;
   close(): Promise<void>;
 }
 
 const DAY_MS = 86_400_000;
 const FIRST_SWEEP_MS = 60_000;
-/** Uploads without a job are abandoned after this time: a form has a day at most (UPLOAD_TIMEOUT_MS). Milliseconds. */
+/** Uploads without a job count as abandoned after this time; a form has a day at most (UPLOAD_TIMEOUT_MS). */
 const ABANDONED_MS = 2 * DAY_MS;
 
 export function createRetention({ objects, batch, logger, days }: RetentionOptions): Retention {
@@ -55,7 +55,7 @@ export function createRetention({ objects, batch, logger, days }: RetentionOptio
     return { jobs, uploads };
   }
 
-  /** The index lists the newest first: those created before the cutoff are its rest. */
+  /** The index lists the newest first, so the jobs created before the cutoff follow it. */
   async function removeOldJobs(cutoff: number): Promise<number> {
     let removed = 0;
     const startAfter = indexKey('', new Date(cutoff).toISOString());
@@ -63,10 +63,10 @@ export function createRetention({ objects, batch, logger, days }: RetentionOptio
       const jobId = jobIdOfIndexKey(key);
       if (jobId === undefined || !(await isRemovable(jobId, cutoff))) continue;
       await batch.exclusively(jobId, async () => {
-        // First, so that a removal that was cut off does not look like a job to be started; the sweep goes on with it.
+        // First, so that an interrupted removal leaves no job to start; the next sweep completes it.
         await objects.delete(jobLayout(jobId).job);
         await removeObjects(jobLayout(jobId).root, cutoff);
-        // Last: by it, a removal that was cut off is found.
+        // Last, because the next sweep finds an interrupted removal by it.
         await objects.delete(key);
       });
       removed += 1;
@@ -79,18 +79,18 @@ export function createRetention({ objects, batch, logger, days }: RetentionOptio
     try {
       status = await batch.status(jobId);
     } catch (error) {
-      // The removal was cut off, or the job was removed by hand.
+      // An interrupted removal, or a user removed the job.
       if (isAppError(error, 'JOB_NOT_FOUND')) return true;
       if (!isAppError(error, 'INTERNAL')) throw error;
       logger.warn({ err: error, jobId }, 'retention: the job has a damaged document and is kept');
       return false;
     }
     if (status.finishedAt === undefined || Date.parse(status.finishedAt) >= cutoff) return false;
-    // Inputs without a row: the job can still be run again.
+    // With pending inputs, the job can still run again.
     return !(status.status === 'FAILED' && status.counts.pending > 0);
   }
 
-  /** What lies under a job's prefix without a job.json: the files of a form that was cut off with this process. */
+  /** Removes the folders without job.json: files of forms during which the service stopped. */
   async function removeAbandoned(cutoff: number): Promise<number> {
     let removed = 0;
     let current: { jobId: string; newest: number; hasJob: boolean } | undefined;
@@ -127,7 +127,7 @@ export function createRetention({ objects, batch, logger, days }: RetentionOptio
     }
   }
 
-  /** Spares what is new: the same idempotency key may be in use again. */
+  /** Keeps new objects: a new request may use the same idempotency key. */
   async function removeObjects(prefix: string, cutoff: number): Promise<void> {
     for await (const { key, lastModified } of objects.list(prefix, { signal })) {
       if (lastModified.getTime() < cutoff) await objects.delete(key);

@@ -6,9 +6,9 @@ import type { StartQueue } from '../jobs/start-queue.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
 import type { DispatchResult } from './drop/dispatch.ts';
-import { PlanningStopped } from './plan.ts';
+import { readJob } from './job-records.ts';
+import { PlanningStopped } from './plan-shards.ts';
 import { startJob } from './start.ts';
-import { readJob } from './worker/shard.ts';
 
 const requestSchema = Type.Object({
   jobId: Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$' }),
@@ -21,21 +21,21 @@ const eventSchema = Type.Object({
 export interface StartRequestsOptions {
   readonly objects: ObjectStore;
   readonly queue: JobQueue;
-  /** Where a job goes whose planning takes longer than this invocation. */
+  /** Gets jobs whose planning takes longer than this invocation. */
   readonly startQueue: StartQueue;
   readonly maxJobInputs?: number;
   readonly tracing: Tracing;
-  /** Aborted shortly before the invocation's own end. */
+  /** Aborted shortly before the invocation ends. */
   readonly signal: AbortSignal;
-  /** Reports every message that could not be handled. */
+  /** Reports every message that could not be processed. */
   readonly onFault: (messageId: string, error: unknown) => void;
 }
 
 /**
- * Plans and submits the jobs that the messages of an SQS event name. Each step can be repeated, so a message that is
- * delivered again changes nothing. A job that is larger than one invocation continues with a message of its own.
+ * Plans and submits the jobs of an SQS event. Each step can be repeated, so a repeated delivery changes nothing. If
+ * planning takes longer than this invocation, it continues with another message.
  *
- * @throws Error when the event does not come from SQS
+ * @throws Error if the event does not come from SQS
  */
 export async function handleStartRequests(
   event: unknown,
@@ -68,7 +68,7 @@ async function start(
       const bound = maxJobInputs === undefined ? {} : { maxInputs: maxJobInputs };
       await startJob(job, { objects, queue, signal, ...bound });
     } catch (error) {
-      // Its inputs, or the job itself, were removed in the meantime: there is nothing to start.
+      // The inputs or the job were removed since.
       if (isAppError(error, 'JOB_NOT_FOUND', 'INVALID_REQUEST')) return;
       if (!(error instanceof PlanningStopped) || error.newShards === 0) throw error;
       await startQueue.send({ jobId, ...(parent === undefined ? {} : { traceparent: parent }) });

@@ -4,9 +4,9 @@ import {
   type Job,
   type JobCounts,
   type JobState,
-  type Plan,
-  planSchema,
+  type ShardPlan,
   type Summary,
+  shardPlanSchema,
   submittedSchema,
   summarySchema,
 } from '../domain/job/job.ts';
@@ -16,17 +16,17 @@ import type { JobQueue, QueueStatus } from '../jobs/job-queue.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { readDocument, writeOnce } from './documents.ts';
 
-/** Up to here progress is counted by chunk (at most ten pages of a listing), beyond it by shard. */
+/** With more chunks (ten pages of a listing), progress is counted by shard. */
 const COUNT_CHUNKS_UP_TO = 10_000;
 
-/** A job that a queue with a memory has not known for this long will not be run any more by it. */
+/** A persistent queue that does not know a job this long after its submission will not run it. */
 const FORGOTTEN_AFTER_MS = 24 * 3_600_000;
 
-/** What GET /batch/{jobId} tells. */
+/** The response of GET /batch/{jobId}, without links. */
 export interface JobStatus {
   readonly jobId: string;
   readonly status: JobState;
-  /** `total` is what is known so far while the job is being planned. */
+  /** While the job is planned, `total` is 0 for a prefix. */
   readonly counts: JobCounts;
   readonly model: string;
   readonly topK: number;
@@ -38,21 +38,22 @@ export interface JobStatus {
   readonly next?: string;
 }
 
-/** A status, and whether the job needs to be started (again): it was not, or its queue does not know it. */
-export interface Finding {
+export interface JobLookup {
   readonly status: JobStatus;
-  readonly isStranded: boolean;
+  /** The job was not submitted, or its queue has forgotten it. */
+  readonly needsStart: boolean;
 }
 
 /**
- * What has become of a job: from its summary if it has ended, else from markers in the store and one question to the
- * queue. Bounded: at most 20 pages of a listing and a handful of reads, whatever the number of inputs.
+ * Reads the status of a job: from its summary if it has ended, otherwise from its markers and one request to the queue.
+ * Takes at most 20 pages of a listing and a handful of reads for any number of inputs. Writes the summary when the job
+ * has ended.
  */
-export async function findStatus(objects: ObjectStore, queue: JobQueue, job: Job): Promise<Finding> {
+export async function lookUpJob(objects: ObjectStore, queue: JobQueue, job: Job): Promise<JobLookup> {
   const layout = jobLayout(job.jobId);
   const [summary, plan, submitted, cancelled] = await Promise.all([
     readDocument(objects, layout.summary, summarySchema),
-    readDocument(objects, layout.plan, planSchema),
+    readDocument(objects, layout.plan, shardPlanSchema),
     readDocument(objects, layout.submitted, submittedSchema),
     readDocument(objects, layout.cancelled, cancelledSchema),
   ]);
@@ -67,9 +68,9 @@ export async function findStatus(objects: ObjectStore, queue: JobQueue, job: Job
   if (summary) {
     const { state, counts, finishedAt, reason } = summary;
     const status = { ...base, status: state, counts, finishedAt, ...(reason ? { reason } : {}) };
-    return { status, isStranded: false };
+    return { status, needsStart: false };
   }
-  // The queue first, the markers after it: what the queue says has ended has left its markers by then.
+  // Ask the queue before the markers are listed: a worker writes its markers before it ends.
   const known = submitted ? await queue.status(submitted.reference) : undefined;
   const progress = plan ? await countProgress(objects, job, plan) : undefined;
   const counts = progress?.counts ?? noCounts(job);
@@ -78,7 +79,7 @@ export async function findStatus(objects: ObjectStore, queue: JobQueue, job: Job
     const wanted = { state, counts, finishedAt, ...(reason ? { reason } : {}) };
     const stored = await writeOnce(objects, layout.summary, summarySchema, wanted);
     const { state: status, ...rest } = stored;
-    return { status: { ...base, status, ...rest }, isStranded: false };
+    return { status: { ...base, status, ...rest }, needsStart: false };
   };
   if (plan && progress?.shards === plan.shards) {
     return end(finalState(counts), undefined, progress.lastAt?.toISOString());
@@ -86,18 +87,18 @@ export async function findStatus(objects: ObjectStore, queue: JobQueue, job: Job
   if (cancelled) {
     const hasStopped = known === undefined || !isActive(known);
     if (hasStopped) return end('CANCELLED', cancelled.reason, cancelled.cancelledAt);
-    return { status: { ...base, status: 'CANCELLED', counts, reason: cancelled.reason }, isStranded: false };
+    return { status: { ...base, status: 'CANCELLED', counts, reason: cancelled.reason }, needsStart: false };
   }
   if (known && !isActive(known))
     return end('FAILED', known.reason ?? 'workers ended without finishing their shards');
   const age = submitted ? Date.now() - Date.parse(submitted.submittedAt) : 0;
   if (!known && !queue.isVolatile && age > FORGOTTEN_AFTER_MS) {
-    return end('FAILED', 'the queue does not know the job any more');
+    return end('FAILED', 'the queue has forgotten the job');
   }
   const isRunning = known?.state === 'RUNNING' || counts.pending < counts.total;
   return {
     status: { ...base, status: isRunning ? 'RUNNING' : 'SUBMITTED', counts },
-    isStranded: known === undefined,
+    needsStart: known === undefined,
   };
 }
 
@@ -110,7 +111,7 @@ function noCounts(job: Job): JobCounts {
   return { total, succeeded: 0, failed: 0, pending: total };
 }
 
-async function countProgress(objects: ObjectStore, job: Job, plan: Plan) {
+async function countProgress(objects: ObjectStore, job: Job, plan: ShardPlan) {
   const layout = jobLayout(job.jobId);
   const shards = await countMarkers(objects, layout.shardMarkers);
   const byChunk =

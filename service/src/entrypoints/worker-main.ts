@@ -1,7 +1,9 @@
 import { createLogger } from '../app/logger.ts';
 import { createWorkerServices } from '../app/services.ts';
-import { answererOf } from '../batch/worker/item-classifier.ts';
-import { readJob, type WorkProgress, workShard } from '../batch/worker/shard.ts';
+import { readJob } from '../batch/job-records.ts';
+import { itemClassifierOf } from '../batch/worker/item-classifier.ts';
+import { workShard } from '../batch/worker/shard.ts';
+import type { WorkProgress } from '../batch/worker/work-options.ts';
 import { type Config, loadConfig, loadWorkerConfig } from '../config/config.ts';
 import type { Models } from '../domain/classifier.ts';
 import { AppError, isAppError } from '../domain/errors.ts';
@@ -73,7 +75,7 @@ async function work(): Promise<number> {
     const result = await tracing.span('work shard', { kind: 'consumer', parent, attributes }, () =>
       workShard({
         objects,
-        classifier: answererOf(services.models, job.model),
+        classifier: itemClassifierOf(services.models, job.model),
         job,
         shard,
         concurrency: Math.min(4 * services.config.MAX_BATCH, config.MAX_QUEUE),

@@ -6,15 +6,15 @@ import { createCrashRecord } from '../jobs/crash-record.ts';
 import { EXIT_CONFIGURATION, runWorker, type WorkerMessage, type WorkerRun } from '../jobs/worker-process.ts';
 
 /**
- * Works one shard in a process of its own, which may crash: on an input that a decoder or a hook cannot stand, or for want
- * of memory. The inputs of the chunks that were open are then worked one at a time, each noted before it is tried, and the
- * one that kills the process again gets an error row. Ends as the worker does: see work-shard.ts.
+ * Runs the work of one shard in a child process, which may crash: because of an input that a decoder or a hook cannot
+ * handle, or for lack of memory. Then the inputs of its open chunks are processed one at a time, each announced first,
+ * and an input that kills the process twice gets an error row. Exits with the statuses of worker-main.ts.
  */
 const EXIT = { fault: 1, configuration: EXIT_CONFIGURATION, stopped: 143 } as const;
 
-/** Longer than the worker's own 20 s, shorter than the 30 s that this process has. Milliseconds. */
+/** Longer than the worker's grace period of 20 s, shorter than the 30 s of this process; ms. */
 const KILL_AFTER_MS = 25_000;
-/** Interval of the progress messages to the parent process, which has the same stall timeout. Milliseconds. */
+/** Interval of the progress messages to the parent process, which has the same stall timeout; ms. */
 const ALIVE_MS = 500;
 
 async function supervise(): Promise<number> {
@@ -34,7 +34,7 @@ async function supervise(): Promise<number> {
     run?.stop(KILL_AFTER_MS);
   };
   process.on('SIGTERM', stop).on('SIGINT', stop).on('disconnect', stop);
-  const alive = setInterval(() => void say({ kind: 'progress' }), ALIVE_MS);
+  const alive = setInterval(() => void report({ kind: 'progress' }), ALIVE_MS);
   try {
     while (!isStopped) {
       run = runWorker(
@@ -48,26 +48,26 @@ async function supervise(): Promise<number> {
           SUPERVISED: '1',
           CAREFUL_CHUNKS: [...record.careful].join(','),
           CRASHERS: [...record.crashers].join(','),
-          // The attempt's time runs from the start of this process, not of the one that works.
+          // The attempt began with this process, not with the child.
           ...(stopAfterMs === undefined
             ? {}
             : { WORKER_STOP_AFTER_MS: String(Math.max(1, Math.round(stopAfterMs - performance.now()))) }),
         },
-        { onMessage: record.hear, stallMs },
+        { onMessage: record.onMessage, stallMs },
       );
       const { code, signal, message, hasReported, rows } = await run.ended;
       if (hasReported && code !== null) {
-        await say({ kind: 'end', ...(rows ? { rows } : {}) });
+        await report({ kind: 'end', ...(rows ? { rows } : {}) });
         return code;
       }
       if (isStopped) break;
-      const isInformed = record.died();
+      const canContinue = record.onDeath();
       const { careful, crashers } = record;
       logger.warn(
         { code, signal, reason: message, careful: [...careful], crashers: [...crashers] },
-        isInformed ? 'the worker crashed; its open inputs are worked one at a time' : 'the worker crashed',
+        canContinue ? 'worker crashed; its open inputs are processed one at a time' : 'worker crashed',
       );
-      if (!isInformed) throw new Error(`the worker ended with ${signal ?? `status ${code}`}: ${message}`);
+      if (!canContinue) throw new Error(`the worker ended with ${signal ?? `status ${code}`}: ${message}`);
     }
     return EXIT.stopped;
   } finally {
@@ -75,8 +75,8 @@ async function supervise(): Promise<number> {
   }
 }
 
-/** To the local queue; at AWS Batch nothing listens. */
-function say(message: WorkerMessage): Promise<void> {
+/** Reports to the local queue; on AWS Batch there is no channel. */
+function report(message: WorkerMessage): Promise<void> {
   return new Promise((resolve) => {
     if (process.send) process.send(message, undefined, undefined, () => resolve());
     else resolve();

@@ -14,9 +14,9 @@ import { toQueueError } from './queue-error.ts';
 export interface AwsBatchOptions {
   readonly jobQueue: string;
   readonly jobDefinition: string;
-  /** Another address than AWS's own. */
+  /** Replaces AWS's own endpoint. */
   readonly endpoint?: string;
-  /** Tries of each request, the first included. */
+  /** Attempts of each request, including the first. */
   readonly maxAttempts?: number;
 }
 
@@ -24,7 +24,7 @@ export interface AwsBatchOptions {
 const SMALLEST_ARRAY = 2;
 const WAITING = ['SUBMITTED', 'PENDING', 'RUNNABLE', 'STARTING'] as const;
 
-/** AWS Batch behind the port. Retries, timeouts and resources of a child are those of the job definition. */
+/** AWS Batch as a job queue. The job definition sets retries, timeouts and resources of the children. */
 export function createAwsBatchQueue(options: AwsBatchOptions): JobQueue {
   const client = new BatchClient({
     maxAttempts: options.maxAttempts ?? 5,
@@ -33,7 +33,7 @@ export function createAwsBatchQueue(options: AwsBatchOptions): JobQueue {
     ...(options.endpoint ? { endpoint: options.endpoint } : {}),
   });
 
-  /** AWS has no idempotent submission: a job of that name which has not failed is taken for the one that is meant. */
+  /** AWS has no idempotent submission, so a job with this name that has not failed counts as the same job. */
   async function findByName(jobName: string): Promise<string | undefined> {
     const { jobSummaryList = [] } = await client.send(
       new ListJobsCommand({
@@ -46,7 +46,7 @@ export function createAwsBatchQueue(options: AwsBatchOptions): JobQueue {
 
   return {
     submit: (job) =>
-      reached(async () => {
+      mapErrors(async () => {
         const known = await findByName(job.jobId);
         if (known) return { reference: known };
         const environment = { ...job.environment, JOB_URI: job.jobUri };
@@ -62,19 +62,22 @@ export function createAwsBatchQueue(options: AwsBatchOptions): JobQueue {
           }),
         );
         if (!jobId)
-          throw new AppError('QUEUE_UNAVAILABLE', 'AWS Batch took the job but named no id; submit it again');
+          throw new AppError(
+            'QUEUE_UNAVAILABLE',
+            'AWS Batch accepted the job without returning an id; submit it again',
+          );
         return { reference: jobId };
       }),
 
     status: (reference) =>
-      reached(async () => {
+      mapErrors(async () => {
         const { jobs = [] } = await client.send(new DescribeJobsCommand({ jobs: [reference] }));
         return jobs[0] && toStatus(jobs[0]);
       }),
 
     cancel: (reference, reason) =>
-      reached(async () => {
-        // Ends running children and takes waiting ones out of the queue.
+      mapErrors(async () => {
+        // Stops running children and removes waiting ones.
         await client.send(
           new TerminateJobCommand({ jobId: reference, reason: reason.slice(0, 1024) || 'cancelled' }),
         );
@@ -86,7 +89,7 @@ export function createAwsBatchQueue(options: AwsBatchOptions): JobQueue {
 
 function toStatus(job: JobDetail): QueueStatus {
   const size = job.arrayProperties?.size ?? 1;
-  // A plain job is its own only child; an array's parent stays PENDING while its children run.
+  // A plain job has no children and counts as one shard; an array's parent stays PENDING while its children run.
   const summary = job.arrayProperties?.statusSummary ?? { [job.status ?? 'SUBMITTED']: 1 };
   const running = summary.RUNNING ?? 0;
   const succeeded = summary.SUCCEEDED ?? 0;
@@ -103,7 +106,7 @@ function toState(job: JobDetail, shards: QueueStatus['shards']): QueueState {
   return isWaiting && shards.running + shards.succeeded + shards.failed === 0 ? 'SUBMITTED' : 'RUNNING';
 }
 
-async function reached<T>(action: () => Promise<T>): Promise<T> {
+async function mapErrors<T>(action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {

@@ -1,19 +1,19 @@
 import type { WorkerMessage } from './worker-process.ts';
 
-/** Times that an input must kill the process that works it alone. Once can be chance: the kernel was short of memory. */
+/** Deaths while an input is the only one in work until it counts as a crasher; one may be due to a lack of memory. */
 const DEATHS_OF_A_CRASHER = 2;
-/** After so many crashers without an input done between them, it is the machine that is at fault. */
+/** More crashers in a row, with no input done between them, count as a fault of the machine. */
 const MAX_CRASHERS_IN_A_ROW = 16;
 
-/** What the deaths of a shard's workers say about its inputs. */
+/** Infers from the deaths of a shard's workers which inputs cause them. */
 export interface CrashRecord {
-  /** Chunks whose inputs have to be worked one at a time. */
+  /** Chunks whose inputs must be processed one at a time. */
   readonly careful: ReadonlySet<number>;
   /** Indexes in the shard of the inputs that get an error row. */
   readonly crashers: ReadonlySet<number>;
-  hear(message: WorkerMessage): void;
-  /** To be called when the worker has died. @returns false if its death says nothing new: another worker would fare no better */
-  died(): boolean;
+  onMessage(message: WorkerMessage): void;
+  /** Records the death of the worker. @returns false if another worker would die as well */
+  onDeath(): boolean;
 }
 
 export function createCrashRecord(): CrashRecord {
@@ -27,7 +27,7 @@ export function createCrashRecord(): CrashRecord {
   return {
     careful,
     crashers,
-    hear(message) {
+    onMessage(message) {
       if (message.kind === 'progress') inARow = 0;
       if (message.kind === 'alone') alone = message.input;
       if (message.kind === 'chunk') {
@@ -38,7 +38,7 @@ export function createCrashRecord(): CrashRecord {
         }
       }
     },
-    died() {
+    onDeath() {
       const suspects = [...open].filter((chunk) => !careful.has(chunk));
       const culprit = alone;
       open.clear();

@@ -7,21 +7,21 @@ export interface QueueSettings {
   readonly JOBS: 'local' | 'aws-batch';
   readonly LOCAL_WORKERS: number;
   readonly WORKER_TIMEOUT_MS: number;
-  /** The worker's program, which JOBS=local runs. */
+  /** Path of the worker program, for JOBS=local. */
   readonly worker: string;
   readonly JOB_QUEUE_ARN?: string;
   readonly JOB_DEFINITION_ARN?: string;
   readonly BATCH_ENDPOINT?: string;
 }
 
-/** The queue that the configuration names; `listeners` hear of jobs that run here, not of those at AWS. */
+/** Creates the configured queue; `listeners` get events of local jobs only. */
 export async function openQueue(
   settings: QueueSettings,
   environment: WorkerCommand['environment'],
   listeners: Pick<LocalQueueOptions, 'onRows' | 'onEnd' | 'onFailedAttempt'> = {},
 ): Promise<JobQueue> {
   if (settings.JOBS === 'aws-batch') {
-    // The SDK takes 0.2 s to load: only for those who use it.
+    // The SDK takes 0.2 s to load, so load it only if needed.
     const { createAwsBatchQueue } = await import('./aws-batch.ts');
     return createAwsBatchQueue({
       jobQueue: settings.JOB_QUEUE_ARN ?? '',
@@ -42,7 +42,7 @@ export async function openQueue(
   });
 }
 
-/** The queue that START_QUEUE_URL names; undefined where jobs are planned and submitted by this process. */
+/** Creates the queue of START_QUEUE_URL; undefined if this process plans and submits jobs itself. */
 export async function openStartQueue({
   JOBS,
   START_QUEUE_URL,

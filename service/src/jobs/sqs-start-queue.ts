@@ -2,7 +2,7 @@ import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs';
 import { toQueueError } from './queue-error.ts';
 import type { StartQueue } from './start-queue.ts';
 
-/** Amazon SQS behind the port. @param queueUrl its host is the address that requests go to */
+/** Amazon SQS as a start queue. @param queueUrl its host is the endpoint of the requests */
 export function createSqsStartQueue(queueUrl: string): StartQueue {
   const client = new SQSClient({
     maxAttempts: 5,

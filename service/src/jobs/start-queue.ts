@@ -1,4 +1,4 @@
-/** A recorded job that is to be planned and submitted. */
+/** A recorded job to be planned and submitted. */
 interface StartRequest {
   readonly jobId: string;
   /** The trace that the job is part of. */
@@ -6,11 +6,11 @@ interface StartRequest {
 }
 
 /**
- * Takes recorded jobs to where they are planned and submitted: for processes that are frozen as soon as they have
- * answered. Delivery is at least once.
+ * Sends recorded jobs to the process that plans and submits them, because Lambda freezes the sender after its response.
+ * Delivery is at least once.
  */
 export interface StartQueue {
-  /** @throws AppError QUEUE_UNAVAILABLE when it cannot be reached after retries */
+  /** @throws AppError QUEUE_UNAVAILABLE if the queue cannot be reached after retries */
   send(request: StartRequest): Promise<void>;
   close(): Promise<void>;
 }

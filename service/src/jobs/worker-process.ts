@@ -1,26 +1,25 @@
 import { spawn } from 'node:child_process';
 
-/** The worker's exit status for a wrong setting: no other attempt would end better. (EX_CONFIG of sysexits.h.) */
+/** The worker's exit status for a wrong setting, which another attempt would not change. (EX_CONFIG of sysexits.h.) */
 export const EXIT_CONFIGURATION = 78;
 
-/** How to start a worker. */
 export interface WorkerCommand {
   readonly program: string;
   readonly args: readonly string[];
-  /** The whole environment of the process: this process's, and `extra` on top. */
+  /** The complete environment of the process; `extra` overrides this process's variables. */
   readonly environment: (extra: Readonly<Record<string, string>>) => NodeJS.ProcessEnv;
-  /** Where the worker's log lines go; its last line of stderr is kept for the reason either way. */
+  /** Destination of the worker's log lines. */
   readonly output: 'inherit' | 'ignore';
 }
 
 export interface WorkerEnd {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** The last line it wrote to stderr, at most 500 characters. */
+  /** The last line of stderr, at most 500 characters. */
   readonly message: string;
-  /** Rows it made, by `OK` or by the code of their error; absent when it did not come to say so. */
+  /** Rows by `OK` or error code; absent if the worker did not report them. */
   readonly rows?: Readonly<Record<string, number>>;
-  /** False when the process died in the middle of its work: it crashed, or was killed. */
+  /** False if the process crashed or was killed. */
   readonly hasReported: boolean;
 }
 
@@ -32,25 +31,25 @@ export interface WorkerRun {
   stop(killAfterMs: number): void;
 }
 
-/** What a worker says over its channel. */
+/** Messages of a worker over its IPC channel. */
 export type WorkerMessage =
   /** An input is done. Sent at most once a second. */
   | { readonly kind: 'progress' }
   | { readonly kind: 'chunk'; readonly chunk: number; readonly open: boolean }
   /** The index in the shard of the only input in work; without one, that input is done. */
   | { readonly kind: 'alone'; readonly input?: number }
-  /** The last word, whatever the exit status. */
+  /** Sent before every regular exit, with any status. */
   | { readonly kind: 'end'; readonly rows?: Readonly<Record<string, number>> };
 
 export interface WatchOptions {
   readonly onMessage?: (message: WorkerMessage) => void;
-  /** Kills the process with SIGKILL after this time without a message, milliseconds; never when absent. */
+  /** Sends SIGKILL after this time without a message, in ms; never if absent. */
   readonly stallMs?: number;
 }
 
 /**
- * Starts one worker process. It has an IPC channel, over which it reports what it does, and which closes when this process
- * dies, however it dies: the worker then stops as on SIGTERM, so that none is left behind.
+ * Starts one worker process. It reports over its IPC channel. The channel closes when this process dies for any reason;
+ * then the worker stops as on SIGTERM.
  */
 export function runWorker(
   command: WorkerCommand,
@@ -69,7 +68,7 @@ export function runWorker(
   let hasStalled = false;
   const stall = setTimeout(() => {
     hasStalled = true;
-    // A process whose thread hangs does not handle SIGTERM.
+    // A process with a blocked thread does not handle SIGTERM.
     child.kill('SIGKILL');
   }, stallMs ?? 0).unref();
   if (stallMs === undefined) clearTimeout(stall);
@@ -85,7 +84,7 @@ export function runWorker(
     child.once('error', (error) => {
       fault = error;
       clearTimeout(stall);
-      // Without a pid it never ran, and no `close` may follow.
+      // Without a pid, the process never ran and `close` may not follow.
       if (child.pid === undefined)
         resolve({ code: null, signal: null, message: error.message, hasReported: false });
     });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { PlanningStopped, planJob } from '../../src/batch/plan.ts';
-import { recordJob, startJob } from '../../src/batch/start.ts';
+import { recordJob } from '../../src/batch/job-records.ts';
+import { PlanningStopped, planShards } from '../../src/batch/plan-shards.ts';
+import { startJob } from '../../src/batch/start.ts';
 import { type AppError, isAppError } from '../../src/domain/errors.ts';
 import type { Job } from '../../src/domain/job/job.ts';
 import { freshJobId } from '../../src/domain/job/job-id.ts';
@@ -34,18 +35,18 @@ const ask = { origin: 'request', source, model: 'tiny', topK: 5 } as const;
 test('a job with more inputs than allowed ends as FAILED, and nothing of it runs', async () => {
   const queue = idleQueue();
   const batch = tempBatch(objects, queue, { shardSize: 10, maxJobInputs: 94 });
-  const { status, reason } = await batch.submit({ ...ask, jobId: 'over' });
+  const { status, reason } = await batch.status(await batch.create({ ...ask, jobId: 'over' }));
   assert.equal(status, 'FAILED');
   assert.match(reason ?? '', /more than 94 inputs \(MAX_JOB_INPUTS\)/);
   assert.equal((await batch.status('over')).status, 'FAILED');
   const listed = { kind: 'objects' as const, objects: [{ key: 'input/x/000' }, { key: 'input/x/001' }] };
   await assert.rejects(
-    tempBatch(objects, queue, { maxJobInputs: 1 }).submit({ ...ask, jobId: 'list', source: listed }),
+    tempBatch(objects, queue, { maxJobInputs: 1 }).create({ ...ask, jobId: 'list', source: listed }),
     (error) => isAppError(error, 'PAYLOAD_TOO_LARGE'),
   );
   assert.deepEqual(queue.submissions, []);
   const exact = tempBatch(objects, queue, { shardSize: 10, maxJobInputs: 95 });
-  assert.equal((await exact.submit({ ...ask, jobId: 'exact' })).status, 'SUBMITTED');
+  assert.equal((await exact.status(await exact.create({ ...ask, jobId: 'exact' }))).status, 'SUBMITTED');
   assert.equal(queue.submissions.length, 1);
 });
 
@@ -73,17 +74,17 @@ test('one job more than a day may have is refused, and the answer says when to a
     await store.put(indexKey(freshJobId(), anHourAgo), '');
     await store.put(indexKey(`e-${'0'.repeat(32)}`, anHourAgo), '');
     const jobId = freshJobId();
-    await batch.submit({ ...ask, jobId });
-    await batch.submit({ ...ask, jobId: freshJobId() });
-    const more = batch.submit({ ...ask, jobId: freshJobId() });
+    await batch.create({ ...ask, jobId });
+    await batch.create({ ...ask, jobId: freshJobId() });
+    const more = batch.create({ ...ask, jobId: freshJobId() });
     await assert.rejects(more, (error) => {
       assert.ok(isAppError(error, 'RATE_LIMITED'));
       const { retryAfterSeconds = 0 } = (error as AppError).details;
       assert.ok(retryAfterSeconds > 22 * 3600 && retryAfterSeconds <= 23 * 3600, String(retryAfterSeconds));
       return true;
     });
-    assert.equal((await batch.submit({ ...ask, jobId })).jobId, jobId, 'a repetition is no new job');
-    await batch.submit({ ...ask, origin: 'drop', jobId: 'd-drop' });
+    assert.equal((await batch.create({ ...ask, jobId })).jobId, jobId, 'a repetition is no new job');
+    await batch.create({ ...ask, origin: 'drop', jobId: 'd-drop' });
   } finally {
     await store.close();
   }
@@ -108,7 +109,7 @@ test('planning that is stopped continues behind the last shard that was written'
         return objects.put(key, ...rest);
       },
     };
-    plan = await planJob(watched, job, { signal: stop.signal }).catch((error: unknown) => {
+    plan = await planShards(watched, job, { signal: stop.signal }).catch((error: unknown) => {
       assert.ok(error instanceof PlanningStopped);
       assert.equal(error.newShards, 3);
       return undefined;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { recordJob, startJob } from '../../src/batch/start.ts';
+import { recordJob } from '../../src/batch/job-records.ts';
+import { startJob } from '../../src/batch/start.ts';
 import type { Job } from '../../src/domain/job/job.ts';
 import { jobLayout } from '../../src/domain/job/job-layout.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { outputKey } from '../../src/domain/keys.ts';
 import { createCrashRecord } from '../../src/jobs/crash-record.ts';
-import type { FailedAttempt } from '../../src/jobs/local.ts';
+import type { FailedAttempt } from '../../src/jobs/local-job.ts';
 import { picture, rowsOf, tempBatch, tempQueue, tempStore, untilFinished } from '../helpers/batch-fixture.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
 
@@ -48,7 +48,7 @@ async function runJob(
     for (let n = 0; n < 60; n++)
       await objects.put(keyOf(n), Buffer.concat([await picture(n), Buffer.from(harm.get(n) ?? '')]));
     const batch = tempBatch(objects, queue);
-    await batch.submit({
+    await batch.create({
       jobId: 'harm',
       origin: 'request',
       source: { kind: 'prefix', prefix: 'input/' },
@@ -111,20 +111,20 @@ test('a picture that hangs the worker gets an error row; the rest of its shard a
 
 test('a worker that crashes before any input is a fault of the system, not of an input', () => {
   const record = createCrashRecord();
-  assert.equal(record.died(), false);
+  assert.equal(record.onDeath(), false);
 });
 
 test('a machine on which every input crashes is at fault, and not the inputs', () => {
   const record = createCrashRecord();
-  record.hear({ kind: 'chunk', chunk: 0, open: true });
-  assert.equal(record.died(), true);
+  record.onMessage({ kind: 'chunk', chunk: 0, open: true });
+  assert.equal(record.onDeath(), true);
   let deaths = 0;
   for (let input = 0; input < 100; input++) {
     for (let time = 0; time < 2; time++) {
-      record.hear({ kind: 'chunk', chunk: 0, open: true });
-      record.hear({ kind: 'alone', input });
+      record.onMessage({ kind: 'chunk', chunk: 0, open: true });
+      record.onMessage({ kind: 'alone', input });
       deaths += 1;
-      if (!record.died()) {
+      if (!record.onDeath()) {
         assert.ok(deaths < 50, `${deaths} deaths`);
         return;
       }

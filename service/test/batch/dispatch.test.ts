@@ -25,7 +25,6 @@ function setUp(more: Partial<DispatchOptions> = {}) {
     batch,
     objects,
     model: 'tiny',
-    topK: 5,
     onFault: (messageId, reason) => faults.push(`${messageId}: ${reason}`),
     ...more,
   };

@@ -27,15 +27,21 @@ interface Running {
 /** Failed jobs are retried at once. */
 const RETRY_TIMING = { firstMs: 100, maxMs: 1_000, pollMs: 50 };
 
-async function start(objects: ObjectStore, store: string, endpoint?: string): Promise<Running> {
+async function start(
+  objects: ObjectStore,
+  store: string,
+  endpoint?: string,
+  maxJobInputs?: number,
+): Promise<Running> {
   const queue: JobQueue = tempQueue({ ...model.env, ...(endpoint ? { S3_ENDPOINT: endpoint } : {}) });
-  const batch = tempBatch(objects, queue, { shardSize: 5000, chunkSize: 128 });
+  const batch = tempBatch(objects, queue, { shardSize: 5000, chunkSize: 128, maxJobInputs });
   const config = {
     STORE: store,
     JOBS: 'local',
     DROP: 'auto',
     DROP_INTERVAL_MS: 200,
     ...(endpoint ? { S3_ENDPOINT: endpoint } : {}),
+    ...(maxJobInputs ? { MAX_JOB_INPUTS: maxJobInputs } : {}),
   } as const;
   const logger = pino({ level: 'silent' });
   const retryTiming = RETRY_TIMING;
@@ -228,6 +234,47 @@ test('a drop whose job has failed is run again until it has its result', () =>
     const { jobs } = await running.batch.list(10);
     assert.equal(jobs.length, 1, 'the same job, not another');
   }));
+
+test('a drop of more files than MAX_JOB_INPUTS becomes several jobs', async () => {
+  const store = await tempStore();
+  for (let n = 0; n < 5; n++) {
+    await store.put(`input/${n}.png`, await picture(n));
+    await utimes(join(store.folder, `input/${n}.png`), 1_600_000_000, 1_600_000_000);
+  }
+  const running = await start(store, `file:${store.folder}`, undefined, 2);
+  try {
+    await untilOutputs(store, 5);
+    const { jobs } = await running.batch.list(10);
+    assert.deepEqual(jobs.map(({ counts }) => counts.total).sort(), [1, 2, 2]);
+  } finally {
+    await running.stop();
+    await store.close();
+  }
+});
+
+test('files that have their results get no job after a restart, although they are newer', async () => {
+  const store = await tempStore();
+  await store.put('input/a.png', await picture(1));
+  let running = await start(store, `file:${store.folder}`);
+  try {
+    await untilOutputs(store, 1);
+    await running.stop();
+    // A copy that keeps old times: the output now is older than its input.
+    const old = new Date('2020-01-01');
+    await utimes(join(store.folder, 'output/a.png.json'), old, old);
+    await writeFile(join(store.folder, 'input/b.png'), await picture(2));
+    running = await start(store, `file:${store.folder}`);
+    await untilOutputs(store, 2);
+    const { jobs } = await running.batch.list(10);
+    assert.deepEqual(
+      jobs.map(({ counts }) => counts.total),
+      [1, 1],
+    );
+  } finally {
+    await running.stop();
+    await store.close();
+  }
+});
 
 test('a file whose path is too long for a key does not hold up those beside it', () =>
   withDrop(async (store) => {

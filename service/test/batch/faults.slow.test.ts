@@ -74,7 +74,7 @@ test('of 1,000 inputs of which every tenth is broken, in ten ways, each gets its
       if (way) expected.set(key, way.code);
     }
     const planned = tempBatch(objects, idleQueue(), { shardSize: 400, chunkSize: 50 });
-    await planned.submit({ ...ask, jobId: 'thousand' });
+    await planned.create({ ...ask, jobId: 'thousand' });
     for (const [key, code] of expected) {
       if (code === 'OBJECT_NOT_FOUND') await objects.delete(key);
       if (code === 'OBJECT_CHANGED') await objects.put(key, await picture(3));
@@ -97,7 +97,7 @@ test('of 1,000 inputs of which every tenth is broken, in ten ways, each gets its
       assert.deepEqual(JSON.parse((await objects.get(outputKey(row.key) ?? '')).toString()), row);
     }
     assert.equal(
-      (await batch.submit({ ...ask, jobId: 'thousand' })).status,
+      (await batch.status(await batch.create({ ...ask, jobId: 'thousand' }))).status,
       'PARTIAL',
       'asked again, it is the same job',
     );
@@ -117,7 +117,7 @@ test('odd keys travel through listing, shards, rows and outputs unchanged', asyn
     const keys = [...ODD_KEYS, ...longest];
     for (const [i, key] of keys.entries()) await objects.put(key, await picture(i));
     const batch = tempBatch(objects, queue, { shardSize: 10, chunkSize: 3 });
-    const { jobId } = await batch.submit({ ...ask, jobId: 'odd' });
+    const { jobId } = await batch.create({ ...ask, jobId: 'odd' });
     assert.equal((await untilFinished(batch, jobId)).status, 'SUCCEEDED');
     const rows = await rowsOf(batch, jobId);
     assert.deepEqual(new Set(rows.map(({ key }) => key)), new Set(keys));
@@ -142,7 +142,7 @@ test('an input that the store cannot hold, or whose output it cannot hold, has a
     const bad = ['input/a//b.png', `input/${'y'.repeat(256)}`];
     const batch = tempBatch(objects, queue);
     const source = { kind: 'objects', objects: [...good, ...bad].sort().map((key) => ({ key })) } as const;
-    const { jobId } = await batch.submit({ ...ask, jobId: 'unusable', source });
+    const { jobId } = await batch.create({ ...ask, jobId: 'unusable', source });
     assert.equal((await untilFinished(batch, jobId)).status, 'PARTIAL');
     const rows = await rowsOf(batch, jobId);
     assert.deepEqual(
@@ -165,7 +165,7 @@ test('a job without inputs is refused and leaves nothing behind', async () => {
   try {
     const batch = tempBatch(objects, idleQueue());
     await assert.rejects(
-      batch.submit({ ...ask, jobId: 'empty', source: { kind: 'prefix', prefix: 'input/folder/' } }),
+      batch.create({ ...ask, jobId: 'empty', source: { kind: 'prefix', prefix: 'input/folder/' } }),
       (error) => isAppError(error, 'INVALID_REQUEST'),
     );
     assert.equal((await contentOf(objects, '')).size, 0);
@@ -181,7 +181,7 @@ test('a worker with a model that is not there fails the job with a reason and wi
   try {
     await objects.put('input/a.png', await picture(1));
     const batch = tempBatch(objects, queue);
-    await batch.submit({ ...ask, jobId: 'no-model', model: 'nonesuch' });
+    await batch.create({ ...ask, jobId: 'no-model', model: 'nonesuch' });
     const status = await untilFinished(batch, 'no-model');
     assert.equal(status.status, 'FAILED');
     assert.match(status.reason ?? '', /nonesuch.*\(attempt 1\)/);
@@ -211,7 +211,7 @@ test('a full disk fails the attempt, and once there is room the job ends with ev
       }
     };
     const planned = tempBatch(objects, idleQueue(), { chunkSize: 10 });
-    await planned.submit({ ...ask, jobId: 'full' });
+    await planned.create({ ...ask, jobId: 'full' });
     await ballast();
     const batch = tempBatch(objects, queue, { onError: () => {} });
     const reference = (
@@ -227,7 +227,7 @@ test('a full disk fails the attempt, and once there is room the job ends with ev
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     for (const key of (await contentOf(objects, 'ballast/')).keys()) await objects.delete(key);
-    await batch.submit({ ...ask, jobId: 'full' });
+    await batch.create({ ...ask, jobId: 'full' });
     const status = await untilFinished(batch, 'full');
     assert.deepEqual(status.counts, { total: 60, succeeded: 60, failed: 0, pending: 0 });
     assert.equal((await rowsOf(batch, 'full')).length, 60);

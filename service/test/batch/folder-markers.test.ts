@@ -22,7 +22,7 @@ const ask = { origin: 'request', model: 'tiny', topK: 1 } as const;
 
 test('folder markers, as consoles of S3 make them, are no inputs of a job', { skip }, async () => {
   const batch = tempBatch(objects, idleQueue());
-  const { jobId } = await batch.submit({
+  const { jobId } = await batch.create({
     ...ask,
     jobId: 'x',
     source: { kind: 'prefix', prefix: 'input/x/' },
@@ -38,7 +38,7 @@ test('folder markers, as consoles of S3 make them, are no inputs of a job', { sk
 test('a prefix that holds folder markers only is refused, and nothing is written', { skip }, async () => {
   const batch = tempBatch(objects, idleQueue());
   const source = { kind: 'prefix', prefix: 'input/empty/' } as const;
-  await assert.rejects(batch.submit({ ...ask, jobId: 'empty', source }), (error) =>
+  await assert.rejects(batch.create({ ...ask, jobId: 'empty', source }), (error) =>
     isAppError(error, 'INVALID_REQUEST'),
   );
   assert.equal((await contentOf(objects, 'jobs/empty/')).size, 0);

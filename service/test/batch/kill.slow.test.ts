@@ -58,7 +58,7 @@ async function storm(entry: string, wanted: number): Promise<void> {
       topK: 3,
     } as const;
 
-    await batch.submit({ ...ask, jobId: 'calm' });
+    await batch.create({ ...ask, jobId: 'calm' });
     const calm = await startWorker(entry, `${objects.uri}/jobs/calm/job.json`).ended;
     assert.equal(calm.code, 0, calm.stderr);
     const calmResults = await contentOf(objects, 'jobs/calm/results/');
@@ -66,7 +66,7 @@ async function storm(entry: string, wanted: number): Promise<void> {
     assert.equal(calmOutputs.size, INPUTS);
     for (const key of calmOutputs.keys()) await objects.delete(key);
 
-    await batch.submit({ ...ask, jobId: 'stormy' });
+    await batch.create({ ...ask, jobId: 'stormy' });
     let kills = 0;
     let unfinished = 0;
     const jobUri = `${objects.uri}/jobs/stormy/job.json`;

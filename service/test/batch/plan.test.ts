@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { planJob } from '../../src/batch/plan.ts';
+import { planShards } from '../../src/batch/plan-shards.ts';
 import type { Job } from '../../src/domain/job/job.ts';
 import { jobLayout } from '../../src/domain/job/job-layout.ts';
 import { parseShard } from '../../src/domain/job/shards.ts';
@@ -41,7 +41,7 @@ async function allKeys(): Promise<string[]> {
 }
 
 test('a plan holds each input once and in order', async () => {
-  assert.deepEqual(await planJob(objects, jobOf('p1')), { shards: 10, total: 95 });
+  assert.deepEqual(await planShards(objects, jobOf('p1')), { shards: 10, total: 95 });
   assert.deepEqual(await keysOfPlan(objects, 'p1', 10), await allKeys());
 });
 
@@ -57,8 +57,8 @@ test('planning again after a crash at any write gives the same plan', async () =
       },
     };
     const job = jobOf(`crash-${crashAt}`);
-    await assert.rejects(planJob(dying, job), /crash/);
-    assert.deepEqual(await planJob(objects, job), { shards: 10, total: 95 });
+    await assert.rejects(planShards(dying, job), /crash/);
+    assert.deepEqual(await planShards(objects, job), { shards: 10, total: 95 });
     assert.deepEqual(await keysOfPlan(objects, job.jobId, 10), await allKeys());
   }
 });
@@ -73,7 +73,7 @@ test('two planners at once that see different listings agree on one plan without
   };
   for (let round = 0; round < 5; round++) {
     const job = jobOf(`race-${round}`);
-    const [a, b] = await Promise.all([planJob(objects, job), planJob(blind, job)]);
+    const [a, b] = await Promise.all([planShards(objects, job), planShards(blind, job)]);
     assert.deepEqual(a, b);
     const keys = await keysOfPlan(objects, job.jobId, a?.shards ?? 0);
     assert.equal(new Set(keys).size, keys.length);
@@ -83,7 +83,8 @@ test('two planners at once that see different listings agree on one plan without
 
 test('inputs beyond the last shard go into further jobs, each submitted, none lost', async () => {
   const queue = idleQueue();
-  const { startJob, recordJob } = await import('../../src/batch/start.ts');
+  const { recordJob } = await import('../../src/batch/job-records.ts');
+  const { startJob } = await import('../../src/batch/start.ts');
   const job = await recordJob(objects, jobOf('big'));
   await startJob(job, { objects, queue, maxShards: 4 });
   assert.deepEqual(
@@ -117,9 +118,9 @@ test('a crash between any two writes of a submission heals when it is submitted 
     const jobId = `heal-${crashAt}`;
     const shardSize = 30;
     // Eight writes: the job, its index entry, four shards, the plan, and the receipt of the queue.
-    await assert.rejects(tempBatch(dying, queue, { shardSize }).submit({ ...ask, jobId }), /crash/);
+    await assert.rejects(tempBatch(dying, queue, { shardSize }).create({ ...ask, jobId }), /crash/);
     const batch = tempBatch(objects, queue, { shardSize });
-    const status = await batch.submit({ ...ask, jobId });
+    const status = await batch.status(await batch.create({ ...ask, jobId }));
     assert.deepEqual(status.counts, { total: 95, succeeded: 0, failed: 0, pending: 95 });
     assert.equal(status.status, 'SUBMITTED');
     assert.equal(queue.submissions.length, 1);

@@ -45,10 +45,10 @@ test('a job records its precision when it is planned, and every worker gets that
   };
   let now: 'int8' | 'float32' = 'int8';
   const batch = tempBatch(objects, queue, { precisionOf: async () => now });
-  await batch.submit(request('recorded'));
+  await batch.create(request('recorded'));
   now = 'float32';
   // The same request again, by a service that has changed meanwhile.
-  await batch.submit(request('recorded'));
+  await batch.create(request('recorded'));
   const job = JSON.parse((await objects.get('jobs/recorded/job.json')).toString());
   assert.equal(job.precision, 'int8');
   assert.deepEqual(new Set(submissions.map(({ environment }) => environment?.PRECISION)), new Set(['int8']));
@@ -59,7 +59,7 @@ test('a worker that cannot run the precision fails its attempt instead of mixing
   // The tiny model runs on WebAssembly, which has no int8.
   const queue = tempQueue(tiny.env, { onFailedAttempt: ({ reason }) => reasons.push(reason) });
   const batch = tempBatch(objects, queue, { precisionOf: async () => 'int8' });
-  await batch.submit(request('elsewhere'));
+  await batch.create(request('elsewhere'));
   const status = await untilFinished(batch, 'elsewhere');
   assert.equal(status.status, 'FAILED');
   assert.equal(reasons.length, 3, 'it is run again: another worker may have another CPU');

@@ -32,7 +32,7 @@ after(() => model.close());
 async function storeWithOldJob() {
   const objects = await tempStore();
   await objects.put('input/a.png', await picture(1));
-  await tempBatch(objects, idleQueue()).submit(ask);
+  await tempBatch(objects, idleQueue()).create(ask);
   const submitted = jobLayout('old').submitted;
   const document = JSON.parse((await objects.get(submitted)).toString());
   const submittedAt = new Date(Date.now() - 3 * 86_400_000).toISOString();
@@ -61,7 +61,7 @@ test('a job that AWS Batch has not known for a day has failed', async () => {
     const batch = tempBatch(objects, idleQueue());
     const status = await batch.status('old');
     assert.equal(status.status, 'FAILED');
-    assert.equal(status.reason, 'the queue does not know the job any more');
+    assert.equal(status.reason, 'the queue has forgotten the job');
     await batch.close();
   } finally {
     await objects.close();
@@ -76,7 +76,7 @@ test('a summary that a crash left beside a job without a submission does not hid
     assert.equal((await forgetful.status('old')).status, 'FAILED');
     await objects.delete(jobLayout('old').submitted);
     const batch = tempBatch(objects, queue);
-    await batch.submit(ask);
+    await batch.create(ask);
     assert.equal((await untilFinished(batch, 'old')).status, 'SUCCEEDED');
     await batch.close();
   } finally {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { recordJob } from '../../src/batch/start.ts';
+import { recordJob } from '../../src/batch/job-records.ts';
 import type { Job } from '../../src/domain/job/job.ts';
 import { jobLayout } from '../../src/domain/job/job-layout.ts';
 import { idleQueue, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
@@ -62,7 +62,7 @@ test('a recorded job whose message was never sent is sent by a later look, once'
     model: 'tiny',
     topK: 5,
   } as const;
-  await batch.submit({ ...ask, jobId: 'new' });
+  await batch.create({ ...ask, jobId: 'new' });
   assert.deepEqual(sent, ['unsent', 'new']);
   assert.deepEqual(queue.submissions, [], 'nothing is planned by the process that sends');
 });

@@ -35,7 +35,7 @@ const ask = { origin: 'request', model: 'tiny', topK: 2 } as const;
 async function submitUpload(batch: Batch, objects: Awaited<ReturnType<typeof tempStore>>, jobId: string) {
   const uploads = jobLayout(jobId).upload('form');
   await objects.put(`${uploads}a.png`, await picture(1));
-  await batch.submit({ ...ask, jobId, source: { kind: 'prefix', prefix: uploads } });
+  await batch.create({ ...ask, jobId, source: { kind: 'prefix', prefix: uploads } });
 }
 
 const foldersOf = async (folder: string) =>
@@ -47,7 +47,7 @@ test('jobs are removed with all they hold once their retention is over, and not 
   try {
     const batch = tempBatch(objects, queue);
     await objects.put('input/a.png', await picture(2));
-    await batch.submit({ ...ask, jobId: 'one', source: { kind: 'prefix', prefix: 'input/' } });
+    await batch.create({ ...ask, jobId: 'one', source: { kind: 'prefix', prefix: 'input/' } });
     await submitUpload(batch, objects, 'two');
     // The status of job two was never requested after it ended.
     await untilFinished(batch, 'one');
@@ -129,12 +129,12 @@ test('a job submitted while one of its name is being removed is made afterwards,
     const batch = tempBatch(objects, idleQueue());
     await objects.put('input/a.png', await picture(1));
     const request = { ...ask, jobId: 'same', source: { kind: 'prefix', prefix: 'input/' } } as const;
-    await batch.submit(request);
+    await batch.create(request);
     let submitted: Promise<unknown> | undefined;
     await batch.exclusively('same', async () => {
       for (const key of (await contentOf(objects, 'jobs/')).keys()) {
         await objects.delete(key);
-        submitted ??= batch.submit(request);
+        submitted ??= batch.create(request);
       }
     });
     await submitted;

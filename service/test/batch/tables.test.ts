@@ -41,7 +41,7 @@ test('files of rows are worked as images are: one result or error a row, in thei
   await objects.put('input/c.jsonl', `${json.join('\n')}\n`);
   await objects.put('input/d.csv', `${names.slice(1).join(',')}\n`);
   const batch = tempBatch(objects, queue);
-  await batch.submit({
+  await batch.create({
     jobId: 'tables',
     origin: 'request',
     source: { kind: 'prefix', prefix: 'input/' },

@@ -35,7 +35,7 @@ function start(env: Readonly<Record<string, string>>) {
 
 async function plan(jobId: string, shardSize: number): Promise<string> {
   const batch = tempBatch(objects, idleQueue(), { shardSize, chunkSize: 3 });
-  await batch.submit({
+  await batch.create({
     jobId,
     origin: 'request',
     source: { kind: 'prefix', prefix: 'input/' },

@@ -5,7 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ImageManifest } from '../../../models/manifest.ts';
-import { readJob, workShard } from '../../src/batch/worker/shard.ts';
+import { readJob } from '../../src/batch/job-records.ts';
+import { workShard } from '../../src/batch/worker/shard.ts';
 import { parseJobUri } from '../../src/domain/job/job-layout.ts';
 import { createClassifier } from '../../src/inference/image/classifier.ts';
 import { createFileStore } from '../../src/storage/folder/folder.ts';

@@ -21,7 +21,7 @@ test('with BATCH_REQUESTS=off no request makes or cancels a job, and all can be 
     model: 'tiny',
     topK: 5,
   } as const;
-  await batch.submit({ ...job, jobId: 'd-drop' });
+  await batch.create({ ...job, jobId: 'd-drop' });
   const env = { BATCH_REQUESTS: 'off' };
   const app = await startApp({ models: createGatedModels(), objects: store, batch, env });
   try {

@@ -52,7 +52,7 @@ after(async () => {
 
 /** Jobs are recorded for the model that the workers have. */
 function asTiny(inner: Batch): Batch {
-  return { ...inner, submit: (request) => inner.submit({ ...request, model: 'tiny' }) };
+  return { ...inner, create: (request) => inner.create({ ...request, model: 'tiny' }) };
 }
 
 const untouched = async () => [...(await contentOf(store, 'jobs/')).keys()].length;
@@ -225,7 +225,7 @@ test('the list pages through every job once, newest first', async () => {
   const idle = tempBatch(store, idleQueue());
   for (let n = 0; n < 5; n++) {
     const source = { kind: 'prefix', prefix: 'input/set/' } as const;
-    await idle.submit({ jobId: `list-${n}`, origin: 'request', source, model: 'tiny', topK: 1 });
+    await idle.create({ jobId: `list-${n}`, origin: 'request', source, model: 'tiny', topK: 1 });
     await idle.cancel(`list-${n}`, 'only listed');
   }
   const seen: { jobId: string; createdAt: string }[] = [];

@@ -52,7 +52,7 @@ test('the status of an array of 10,000 children is one call', async () => {
 test('what AWS refuses is QUEUE_UNAVAILABLE, and its own text is the cause', async () => {
   const isRefusal = (text: RegExp) => (error: unknown) =>
     isAppError(error, 'QUEUE_UNAVAILABLE') &&
-    error.message === 'AWS Batch cannot be used (ClientException)' &&
+    error.message === 'AWS Batch is unavailable (ClientException)' &&
     text.test((error.cause as Error).message);
   await assert.rejects(
     queue.submit({ jobId: 'x', shards: 10_001, jobUri: 'x' }),
@@ -64,7 +64,7 @@ test('what AWS refuses is QUEUE_UNAVAILABLE, and its own text is the cause', asy
     isRefusal(/8192/),
   );
   const gone = createAwsBatchQueue({ ...server, endpoint: 'http://127.0.0.1:9', maxAttempts: 1 });
-  await assert.rejects(gone.status('x'), /cannot be used \(ECONNREFUSED\)/);
+  await assert.rejects(gone.status('x'), /is unavailable \(ECONNREFUSED\)/);
 });
 
 test('no role ARN and no account number of AWS Batch reaches a client', async () => {

@@ -7,7 +7,8 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
-import { createLocalQueue, type FailedAttempt } from '../../src/jobs/local.ts';
+import { createLocalQueue } from '../../src/jobs/local.ts';
+import type { FailedAttempt } from '../../src/jobs/local-job.ts';
 import { childCommand, testJobQueue } from './conformance.ts';
 
 let queue: JobQueue;

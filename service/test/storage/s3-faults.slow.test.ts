@@ -54,8 +54,8 @@ test('through a faulty store a shard ends with exactly the rows it has over a go
   const work = async (jobId: string, objects: typeof good) => {
     const batch = tempBatch(objects, idleQueue(), { shardSize: 100, chunkSize: 10 });
     const source = { kind: 'prefix', prefix: 'input/' } as const;
-    await batch.submit({ jobId, origin: 'request', source, model: 'tiny', topK: 1 });
-    const { readJob } = await import('../../src/batch/worker/shard.ts');
+    await batch.create({ jobId, origin: 'request', source, model: 'tiny', topK: 1 });
+    const { readJob } = await import('../../src/batch/job-records.ts');
     const result = await workShard({
       objects,
       classifier,

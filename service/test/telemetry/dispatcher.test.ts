@@ -103,7 +103,7 @@ test('a trace goes from the event through dispatcher and SubmitJob to the worker
     [line.FunctionName, line.requestId, line.Jobs, line.FailedMessages, line.ColdStarts, line.outcome],
     ['drops', 'request-1', 1, 0, 1, 'answered'],
   );
-  const log = lines.find(({ msg }) => msg === 'event dispatched');
+  const log = lines.find(({ msg }) => msg === 'event processed');
   assert.equal(log?.requestId, 'request-1');
   const [jobId] = (log?.jobIds ?? []) as string[];
 

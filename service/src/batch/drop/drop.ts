@@ -5,12 +5,15 @@ import { INPUT_PREFIX, isFolderMarker, OUTPUT_PREFIX } from '../../domain/keys.t
 import type { ObjectStore } from '../../storage/object-store.ts';
 import type { Batch } from '../batch.ts';
 import { missingOutputs } from '../missing-outputs.ts';
+import { createArrivals } from './arrivals.ts';
 import type { RetryTiming } from './retries.ts';
-import { createHandOver } from './submitter.ts';
+import { createDropSubmitter } from './submitter.ts';
 
 export interface DropOptions {
-  readonly config: Pick<Config, 'STORE' | 'S3_ENDPOINT' | 'JOBS' | 'DROP' | 'DROP_INTERVAL_MS'>;
-  /** What classifies. */
+  readonly config: Pick<
+    Config,
+    'STORE' | 'S3_ENDPOINT' | 'JOBS' | 'DROP' | 'DROP_INTERVAL_MS' | 'MAX_JOB_INPUTS'
+  >;
   readonly model: string;
   readonly objects: ObjectStore;
   readonly batch: Batch;
@@ -19,118 +22,98 @@ export interface DropOptions {
   readonly retryTiming?: RetryTiming;
 }
 
-/** Classifies what appears under `input/` of the store. */
+/** Classifies the files that appear under `input/` of the store. */
 export interface Drop {
   /**
-   * Resolves when the folder is watched; does nothing where DROP says off.
+   * Resolves once the folder is watched; does nothing if the drop is off.
    *
-   * @param unfinished jobs that an earlier process left and that go on: their inputs are not handed over again
+   * @param unfinished jobs of an earlier process that continue: their inputs are not submitted again
    */
   start(unfinished: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Files that come this close together make one job; it is made at the latest after the second time. Milliseconds. */
-const QUIET_MS = 300;
-const LONGEST_MS = 2_000;
-/** How often a folder is compared with its outputs, in case the system lost a notice; milliseconds. */
+/** Interval at which a folder is compared with its outputs, since notifications may be lost; ms. */
 const COMPARE_INTERVAL_MS = 60_000;
-/** A folder that is new, and a file that is still written into, are looked at again so much later; milliseconds. */
-const LOOK_AGAIN_MS = 2_000;
-/** A comparison of many files takes long: this many times as long nothing is compared, without a reason and with one. */
+/** Delay after which new folders, and files that are still growing, are checked again; ms. */
+const RECHECK_MS = 2_000;
+/** After a comparison, wait 20 times its duration (4 times if something changed) before the next one. */
 const PAUSE_PER_COMPARISON = 20;
 const SHORT_PAUSE_PER_COMPARISON = 4;
 
-/** What systems and half-done copies leave in folders: names with a leading dot, and two of Windows'. */
+/** Files of operating systems and of unfinished copies. */
 function isIgnoredName(name: string): boolean {
   return name.startsWith('.') || name === 'Thumbs.db' || name === 'desktop.ini';
 }
 
-export function createDrop({ config, model, objects, batch, logger, retryTiming }: DropOptions): Drop {
+export function createDrop(options: DropOptions): Drop {
+  const { config, model, objects, batch, logger, retryTiming } = options;
   const { watch } = objects;
   const isFolder = watch !== undefined;
   const isOn =
     config.DROP === 'on' ||
     (config.DROP === 'auto' && config.JOBS === 'local' && (isFolder || config.S3_ENDPOINT !== undefined));
   const closing = new AbortController();
-  const handOver = createHandOver({
-    model,
-    objects,
-    batch,
-    logger,
-    ...(retryTiming ? { retryTiming } : {}),
-  });
-  const arrived = new Set<string>();
+  const maxInputs = config.MAX_JOB_INPUTS;
+  const submitter = createDropSubmitter({ model, objects, batch, logger, maxInputs, retryTiming });
+  const arrivals = createArrivals((keys) => void submitter.submitKeys(keys).catch(report));
   let watching: { close(): Promise<void> } | undefined;
-  let quiet: NodeJS.Timeout | undefined;
-  let firstAt = 0;
   let comparing: Promise<void> = Promise.resolve();
   let nextComparison: NodeJS.Timeout | undefined;
-  /** 0 while one is running. */
+  /** In ms since 1970; 0 while a comparison is running. */
   let nextComparisonAt = Number.POSITIVE_INFINITY;
   let noComparisonBefore = 0;
   let newFolderAt = 0;
 
-  const report = (error: unknown) => {
-    if (!closing.signal.aborted)
-      logger.error({ err: error }, 'drop: not handed over; the next comparison tries again');
-  };
-
-  function arrive(key: string): void {
-    if (isFolderMarker(key)) {
-      newFolderAt = Date.now();
-      compareIn(LOOK_AGAIN_MS);
-      return;
-    }
-    if (arrived.size === 0) firstAt = Date.now();
-    arrived.add(key);
-    clearTimeout(quiet);
-    const wait =
-      arrived.size >= MAX_OBJECTS ? 0 : Math.min(QUIET_MS, Math.max(0, firstAt + LONGEST_MS - Date.now()));
-    quiet = setTimeout(() => {
-      const keys = [...arrived];
-      arrived.clear();
-      handOver.keys(keys).catch(report);
-    }, wait);
+  function report(error: unknown): void {
+    if (closing.signal.aborted) return;
+    logger.error({ err: error }, 'drop: files not submitted; the next comparison tries again');
   }
 
-  /** Hands over every input that has no output yet. @returns whether files are still written into: they are left for the next time */
+  function onArrival(key: string): void {
+    if (isFolderMarker(key)) {
+      newFolderAt = Date.now();
+      compareIn(RECHECK_MS);
+    } else arrivals.add(key);
+  }
+
+  /** Submits every input that has no output. @returns whether files are still growing; those are left for the next time */
   async function compare(): Promise<boolean> {
     const { signal } = closing;
-    let growing = false;
+    let isGrowing = false;
     let waiting: ShardInput[] = [];
     const flush = () => {
       const part = waiting;
       waiting = [];
-      return handOver.inputs(part);
+      return submitter.submitInputs(part);
     };
     const inputs = objects.list(INPUT_PREFIX, { signal });
     const missing = missingOutputs(inputs, objects.list(OUTPUT_PREFIX, { signal }));
     for await (const { key, etag, size, lastModified } of missing) {
       if (isFolderMarker(key) || key.split('/').some(isIgnoredName)) continue;
-      // An object of a store is there when it is whole; a file is there from its first byte on.
-      if (isFolder && Math.abs(Date.now() - lastModified.getTime()) < LOOK_AGAIN_MS) {
-        growing = true;
+      // An object appears when it is complete; a file appears with its first byte.
+      if (isFolder && Math.abs(Date.now() - lastModified.getTime()) < RECHECK_MS) {
+        isGrowing = true;
         continue;
       }
       waiting.push({ key, etag, size });
       if (waiting.length >= MAX_OBJECTS) await flush();
     }
     await flush();
-    return growing;
+    return isGrowing;
   }
 
-  async function compareAndGoOn(): Promise<void> {
+  async function compareAndReschedule(): Promise<void> {
     nextComparisonAt = 0;
     let wait = isFolder ? COMPARE_INTERVAL_MS : config.DROP_INTERVAL_MS;
     try {
-      await handOver.untilAllKnown(closing.signal);
+      await submitter.untilAllTracked(closing.signal);
       const startedAt = Date.now();
-      const growing = await compare();
+      const isGrowing = await compare();
       if (isFolder) {
         const took = Date.now() - startedAt;
-        const again = growing || startedAt - newFolderAt < LOOK_AGAIN_MS;
-        wait = again ? LOOK_AGAIN_MS : Math.max(COMPARE_INTERVAL_MS, PAUSE_PER_COMPARISON * took);
+        const isChanging = isGrowing || startedAt - newFolderAt < RECHECK_MS;
+        wait = isChanging ? RECHECK_MS : Math.max(COMPARE_INTERVAL_MS, PAUSE_PER_COMPARISON * took);
         noComparisonBefore = Date.now() + SHORT_PAUSE_PER_COMPARISON * took;
       }
     } catch (error) {
@@ -140,35 +123,32 @@ export function createDrop({ config, model, objects, batch, logger, retryTiming 
     compareIn(wait);
   }
 
-  /** An earlier comparison that is due already stays. */
+  /** Keeps an earlier scheduled comparison. */
   function compareIn(ms: number): void {
     const at = Math.max(Date.now() + ms, noComparisonBefore);
     if (closing.signal.aborted || at >= nextComparisonAt) return;
     nextComparisonAt = at;
     clearTimeout(nextComparison);
     nextComparison = setTimeout(() => {
-      comparing = compareAndGoOn();
+      comparing = compareAndReschedule();
     }, at - Date.now());
   }
 
   return {
     async start(unfinished) {
       if (!isOn) return;
-      handOver.expect(unfinished);
-      if (watch) {
-        watching = await watch(INPUT_PREFIX, isIgnoredName, arrive, report);
-        logger.info({ store: objects.uri }, 'drop: pictures put into its input/ are classified');
-      } else {
-        logger.info({ store: objects.uri }, 'drop: listing input/ for new pictures');
-      }
+      submitter.trackJobs(unfinished);
+      if (watch) watching = await watch(INPUT_PREFIX, isIgnoredName, onArrival, report);
+      const how = watch ? 'watching' : 'listing';
+      logger.info({ store: objects.uri }, `drop: ${how} input/ for new files`);
       compareIn(0);
     },
     async close() {
       closing.abort();
-      clearTimeout(quiet);
+      arrivals.close();
       clearTimeout(nextComparison);
       await watching?.close();
-      await Promise.allSettled([handOver.close(), comparing]);
+      await Promise.allSettled([submitter.close(), comparing]);
     },
   };
 }

@@ -10,28 +10,27 @@ export interface DropRetryOptions {
 
 /** All in milliseconds. */
 export interface RetryTiming {
-  /** From a job's first failure to its next run; doubles with each failure. */
+  /** Delay before the first retry of a job; doubles with each failure. */
   readonly firstMs: number;
   readonly maxMs: number;
-  /** How often the jobs are looked at. */
+  /** Interval of the status checks. */
   readonly pollMs: number;
 }
 
 const TIMING: RetryTiming = { firstMs: 60_000, maxMs: 3_600_000, pollMs: 5_000 };
 
-/** Jobs looked at each time, oldest first: the queue runs them in this order. */
-const LOOKED_AT = 20;
+/** Jobs that one check covers, oldest first: the queue runs them in this order. */
+const CHECKED_AT_ONCE = 20;
 
-/** Runs the jobs of dropped inputs again when they have FAILED: no one else asks for these results. */
+/** Retries jobs of dropped inputs that FAILED, since no client waits for them. */
 export interface DropRetries {
   watch(jobId: string): void;
   close(): Promise<void>;
 }
 
 export function createDropRetries({ batch, logger, timing = TIMING }: DropRetryOptions): DropRetries {
-  /** Jobs at work, by how often they have failed. */
+  /** Failures of each unfinished job. */
   const working = new Map<string, number>();
-  /** Jobs that have failed. */
   const failed = new Map<string, { readonly failures: number; readonly retryAt: number }>();
   let timer: NodeJS.Timeout | undefined;
   let polling: Promise<void> = Promise.resolve();
@@ -58,7 +57,7 @@ export function createDropRetries({ batch, logger, timing = TIMING }: DropRetryO
         if (!isAppError(error, 'JOB_NOT_FOUND')) fail(jobId, failures + 1, (error as Error).message);
       }
     }
-    for (const [jobId, failures] of [...working].slice(0, LOOKED_AT)) {
+    for (const [jobId, failures] of [...working].slice(0, CHECKED_AT_ONCE)) {
       if (isClosed) return;
       try {
         const { status, finishedAt, counts, reason } = await batch.status(jobId);
@@ -66,9 +65,9 @@ export function createDropRetries({ batch, logger, timing = TIMING }: DropRetryO
         working.delete(jobId);
         if (status === 'FAILED' && counts.pending > 0) fail(jobId, failures + 1, reason);
       } catch (error) {
-        // Otherwise the store or the queue is away, and the next poll asks again.
         if (isAppError(error, 'JOB_NOT_FOUND')) working.delete(jobId);
-        else logger.debug({ err: error, jobId }, 'drop: status of a job not available');
+        // The store or the queue is unavailable; the next poll asks again.
+        else logger.debug({ err: error, jobId }, 'drop: job status unavailable');
       }
     }
   }
@@ -76,7 +75,7 @@ export function createDropRetries({ batch, logger, timing = TIMING }: DropRetryO
   function fail(jobId: string, failures: number, reason: string | undefined): void {
     const waitMs = Math.min(timing.firstMs * 2 ** (failures - 1), timing.maxMs);
     failed.set(jobId, { failures, retryAt: Date.now() + waitMs });
-    logger.warn({ jobId, failures, reason, waitMs }, 'drop: the job failed; it is retried after a while');
+    logger.warn({ jobId, failures, reason, waitMs }, 'drop: job failed; it will be retried');
   }
 
   return {

@@ -2,128 +2,121 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { isAppError } from '../../domain/errors.ts';
 import { MAX_OBJECTS, type ShardInput } from '../../domain/job/job.ts';
-import { derivedJobId } from '../../domain/job/job-id.ts';
 import { checkKey, compareKeys } from '../../domain/keys.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 import type { Batch } from '../batch.ts';
+import { createDropJob } from './create-drop-job.ts';
 import { createDropRetries, type RetryTiming } from './retries.ts';
 
-export interface HandOverOptions {
-  /** What classifies. */
+export interface DropSubmitterOptions {
   readonly model: string;
   readonly objects: ObjectStore;
   readonly batch: Batch;
   readonly logger: Logger;
+  /** Maximum inputs of a job. */
+  readonly maxInputs?: number | undefined;
   /** Of jobs that fail; for tests. */
-  readonly retryTiming?: RetryTiming;
+  readonly retryTiming?: RetryTiming | undefined;
 }
 
-/** Makes jobs of what was dropped: each version of an object once, whoever found it and however often. */
-export interface HandOver {
-  /** Those that are there; one that was taken away again, or can be no key, is passed over. */
-  keys(keys: readonly string[]): Promise<void>;
-  inputs(inputs: readonly ShardInput[]): Promise<void>;
-  /** Jobs of an earlier process that go on. */
-  expect(jobIds: readonly string[]): void;
+/** Creates jobs of dropped objects: one per version of an object, however often it is submitted. */
+export interface DropSubmitter {
+  /** Skips keys of objects that no longer exist, and paths that cannot be keys. */
+  submitKeys(keys: readonly string[]): Promise<void>;
+  submitInputs(inputs: readonly ShardInput[]): Promise<void>;
+  /** Tracks unfinished jobs of an earlier process. */
+  trackJobs(jobIds: readonly string[]): void;
   /**
-   * Resolves when every input without an output that was handed over is known to be: at once, except after a start and
-   * when too many were handed over to remember all. Then it waits for their jobs to end.
+   * Resolves once every submitted input without an output is remembered. After a start, or if more inputs were submitted
+   * than can be remembered, it waits until their jobs end.
    */
-  untilAllKnown(signal: AbortSignal): Promise<void>;
+  untilAllTracked(signal: AbortSignal): Promise<void>;
   /** Resolves when no submission or retry is in progress. */
   close(): Promise<void>;
 }
 
-/** How many classes a dropped picture gets; a request says it for itself. */
-const TOP_K = 5;
-/** Versions that were handed over lately: they are listed as new until their outputs are there. */
+/** Submitted versions that are remembered: a listing shows them as new until their outputs exist. */
 const MAX_REMEMBERED = 200_000;
 
-export function createHandOver({ model, objects, batch, logger, retryTiming }: HandOverOptions): HandOver {
+export function createDropSubmitter(options: DropSubmitterOptions): DropSubmitter {
+  const { model, objects, batch, logger, maxInputs = MAX_OBJECTS, retryTiming } = options;
   const retries = createDropRetries({ batch, logger, ...(retryTiming ? { timing: retryTiming } : {}) });
-  const handedOver = new Map<string, string>();
+  const partSize = Math.min(maxInputs, MAX_OBJECTS);
+  /** Etags of submitted inputs, by key. */
+  const submitted = new Map<string, string>();
   /** Jobs whose inputs may have no outputs yet. */
-  const open = new Set<string>();
-  /** Whether inputs of `open` are, or may be, missing in `handedOver`. */
-  let forgot = true;
+  const unfinished = new Set<string>();
+  /** Whether inputs of `unfinished` may be missing in `submitted`. */
+  let hasForgotten = true;
   let last: Promise<void> = Promise.resolve();
 
+  /** One submission at a time: two could both find an input that is not submitted yet. */
   function inTurn(action: () => Promise<void>): Promise<void> {
     const done = last.then(action);
     last = done.catch(() => undefined);
     return done;
   }
 
-  async function keysInTurn(keys: readonly string[]): Promise<void> {
+  async function findInputs(keys: readonly string[]): Promise<ShardInput[]> {
     const inputs: ShardInput[] = [];
     for (const key of keys) {
       try {
         const { etag, size } = await objects.head(checkKey(key));
         inputs.push({ key, etag, size });
       } catch (error) {
-        // Taken away again before anybody looked, or its path is longer than a key can be.
         if (!isAppError(error, 'OBJECT_NOT_FOUND', 'INVALID_REQUEST')) throw error;
-        if (error.code === 'INVALID_REQUEST') logger.warn({ key, err: error }, 'drop: passed over');
+        if (error.code === 'INVALID_REQUEST') logger.warn({ key, err: error }, 'drop: skipped a file');
       }
     }
-    await inputsInTurn(inputs);
+    return inputs;
   }
 
-  /** Only in turn: two at a time could both find an input not handed over yet. */
-  async function inputsInTurn(inputs: readonly ShardInput[]): Promise<void> {
+  async function createJobs(inputs: readonly ShardInput[]): Promise<void> {
     const fresh = inputs
-      .filter(({ key, etag }) => handedOver.get(key) !== etag)
+      .filter(({ key, etag }) => submitted.get(key) !== etag)
       .sort((a, b) => compareKeys(a.key, b.key));
-    for (let i = 0; i < fresh.length; i += MAX_OBJECTS) {
-      const part = fresh.slice(i, i + MAX_OBJECTS);
-      const parts = part.flatMap(({ key, etag }) => [key, etag ?? '']);
-      const jobId = derivedJobId('d', [model, String(Date.now()), ...parts]);
-      await batch.submit({
-        jobId,
-        origin: 'drop',
-        source: { kind: 'objects', objects: part },
-        model,
-        topK: TOP_K,
-      });
-      open.add(jobId);
-      retries.watch(jobId);
+    for (let i = 0; i < fresh.length; i += partSize) {
+      const part = fresh.slice(i, i + partSize);
+      const jobId = await createDropJob(part, { batch, objects, model, origin: 'drop' });
       for (const { key, etag } of part) remember(key, etag ?? '');
-      logger.info({ jobId, inputs: part.length }, 'drop: classifying what was dropped');
+      if (jobId === undefined) continue;
+      unfinished.add(jobId);
+      retries.watch(jobId);
+      logger.info({ jobId, inputs: part.length }, 'drop: job created');
     }
   }
 
   function remember(key: string, etag: string): void {
-    handedOver.delete(key);
-    handedOver.set(key, etag);
-    const oldest = handedOver.size > MAX_REMEMBERED ? handedOver.keys().next().value : undefined;
+    submitted.delete(key);
+    submitted.set(key, etag);
+    const oldest = submitted.size > MAX_REMEMBERED ? submitted.keys().next().value : undefined;
     if (oldest === undefined) return;
-    handedOver.delete(oldest);
-    forgot = true;
+    submitted.delete(oldest);
+    hasForgotten = true;
   }
 
-  /** Inputs of a job that has not ended have no outputs yet: they are not to be handed over a second time. */
   async function untilJobsEnd(signal: AbortSignal): Promise<void> {
-    while (open.size > 0) {
-      for (const jobId of [...open]) {
+    while (unfinished.size > 0) {
+      for (const jobId of [...unfinished]) {
         const status = await batch.status(jobId).catch((error: unknown) => {
           if (isAppError(error, 'JOB_NOT_FOUND')) return undefined;
           throw error;
         });
-        if (!status || status.finishedAt !== undefined) open.delete(jobId);
+        if (!status || status.finishedAt !== undefined) unfinished.delete(jobId);
       }
-      if (open.size > 0) await sleep(1_000, undefined, { signal });
+      if (unfinished.size > 0) await sleep(1_000, undefined, { signal });
     }
-    forgot = false;
+    hasForgotten = false;
   }
 
   return {
-    keys: (keys) => inTurn(() => keysInTurn(keys)),
-    inputs: (inputs) => inTurn(() => inputsInTurn(inputs)),
-    expect: (jobIds) => {
-      for (const jobId of jobIds) open.add(jobId);
+    submitKeys: (keys) => inTurn(async () => createJobs(await findInputs(keys))),
+    submitInputs: (inputs) => inTurn(() => createJobs(inputs)),
+    trackJobs: (jobIds) => {
+      for (const jobId of jobIds) unfinished.add(jobId);
     },
-    untilAllKnown: async (signal) => {
-      if (forgot) await untilJobsEnd(signal);
+    untilAllTracked: async (signal) => {
+      if (hasForgotten) await untilJobsEnd(signal);
     },
     close: async () => {
       await last;

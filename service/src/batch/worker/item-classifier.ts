@@ -1,8 +1,8 @@
 import type { Classifier, Models } from '../../domain/classifier.ts';
 import type { ResultRow } from '../../domain/job/job.ts';
 
-/** What answers one input of a job, whatever the model takes. */
-export interface Answerer {
+/** Classifies one input of a job: an image or a file of rows, depending on the model. */
+export interface ItemClassifier {
   classify(
     bytes: Uint8Array,
     options: Parameters<Classifier['classify']>[1],
@@ -10,12 +10,12 @@ export interface Answerer {
 }
 
 /**
- * The model called `name` as the answerer of a job's inputs: an image gets its classes; a file of rows (CSV or JSON Lines)
- * one prediction or error a row, in the order of the rows.
+ * The model `name` as an item classifier. An image gets its classes; a file of rows (CSV or JSON Lines) gets one
+ * prediction or error per row, in the order of the rows.
  *
  * @throws AppError MODEL_NOT_FOUND
  */
-export function answererOf(models: Models, name: string | undefined): Answerer {
+export function itemClassifierOf(models: Models, name: string | undefined): ItemClassifier {
   const task = models.taskOf?.(name) ?? 'image-classification';
   if (task === 'image-classification' || !models.tabular) return models.get(name);
   const model = models.tabular(name);

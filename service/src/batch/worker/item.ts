@@ -1,35 +1,36 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import pRetry from 'p-retry';
 import { AppError, isAppError } from '../../domain/errors.ts';
 import { ITEM_FAULTS, type ResultRow, type ShardInput } from '../../domain/job/job.ts';
 import { outputKey } from '../../domain/keys.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
-import type { Answerer } from './item-classifier.ts';
+import { createObject } from '../documents.ts';
+import type { ItemClassifier } from './item-classifier.ts';
 
-/** The object was not the one the job was made for: whoever replaced it causes a job of its own. */
+/** The object is not the version that the job was created for; its replacement gets a job of its own. */
 const VERSION_GONE = ['OBJECT_NOT_FOUND', 'OBJECT_CHANGED'];
 
-/** Tries of one classification when the engine fails or is full, 100 ms, 200 ms, … apart. */
-const CLASSIFY_ATTEMPTS = 4;
+/** Retries of one classification if the engine fails or its queue is full, after 100, 200 and 400 ms. */
+const CLASSIFY_RETRIES = { retries: 3, minTimeout: 100 };
+const RETRYABLE = ['ENGINE_FAILED', 'OVERLOADED', 'MODEL_NOT_READY'] as const;
 
 export interface ItemContext {
   readonly objects: ObjectStore;
-  readonly classifier: Answerer;
+  readonly classifier: ItemClassifier;
   readonly topK: number;
-  /** Bytes. */
   readonly maxImageBytes: number;
   readonly signal: AbortSignal;
-  /** Whether this input has killed the process that worked it: it is not tried again. */
+  /** This input killed its worker process; it gets an error row without another attempt. */
   readonly isCrasher: boolean;
 }
 
-/** The same words for every way to die, so that the row is the same whichever attempt writes it. */
-const CRASHED = 'the worker process crashed or hung twice while this input was the only one in work';
+/** The same text for every cause, so that the row does not depend on the attempt that writes it. */
+const CRASHED = 'the worker process crashed or hung twice while it processed only this input';
 
 /**
- * One input from the store to its output object: read the pinned version, classify, write `output/...`.
+ * Reads the pinned version of one input, classifies it and writes its output object.
  *
- * @returns its row; the same for the same bytes, whenever and however often it is made
- * @throws AppError for faults of the system (store away, engine dead)
+ * @returns its row, always the same for the same bytes
+ * @throws AppError for faults of the system (store unavailable, engine failed)
  */
 export async function classifyItem(input: ShardInput, context: ItemContext): Promise<ResultRow> {
   const row = await makeRow(input, context);
@@ -54,24 +55,17 @@ async function makeRow(input: ShardInput, context: ItemContext): Promise<ResultR
   }
 }
 
-async function classify(bytes: Uint8Array, { classifier, topK, signal }: ItemContext) {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await classifier.classify(bytes, { topK, signal });
-    } catch (error) {
-      if (
-        !isAppError(error, 'ENGINE_FAILED', 'OVERLOADED', 'MODEL_NOT_READY') ||
-        attempt >= CLASSIFY_ATTEMPTS
-      )
-        throw error;
-      await sleep(100 * 2 ** (attempt - 1), undefined, { signal });
-    }
-  }
+function classify(bytes: Uint8Array, { classifier, topK, signal }: ItemContext) {
+  return pRetry(() => classifier.classify(bytes, { topK, signal }), {
+    ...CLASSIFY_RETRIES,
+    signal,
+    shouldRetry: ({ error }) => isAppError(error, ...RETRYABLE),
+  });
 }
 
 /**
- * An older job must not write over the result of a newer one. So the first write is create-only; where there is a
- * result already, it is replaced only while the input is still the version that was classified.
+ * Creates the output; replaces an existing one only while the input is still the version that was classified. So an
+ * older job does not overwrite the result of a newer one.
  */
 async function writeOutput(row: ResultRow, { objects }: ItemContext): Promise<void> {
   const key = outputKey(row.key);
@@ -79,14 +73,14 @@ async function writeOutput(row: ResultRow, { objects }: ItemContext): Promise<vo
   const body = `${JSON.stringify(row)}\n`;
   const contentType = 'application/json';
   try {
-    await objects.put(key, body, { ifAbsent: true, contentType });
+    if (await createObject(objects, key, body, contentType)) return;
   } catch (error) {
     // A folder cannot hold a name of more than 255 bytes, `.json` included: the result is in the job's rows only.
     if (isAppError(error, 'INVALID_REQUEST')) return;
-    if (!isAppError(error, 'CONFLICT')) throw error;
-    if (row.error && VERSION_GONE.includes(row.error.code)) return;
-    if (await isCurrent(objects, row)) await objects.put(key, body, { contentType });
+    throw error;
   }
+  if (row.error && VERSION_GONE.includes(row.error.code)) return;
+  if (await isCurrent(objects, row)) await objects.put(key, body, { contentType });
 }
 
 async function isCurrent(objects: ObjectStore, row: ResultRow): Promise<boolean> {

@@ -1,9 +1,9 @@
 import { compareKeys, INPUT_PREFIX, isFolderMarker } from '../keys.ts';
 import type { ShardInput } from './job.ts';
 
-/** A message as it arrived: what it dropped, or why it cannot be understood. */
+/** One message: the objects that it reports, or why it cannot be parsed. */
 export interface DropMessage {
-  /** SQS message id; absent when the event came straight from S3 or EventBridge. */
+  /** SQS message id; absent if the event came directly from S3 or EventBridge. */
   readonly messageId?: string;
   readonly inputs: readonly DroppedInput[];
   readonly fault?: string;
@@ -11,21 +11,21 @@ export interface DropMessage {
 
 export interface DroppedInput extends ShardInput {
   readonly bucket: string;
-  /** S3's order of changes to one key: longer or lexicographically larger is later. */
+  /** S3's order of the changes to one key; see `compareSequencers`. */
   readonly sequencer: string;
-  /** When it was created, milliseconds since 1970; absent when the event does not say. */
+  /** Time of creation in ms since 1970; absent if the event has none. */
   readonly at?: number;
 }
 
-/** One version of an object that was dropped, and when, if the event says so. */
+/** One version of a dropped object, with its time if known. */
 export type DroppedVersion = ShardInput & Pick<DroppedInput, 'at'>;
 
 type Json = Record<string, unknown>;
 
 /**
- * Reads whatever S3 sends when an object is created: event notifications and EventBridge "Object Created" events,
- * directly or inside SQS messages (and SNS envelopes), any number of records each. What is not a created object under
- * `input/` (removals, own outputs, folder markers, `s3:TestEvent`) gives no inputs and no fault.
+ * Parses the events that S3 sends when an object is created: event notifications and EventBridge "Object Created"
+ * events, direct or inside SQS messages (and SNS envelopes), any number of records each. Records of anything but a
+ * created object under `input/` (removals, outputs, folder markers, `s3:TestEvent`) give no inputs and no fault.
  *
  * @param event the Lambda event, as parsed JSON
  */
@@ -49,7 +49,7 @@ export function parseDropEvent(event: unknown): DropMessage[] {
   }
 }
 
-/** One object an input key, the latest version of each, in the order of the keys. */
+/** The latest version of each key, in the order of the keys. */
 export function foldDropped(inputs: Iterable<DroppedInput>): DroppedVersion[] {
   const latest = new Map<string, DroppedInput>();
   for (const input of inputs) {
@@ -83,7 +83,7 @@ function parseBody(body: unknown): DroppedInput[] {
   throw new Error('the message is neither an S3 event notification nor an EventBridge event');
 }
 
-/** EventBridge sends keys as they are. */
+/** EventBridge does not encode keys. */
 function parseEventBridge(event: Json): DroppedInput[] {
   if (event.source !== 'aws.s3' || event['detail-type'] !== 'Object Created') return [];
   const detail = isObject(event.detail) ? event.detail : {};
@@ -102,7 +102,7 @@ function parseRecord(record: unknown): DroppedInput[] {
   if (!/^(s3:)?ObjectCreated:/.test(name)) return [];
   const s3 = isObject(record.s3) ? record.s3 : {};
   const object = isObject(s3.object) ? s3.object : {};
-  // versitygw names its configuration `<sender>-global` and sends keys as they are.
+  // versitygw names its configuration `<sender>-global` and does not encode keys.
   const raw = typeof s3.configurationId === 'string' && /^[a-z]+-global$/.test(s3.configurationId);
   const key =
     typeof object.key === 'string' && !raw ? decodeURIComponent(object.key.replaceAll('+', ' ')) : object.key;
@@ -128,7 +128,7 @@ function dropped(bucket: unknown, object: Json, key: unknown, etag: unknown, tim
   ];
 }
 
-/** `eventSource`, as AWS spells it, or `EventSource`, as SNS does. */
+/** AWS writes `eventSource`, SNS `EventSource`. */
 function sourceOf(record: Json): unknown {
   return record.eventSource ?? record.EventSource;
 }

@@ -1,19 +1,19 @@
 import { createHash, randomBytes } from 'node:crypto';
 
 /**
- * The id of a job that must be the same whenever the same thing is asked again: 32 hexadecimal digits of the
- * SHA-256 of its parts, behind a letter that says where it came from.
+ * The id of a job that is the same for the same parts: a letter for its origin, and 32 hexadecimal digits of the
+ * SHA-256 of the parts.
  *
- * @param kind `k`: an idempotency key, `e`: the objects of an event, `d`: the objects of a drop
+ * @param kind `k`: an idempotency key, `e`: the objects of an event, `d`: the objects of a local drop
  */
 export function derivedJobId(kind: 'k' | 'e' | 'd', parts: Iterable<string>): string {
   const hash = createHash('sha256');
-  // Lengths before the parts: ["ab", "c"] and ["a", "bc"] are different things.
+  // Lengths before the parts tell ["ab", "c"] from ["a", "bc"].
   for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part);
   return `${kind}-${hash.digest('hex').slice(0, 32)}`;
 }
 
-/** The id of a job that is a new one each time it is asked for: 128 random bits. */
+/** A new id each time: 128 random bits. */
 export function freshJobId(): string {
   return `r-${randomBytes(16).toString('hex')}`;
 }

@@ -1,8 +1,8 @@
 import { AppError } from '../errors.ts';
 
-/** Where everything of a job lies in the store; see README of service/src/batch for the picture. */
+/** Prefix of all objects of jobs; service/src/batch/README.md lists them. */
 export const JOBS_PREFIX = 'jobs/';
-/** One empty object a job, newest first in a listing. A job id cannot start with a dot, so the two never meet. */
+/** One empty object per job, newest first in a listing. No job id starts with a dot, so none collides with it. */
 export const INDEX_PREFIX = 'jobs/.index/';
 
 const five = (n: number) => String(n).padStart(5, '0');
@@ -28,7 +28,7 @@ export function jobLayout(jobId: string) {
     shardResults: (shard: number) => `${root}results/${five(shard)}-`,
     chunk: (shard: number, chunk: number) => `${root}results/${five(shard)}-${four(chunk)}.jsonl`,
     shardChunkMarkers: (shard: number) => `${root}chunks/${five(shard)}-`,
-    /** Empty objects whose names hold the counts: a listing of them is the progress, a thousand to a call. */
+    /** Empty objects whose names hold the counts: a listing gives the progress, a thousand markers per request. */
     chunkMarker: (shard: number, chunk: number, succeeded: number, failed: number) =>
       `${root}chunks/${five(shard)}-${four(chunk)}.${succeeded}.${failed}`,
     shardMarker: (shard: number, succeeded: number, failed: number) =>
@@ -49,13 +49,13 @@ export function parseChunkNumber(key: string): number | undefined {
   return match ? Number(match[1]) : undefined;
 }
 
-/** Milliseconds that fit in 13 digits (until the year 2286), counted backwards: newer jobs come first in a listing. */
+/** The time in ms, 13 digits (until the year 2286), counts backwards, so that a listing has newer jobs first. */
 export function indexKey(jobId: string, createdAt: string): string {
   const backwards = 9_999_999_999_999 - Date.parse(createdAt);
   return `${INDEX_PREFIX}${String(backwards).padStart(13, '0')}-${jobId}`;
 }
 
-/** When the job of an index key was made, milliseconds since 1970. */
+/** Creation time of the job of an index key, in ms since 1970. */
 export function timeOfIndexKey(key: string): number | undefined {
   const digits = /^jobs\/\.index\/(\d{13})-/.exec(key)?.[1];
   return digits === undefined ? undefined : 9_999_999_999_999 - Number(digits);

@@ -4,12 +4,12 @@ import { PRECISIONS } from '../precision.ts';
 import type { Prediction } from '../prediction.ts';
 import type { RowError, RowPrediction } from '../tabular.ts';
 
-/** Most children of an AWS Batch array job. */
+/** AWS Batch's limit for the children of an array job. */
 export const MAX_SHARDS = 10_000;
-/** Most keys a request may list; beyond it, a prefix says the same in one line. */
+/** Maximum keys that a request may list; for more, it names a prefix. */
 export const MAX_OBJECTS = 10_000;
 
-/** The input's own faults: each becomes a row. Every other failure is the system's, ends the worker and is retried. */
+/** Faults of an input: each becomes an error row. Every other failure ends the worker and is retried. */
 export const ITEM_FAULTS = [
   'UNREADABLE_IMAGE',
   'UNSUPPORTED_MEDIA_TYPE',
@@ -27,12 +27,12 @@ const jobSourceSchema = Type.Union([
   Type.Object({
     kind: Type.Literal('prefix'),
     prefix: Type.String(),
-    /** SHA-256 of the files of a form, names included: what a request that is sent again is compared by. */
+    /** SHA-256 of the names and content of a form's files: identifies a repeated request. */
     digest: Type.Optional(Type.String()),
   }),
   Type.Object({
     kind: Type.Literal('objects'),
-    /** Sorted by key, each key once. `etag` and `size` where the event told them. */
+    /** Sorted by key, each key once. `etag` and `size` are present if the event had them. */
     objects: Type.Array(
       Type.Object({
         key: Type.String(),
@@ -45,48 +45,48 @@ const jobSourceSchema = Type.Union([
 ]);
 export type JobSource = Static<typeof jobSourceSchema>;
 
-/** `jobs/<id>/job.json`: what was asked. Written first, never changed. */
+/** `jobs/<id>/job.json`: the request. Written first, never changed. */
 export const jobSchema = Type.Object({
   format: Type.Literal(1),
   jobId,
   /** ISO 8601. */
   createdAt: Type.String(),
-  /** Who asked: an HTTP request, an event, the drop folder. */
+  /** An HTTP request, an S3 event or a local drop. */
   origin: Type.Union([Type.Literal('request'), Type.Literal('event'), Type.Literal('drop')]),
   model: Type.String(),
   topK: Type.Integer({ minimum: 1, maximum: 100 }),
-  /** Every worker computes in it. Absent in jobs of earlier versions, and for models that are not known here. */
+  /** Used by every worker. Absent in jobs of earlier versions, and for models that the creating process does not know. */
   precision: Type.Optional(Type.Enum(PRECISIONS)),
   source: jobSourceSchema,
-  /** Continue behind this key: set in the second and later parts of a job with more inputs than one array holds. */
+  /** The last key of the previous part; set in the second and later parts of a job that exceeds one array. */
   startAfter: Type.Optional(Type.String()),
-  /** Inputs in the parts before this one. */
+  /** Inputs in all previous parts. */
   inputsBefore: Type.Optional(Type.Integer({ minimum: 0 })),
-  /** Most inputs in a shard (one child's work) and in a chunk (what a retry repeats at most). */
+  /** Maximum inputs of a shard (the work of one child) and of a chunk (the unit of retry). */
   shardSize: Type.Integer({ minimum: 1, maximum: 1_000_000 }),
   chunkSize: Type.Integer({ minimum: 1, maximum: 10_000 }),
 });
 export type Job = Static<typeof jobSchema>;
 
-/** `jobs/<id>/planning.json`: how far planning has come. Shards never change, so an older one is true as well. */
+/** `jobs/<id>/planning.json`: checkpoint of planning. Shards never change, so an older checkpoint is valid, too. */
 export const planningSchema = Type.Object({
   shards: Type.Integer({ minimum: 1 }),
-  /** Inputs in them. */
+  /** Inputs in these shards. */
   total: Type.Integer({ minimum: 1 }),
-  /** The last key in them. */
+  /** The last key in these shards. */
   end: Type.String(),
 });
 
-/** `jobs/<id>/plan.json`: how many shards there are. Written once, after the last shard: from then on the job may run. */
-export const planSchema = Type.Object({
+/** `jobs/<id>/plan.json`: number of shards. Written once, after the last shard; only then may the job run. */
+export const shardPlanSchema = Type.Object({
   shards: Type.Integer({ minimum: 1, maximum: MAX_SHARDS }),
   total: Type.Integer({ minimum: 1 }),
-  /** The job that holds the inputs beyond the last shard. */
+  /** The job of the inputs after the last shard. */
   next: Type.Optional(jobId),
 });
-export type Plan = Static<typeof planSchema>;
+export type ShardPlan = Static<typeof shardPlanSchema>;
 
-/** One line of `jobs/<id>/shards/NNNNN.jsonl`. Without an etag the object was not there when the job was planned. */
+/** One line of `jobs/<id>/shards/NNNNN.jsonl`. Without an etag, the object did not exist when the job was planned. */
 const shardInputSchema = Type.Object({
   key: Type.String(),
   etag: Type.Optional(Type.String()),
@@ -95,20 +95,20 @@ const shardInputSchema = Type.Object({
 });
 export type ShardInput = Static<typeof shardInputSchema>;
 
-/** `jobs/<id>/submitted.json`: the queue's name for the job. */
+/** `jobs/<id>/submitted.json`: the queue's reference to the job. */
 export const submittedSchema = Type.Object({ reference: Type.String(), submittedAt: Type.String() });
 
 /** `jobs/<id>/cancelled.json`. */
 export const cancelledSchema = Type.Object({ reason: Type.String(), cancelledAt: Type.String() });
 
-/** One line of a chunk, and the content of one output: the same bytes however often the input is classified. */
+/** One line of a chunk and the content of one output; the same bytes whenever the input is classified. */
 export interface ResultRow {
   readonly key: string;
-  /** The version that was classified; absent when there was none. */
+  /** The version that was classified; absent if the object did not exist. */
   readonly etag?: string;
   readonly model?: string;
   readonly version?: string;
-  /** Of an image its likeliest classes; of a file of rows one prediction or error a row, in their order. */
+  /** The likeliest classes of an image, or one prediction or error per row of a file, in the order of its rows. */
   readonly predictions?: readonly (Prediction | RowPrediction | RowError)[];
   readonly error?: { readonly code: string; readonly message: string };
 }
@@ -124,7 +124,7 @@ export interface JobCounts {
   readonly pending: number;
 }
 
-/** `jobs/<id>/summary.json`: the last word on a job that has ended, so that nobody has to count again. */
+/** `jobs/<id>/summary.json`: the final status of a job, so that its markers need not be counted again. */
 export const summarySchema = Type.Object({
   state: Type.Union([
     Type.Literal('SUCCEEDED'),
@@ -143,7 +143,7 @@ export const summarySchema = Type.Object({
 });
 export type Summary = Static<typeof summarySchema>;
 
-/** The state of a job whose inputs all have a row. */
+/** The state of a job with a row for every input. */
 export function finalState(counts: JobCounts): 'SUCCEEDED' | 'PARTIAL' | 'FAILED' {
   if (counts.failed === 0) return 'SUCCEEDED';
   return counts.succeeded === 0 ? 'FAILED' : 'PARTIAL';

@@ -1,7 +1,7 @@
 import { AppError } from '../errors.ts';
 import type { ShardInput } from './job.ts';
 
-/** How many chunks `inputs` fall into. */
+/** The number of chunks of `inputs` inputs. */
 export function chunkCount(inputs: number, chunkSize: number): number {
   return Math.ceil(inputs / chunkSize);
 }
@@ -11,17 +11,17 @@ export function chunkRange(chunk: number, chunkSize: number, inputs: number): { 
   return { from: chunk * chunkSize, to: Math.min((chunk + 1) * chunkSize, inputs) };
 }
 
-/** Upper bound of the chunks in a job: full ones, and at most one short one a shard. */
+/** Upper bound of the chunks in a job: full ones, and at most one short one per shard. */
 export function maxChunks(total: number, shards: number, chunkSize: number): number {
   return Math.floor(total / chunkSize) + shards;
 }
 
-/** One input a line: JSON, which escapes newlines in keys. */
+/** One line of JSON per input; JSON escapes newlines in keys. */
 export function formatShard(inputs: readonly ShardInput[]): string {
   return inputs.map((input) => `${JSON.stringify(input)}\n`).join('');
 }
 
-/** @throws AppError INTERNAL when a line is not JSON (the store gave back something that was never written) */
+/** @throws AppError INTERNAL if a line is not JSON (another program has replaced the object) */
 export function parseShard(text: string): ShardInput[] {
   const inputs: ShardInput[] = [];
   for (const line of text.split('\n')) {

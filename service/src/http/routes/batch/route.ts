@@ -4,7 +4,7 @@ import { Type } from 'typebox';
 import { type Batch, jobIdFor } from '../../../batch/batch.ts';
 import type { JobStatus } from '../../../batch/status.ts';
 import { AppError, isAppError } from '../../../domain/errors.ts';
-import type { JobSource } from '../../../domain/job/job.ts';
+import type { Job, JobSource } from '../../../domain/job/job.ts';
 import { compareKeys, parseInputKey } from '../../../domain/keys.ts';
 import type { ObjectStore } from '../../../storage/object-store.ts';
 import type { App } from '../../app-type.ts';
@@ -81,7 +81,7 @@ export function batchRoutes(app: App, services: Services): void {
       },
     },
     async (request, reply) => {
-      const status = await submit(request, services);
+      const status = await batchOf(services).status(await createJob(request, services));
       // Ties what the request's lines tell to what the workers' lines tell.
       request.log.info({ jobId: status.jobId }, 'job submitted');
       reply.code(202).header('location', `/batch/${status.jobId}`);
@@ -176,7 +176,7 @@ export function batchRoutes(app: App, services: Services): void {
   );
 }
 
-async function submit(request: FastifyRequest, services: Services): Promise<JobStatus> {
+async function createJob(request: FastifyRequest, services: Services): Promise<Job> {
   const batch = batchOf(services);
   const { models, config, objects } = services as Services & { readonly objects: ObjectStore };
   const ask = { origin: 'request' } as const;
@@ -184,15 +184,15 @@ async function submit(request: FastifyRequest, services: Services): Promise<JobS
     const form = await storeBatchForm(request, objects, config, ({ model }) => checkModel(models, model));
     const { jobId, prefix, digest, topK = DEFAULT_TOP_K, model = models.defaultName } = form;
     const source = { kind: 'prefix', prefix, digest } as const;
-    let status: JobStatus;
+    let job: Job;
     try {
-      status = await batch.submit({ ...ask, jobId, source, topK, model });
+      job = await batch.create({ ...ask, jobId, source, topK, model });
     } catch (error) {
       if (isAppError(error, 'INVALID_REQUEST', 'CONFLICT', 'RATE_LIMITED')) await form.discard();
       throw error;
     }
-    if (form.idempotencyKey !== undefined && !(await usesFiles(batch, jobId, prefix))) await form.discard();
-    return status;
+    if (!usesFiles(job, prefix)) await form.discard();
+    return job;
   }
   const body = request.body as BatchRequestBody | Buffer | undefined | null;
   if (Buffer.isBuffer(body)) {
@@ -202,12 +202,11 @@ async function submit(request: FastifyRequest, services: Services): Promise<JobS
   checkModel(models, body.model);
   const { topK = DEFAULT_TOP_K, model = models.defaultName, idempotencyKey } = body;
   const source = sourceOf(body, objects.uri);
-  return batch.submit({ ...ask, jobId: jobIdFor(idempotencyKey), source, topK, model });
+  return batch.create({ ...ask, jobId: jobIdFor(idempotencyKey), source, topK, model });
 }
 
-/** False if an earlier request with the same idempotencyKey made the job, of the same files in another folder. */
-async function usesFiles(batch: Batch, jobId: string, prefix: string): Promise<boolean> {
-  const source = await batch.source(jobId);
+/** False if an earlier request with the same idempotencyKey created the job of the same files in another folder. */
+function usesFiles({ source }: Job, prefix: string): boolean {
   return source.kind === 'prefix' && source.prefix === prefix;
 }
 
