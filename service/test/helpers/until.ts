@@ -1,0 +1,36 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const MAX_INTERVAL_MS = 100;
+
+/** What a probe returns once it has succeeded. */
+type Truthy<T> = Exclude<T, undefined | null | false | 0 | ''>;
+
+/**
+ * Repeats `probe` until it returns something true, and returns that. An error of the probe counts as "not yet".
+ * The interval grows with the waiting time, so that a short wait ends promptly and a long one costs little CPU.
+ *
+ * @param what completes "... did not happen"
+ * @throws Error when `limitMs` have passed, with the last error of the probe as its cause
+ */
+export async function until<T>(
+  what: string,
+  probe: () => T | Promise<T>,
+  limitMs = 120_000,
+): Promise<Truthy<T>> {
+  const started = performance.now();
+  for (;;) {
+    let cause: unknown;
+    try {
+      const found = await probe();
+      if (found) return found as Truthy<T>;
+    } catch (error) {
+      cause = error;
+    }
+    const waited = performance.now() - started;
+    if (waited > limitMs) {
+      const reason = cause instanceof Error ? `: ${cause.message}` : '';
+      throw new Error(`${what} did not happen within ${limitMs / 1000} s${reason}`, { cause });
+    }
+    await sleep(Math.min(MAX_INTERVAL_MS, 1 + waited / 10));
+  }
+}
