@@ -11,6 +11,7 @@ import { createLocalQueue, type LocalQueueOptions } from '../../src/jobs/local.t
 import type { WorkerCommand } from '../../src/jobs/worker-process.ts';
 import { createFileStore } from '../../src/storage/folder/folder.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
+import { until } from './until.ts';
 
 /** The real worker entrypoint, as compiled. */
 export const WORKER = fileURLToPath(new URL('../../src/entrypoints/worker.js', import.meta.url));
@@ -89,11 +90,10 @@ export function picture(n: number): Promise<Buffer> {
 
 /** Waits until a job has ended. */
 export async function untilFinished(batch: Batch, jobId: string): Promise<JobStatus> {
-  for (;;) {
+  return until(`the end of job ${jobId}`, async () => {
     const status = await batch.status(jobId);
-    if (status.finishedAt !== undefined) return status;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+    return status.finishedAt !== undefined && status;
+  });
 }
 
 export async function rowsOf(batch: Batch, jobId: string): Promise<ResultRow[]> {

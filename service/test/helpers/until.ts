@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const MAX_INTERVAL_MS = 100;
+const MAX_PAUSE_MS = 20;
 
 /** What a probe returns once it has succeeded. */
 type Truthy<T> = Exclude<T, undefined | null | false | 0 | ''>;
 
 /**
  * Repeats `probe` until it returns something true, and returns that. An error of the probe counts as "not yet".
- * The interval grows with the waiting time, so that a short wait ends promptly and a long one costs little CPU.
+ * The pause grows with the waiting time and with the cost of the probe, so that waiting takes little CPU.
  *
  * @param what completes "... did not happen"
  * @throws Error when `limitMs` have passed, with the last error of the probe as its cause
@@ -19,6 +19,7 @@ export async function until<T>(
 ): Promise<Truthy<T>> {
   const started = performance.now();
   for (;;) {
+    const began = performance.now();
     let cause: unknown;
     try {
       const found = await probe();
@@ -26,11 +27,12 @@ export async function until<T>(
     } catch (error) {
       cause = error;
     }
-    const waited = performance.now() - started;
+    const now = performance.now();
+    const waited = now - started;
     if (waited > limitMs) {
       const reason = cause instanceof Error ? `: ${cause.message}` : '';
       throw new Error(`${what} did not happen within ${limitMs / 1000} s${reason}`, { cause });
     }
-    await sleep(Math.min(MAX_INTERVAL_MS, 1 + waited / 10));
+    await sleep(Math.max(2 * (now - began), Math.min(MAX_PAUSE_MS, 1 + waited / 100)));
   }
 }
