@@ -7,15 +7,15 @@ import { until } from './until.ts';
 
 const MOUNT = fromRoot('service/test/helpers/folding-mount.py');
 
-/** A folder on a file system that takes names for one that differ in case. */
+/** A folder on a file system that ignores case in names. */
 export interface FoldingFolder {
   readonly folder: string;
-  /** Why there is none here. */
+  /** Why there is none, or false. */
   readonly skip: string | false;
   close(): Promise<void>;
 }
 
-/** A temporary folder where those ignore case (macOS, Windows); elsewhere one on a mount of its own (Linux with FUSE). */
+/** A temporary folder that ignores case: as it is on macOS and Windows, on a FUSE mount on Linux. */
 export async function foldingFolder(): Promise<FoldingFolder> {
   const base = mkdtempSync(join(tmpdir(), 'folding-'));
   const remove = () => rmSync(base, { recursive: true, force: true });
