@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../service/test/helpers/server-program.ts';
+import { until } from '../../service/test/helpers/until.ts';
 import { parameterSchema } from '../lib/parameters.ts';
 import { repositoryRoot } from '../lib/repository-root.ts';
 
@@ -110,12 +110,8 @@ describe('with credentials', {
       AWS_DEFAULT_REGION: 'eu-west-1',
       DOCKER_HOST: 'unix:///nowhere/docker.sock',
     };
-    for (let attempt = 0; ; attempt++) {
-      const up = await fetch(`http://127.0.0.1:${port}/moto-api/data.json`).catch(() => undefined);
-      if (up?.ok) break;
-      assert.ok(attempt < 300, 'moto_server answers');
-      await sleep(200);
-    }
+    const url = `http://127.0.0.1:${port}/moto-api/data.json`;
+    await until('an answer of moto_server', async () => (await fetch(url)).ok);
   });
   after(() => {
     moto.kill();

@@ -4,7 +4,6 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { defaultModelsDir } from '../../models/folders.ts';
 import { createServices } from '../../service/src/app/services.ts';
@@ -22,6 +21,7 @@ import {
 } from '../../service/test/helpers/lambda-emulator.ts';
 import { hasMoto, MOTO_MISSING, type Moto, startMoto } from '../../service/test/helpers/moto.ts';
 import { type RecordingProxy, startRecordingProxy } from '../../service/test/helpers/recording-proxy.ts';
+import { until } from '../../service/test/helpers/until.ts';
 import {
   findVersitygw,
   type S3Server,
@@ -131,13 +131,10 @@ describe('from a dropped object to its result, the AWS way', { skip }, () => {
     return Messages.length;
   }
 
-  async function until(what: string, isTrue: () => Promise<boolean>): Promise<void> {
-    for (let tries = 0; tries < 600; tries++) {
-      if (await isTrue()) return;
-      await sleep(200);
-    }
-    assert.fail(`${what} did not come about; the functions wrote:\n${dispatcher.log()}\n${starter.log()}`);
-  }
+  const untilDelivered = (what: string, probe: () => Promise<boolean>) =>
+    until(what, probe).catch((error: Error) =>
+      assert.fail(`${error.message}; the functions wrote:\n${dispatcher.log()}\n${starter.log()}`),
+    );
 
   const samples = join(defaultModelsDir(), 'resnet50', 'samples');
 
@@ -150,7 +147,7 @@ describe('from a dropped object to its result, the AWS way', { skip }, () => {
     for (const [key, name] of Object.entries(dropped))
       await objects.put(key, await readFile(join(samples, `${name}.jpg`)));
     await objects.put('input/broken.jpg', 'not a picture');
-    await until('the outputs', async () => {
+    await untilDelivered('the outputs', async () => {
       await deliver();
       return (await contentOf(objects, 'output/')).size === 4;
     });
@@ -185,7 +182,7 @@ describe('from a dropped object to its result, the AWS way', { skip }, () => {
       const made = await ask({ prefix: 'input/' });
       assert.equal(made.statusCode, 202, made.body);
       const { jobId } = made.json();
-      await until('the end of the job', async () => {
+      await untilDelivered('the end of the job', async () => {
         await deliver(starter, startUrl);
         return !/SUBMITTED|RUNNING/.test((await app.inject(`/batch/${jobId}`)).json().status);
       });
@@ -201,7 +198,7 @@ describe('from a dropped object to its result, the AWS way', { skip }, () => {
       ).json();
       assert.equal(predictions[0].label, 'traffic_light');
       const other = (await ask({ objects: [object] })).json();
-      await until('the start of the job', async () => (await deliver(starter, startUrl)) > 0);
+      await untilDelivered('the start of the job', async () => (await deliver(starter, startUrl)) > 0);
       assert.equal((await app.inject({ method: 'DELETE', url: `/batch/${other.jobId}` })).statusCode, 200);
       assert.equal((await ask({ prefix: 'input/nothing-here/' })).statusCode, 400);
     } finally {

@@ -12,6 +12,7 @@ export interface TestFiles {
 
 /**
  * Every compiled test file, sorted, as an explicit list: given a folder or a glob, `node --test` can run zero tests and pass.
+ * `*.docker.test.ts` is left to `npm run test:image`, which needs a Docker engine.
  *
  * @param filters parts of paths; a file whose path contains one of them is taken, every file if there is none
  * @param all takes `*.slow.test.ts` too
@@ -29,7 +30,8 @@ export async function findTestFiles(
       if (error.code === 'ENOENT') return [];
       throw error;
     });
-    found.push(...names.filter((name) => name.endsWith('.test.js')).map((name) => join(folder, name)));
+    const tests = names.filter((name) => name.endsWith('.test.js') && !name.endsWith('.docker.test.js'));
+    found.push(...tests.map((name) => join(folder, name)));
   }
   const matching = found.sort().filter((file) => {
     const path = relative(join(root, 'dist'), file).split(sep).join('/');

@@ -11,6 +11,7 @@ import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { createS3Store } from '../../src/storage/s3/s3.ts';
 import { picture, tempBatch, tempQueue, tempStore } from '../helpers/batch-fixture.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
+import { until } from '../helpers/until.ts';
 import { findVersitygw, startS3Server, VERSITYGW_MISSING } from '../helpers/versitygw.ts';
 
 let model: TinyModel;
@@ -78,16 +79,23 @@ async function untilOutputs(
   objects: ObjectStore,
   count: number,
 ): Promise<Map<string, { key: string; etag?: string; error?: { code: string } }>> {
-  for (;;) {
-    const found = new Map();
-    for await (const { key } of objects.list('output/')) found.set(key, undefined);
-    if (found.size >= count) {
-      for (const key of found.keys()) found.set(key, JSON.parse((await objects.get(key)).toString()));
-      return found;
-    }
-    await sleep(250);
-  }
+  const keys = await until(`${count} outputs`, async () => {
+    const found = [];
+    for await (const { key } of objects.list('output/')) found.push(key);
+    return found.length >= count && found;
+  });
+  const outputs = new Map();
+  for (const key of keys) outputs.set(key, JSON.parse((await objects.get(key)).toString()));
+  return outputs;
 }
+
+/** The output of the input's present content. */
+const untilCurrent = (store: ObjectStore, name: string) =>
+  until(`the output of ${name}`, async () => {
+    const { etag } = await store.head(`input/${name}`);
+    const output = (await untilOutputs(store, 1)).get(`output/${name}.json`);
+    return output?.etag === etag && output;
+  });
 
 test('files put into the folder, its sub-folders, or moved in are classified; system files are not', () =>
   withDrop(async (store) => {
@@ -111,12 +119,7 @@ test('files put into the folder, its sub-folders, or moved in are classified; sy
 
     const replaced = await picture(77);
     await writeFile(join(input, 'one.png'), replaced);
-    const { etag } = await store.head('input/one.png');
-    for (;;) {
-      const now = (await untilOutputs(store, 4)).get('output/one.png.json');
-      if (now?.etag === etag) break;
-      await sleep(100);
-    }
+    await untilCurrent(store, 'one.png');
   }));
 
 test('a file that is still being copied is classified when it is whole', () =>
@@ -129,15 +132,7 @@ test('a file that is still being copied is classified when it is whole', () =>
       await appendFile(path, body.subarray(at, at + 20));
       await sleep(60);
     }
-    const { etag } = await store.head('input/slow.png');
-    for (;;) {
-      const output = (await untilOutputs(store, 1)).get('output/slow.png.json');
-      if (output?.etag === etag) {
-        assert.equal(output?.error, undefined);
-        break;
-      }
-      await sleep(100);
-    }
+    assert.equal((await untilCurrent(store, 'slow.png')).error, undefined);
   }));
 
 test('a thousand files at once, and those dropped while nobody was there, each get one result', async () => {
@@ -221,11 +216,10 @@ test('a drop whose job has failed is run again until it has its result', () =>
     await rename(folder, away);
     try {
       await writeFile(join(store.folder, 'input/a.png'), await picture(1));
-      for (;;) {
+      await until('the failure of the job', async () => {
         const [job] = (await running.batch.list(1)).jobs;
-        if (job?.status === 'FAILED') break;
-        await sleep(50);
-      }
+        return job?.status === 'FAILED';
+      });
     } finally {
       await rename(away, folder);
     }

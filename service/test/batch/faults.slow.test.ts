@@ -20,6 +20,7 @@ import {
   untilFinished,
 } from '../helpers/batch-fixture.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
+import { until } from '../helpers/until.ts';
 import { ODD_KEYS } from '../storage/conformance.ts';
 
 let model: TinyModel;
@@ -217,15 +218,12 @@ test('a full disk fails the attempt, and once there is room the job ends with ev
     const reference = (
       await queue.submit({ jobId: 'full', shards: 1, jobUri: `${objects.uri}/jobs/full/job.json` })
     ).reference;
-    for (;;) {
-      const status = await queue.status(reference);
-      if (status?.state === 'FAILED') {
-        assert.match(status.reason ?? '', /disk is full/);
-        break;
-      }
-      assert.notEqual(status?.state, 'SUCCEEDED');
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+    const ended = await until('the end of the job', async () => {
+      const found = await queue.status(reference);
+      return (found?.state === 'FAILED' || found?.state === 'SUCCEEDED') && found;
+    });
+    assert.equal(ended.state, 'FAILED');
+    assert.match(ended.reason ?? '', /disk is full/);
     for (const key of (await contentOf(objects, 'ballast/')).keys()) await objects.delete(key);
     await batch.create({ ...ask, jobId: 'full' });
     const status = await untilFinished(batch, 'full');

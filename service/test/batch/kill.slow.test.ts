@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { parseShard } from '../../src/domain/job/shards.ts';
 import { contentOf, idleQueue, picture, tempBatch, tempStore, WORKER } from '../helpers/batch-fixture.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
+import { until } from '../helpers/until.ts';
 
 const INPUTS = 400;
 const LIGHT_WORKER = fileURLToPath(new URL('../helpers/light-worker.js', import.meta.url));
@@ -78,7 +79,10 @@ async function storm(entry: string, wanted: number): Promise<void> {
       void ended.then(() => {
         alive.yes = false;
       });
-      while (alive.yes && (await countKeys(objects, 'jobs/stormy/results/')) === before) await sleep(2);
+      await until(
+        'a new result',
+        async () => !alive.yes || (await countKeys(objects, 'jobs/stormy/results/')) > before,
+      );
       await sleep(Math.random() * 15);
       child.kill('SIGKILL');
       const { code } = await ended;

@@ -18,6 +18,7 @@ import {
   untilFinished,
 } from '../helpers/batch-fixture.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
+import { until } from '../helpers/until.ts';
 
 const DAY_MS = 86_400_000;
 const inDays = (days: number) => Date.now() + days * DAY_MS;
@@ -51,8 +52,7 @@ test('jobs are removed with all they hold once their retention is over, and not 
     await submitUpload(batch, objects, 'two');
     // The status of job two was never requested after it ended.
     await untilFinished(batch, 'one');
-    while ((await contentOf(objects, 'jobs/two/done/')).size === 0)
-      await new Promise((r) => setTimeout(r, 50));
+    await until('the end of job two', async () => (await contentOf(objects, 'jobs/two/done/')).size > 0);
     const retention = createRetention({ objects, batch, logger, days: 90 });
     assert.deepEqual(await retention.sweep(inDays(89)), { jobs: 0, uploads: 0 });
     assert.equal((await rowsOf(batch, 'two')).length, 1);

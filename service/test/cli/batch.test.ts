@@ -12,6 +12,7 @@ import { createGatedModels } from '../helpers/gated-models.ts';
 import { type ServerProcess, spawnServer } from '../helpers/server-process.ts';
 import { startApp } from '../helpers/test-app.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
+import { until } from '../helpers/until.ts';
 import { jsonLines, runCli, runOnTerminal, startCli, terminalMissing } from './run-cli.ts';
 
 describe('batch, against a real server with real workers', () => {
@@ -158,7 +159,7 @@ describe('batch, against a real server with real workers', () => {
     const submitted = await runCli(['batch', 'submit', many, '--json'], { env });
     const jobId = jsonLines(submitted.stdout)[0]?.jobId as unknown as string;
     const watching = startCli(['batch', 'watch', jobId, '--json'], { env });
-    while (watching.stdout() === '') await new Promise((resolve) => setTimeout(resolve, 5));
+    await until('output of the watching command', watching.stdout);
     watching.kill('SIGINT');
     const { status, stderr } = await watching.ended;
     assert.equal(status, 130, stderr);

@@ -6,17 +6,12 @@ import { type AddressInfo, createServer as createSocketServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { parseRetryAfter, pauseBefore } from '../../src/cli/client/retry.ts';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { picture } from '../helpers/pictures.ts';
 import { startApp } from '../helpers/test-app.ts';
+import { until } from '../helpers/until.ts';
 import { jsonLines, runCli, startCli } from './run-cli.ts';
-
-/** Waits until `condition` holds; the test runner's own limit ends it when it never does. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await delay(5);
-}
 
 /** Some other HTTP server, for what the real one never does. */
 async function withServer<T>(listener: RequestListener, use: (url: string) => Promise<T>): Promise<T> {
@@ -69,7 +64,7 @@ describe('the command line and a service in trouble', () => {
     const server = await startApp({ models });
     try {
       const cli = startCli(['classify', file, '--json', '--url', server.url]);
-      await until(() => server.log().includes('MODEL_NOT_READY'));
+      await until('a refused request', () => server.log().includes('MODEL_NOT_READY'));
       models.ready = true;
       const { status, stdout, stderr } = await cli.ended;
       assert.equal(status, 0, stderr);
@@ -208,9 +203,9 @@ describe('the command line and a service in trouble', () => {
       const server = await startApp({ models });
       try {
         const cli = startCli(['classify', '-c', '1', file, file, '--url', server.url]);
-        await until(() => models.inferred === 1);
+        await until('the first inference', () => models.inferred === 1);
         models.hold();
-        await until(() => models.inferred === 2);
+        await until('the second inference', () => models.inferred === 2);
         cli.kill(signal);
         const { status, stdout, stderr } = await cli.ended;
         assert.equal(status, expected);

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type OtlpReceiver, startOtlpReceiver } from '../helpers/otlp-receiver.ts';
 import { openRealModels } from '../helpers/real-models.ts';
+import { until } from '../helpers/until.ts';
 import { type Clone, openClone } from './commands/clone.ts';
 import { ELSEWHERE, elsewhere, MARKS } from './commands/elsewhere.ts';
 import { type Command, commandsOf } from './commands/extract.ts';
@@ -38,10 +38,11 @@ async function faultsOf(clone: Clone, wanted: readonly Command[]): Promise<strin
       continue;
     }
     let outcome = await clone.run(line);
-    for (let tries = 0; waits && outcome.fault && tries < 200; tries++) {
-      await delay(300);
-      outcome = await clone.run(line);
-    }
+    if (waits && outcome.fault)
+      await until(line, async () => {
+        outcome = await clone.run(line);
+        return !outcome.fault;
+      }).catch(() => undefined);
     waits = false;
     const fault = outcome.fault ?? (shown === undefined ? undefined : shapeFault(shown, outcome.stdout));
     if (fault) faults.push(`${at}: ${line}\n  ${fault}`);
@@ -140,8 +141,7 @@ describe('the commands of the documentation', () => {
       assert.ok(commands.some(({ line }) => line.startsWith('OTEL_EXPORTER_OTLP_ENDPOINT=')));
       const isThere = () => collector.spans.some(({ name }) => name === 'POST /predict');
       // They are sent every few seconds.
-      for (let tries = 0; tries < 300 && !isThere(); tries++) await delay(100);
-      assert.ok(isThere());
+      await until('a span of a request', isThere);
     });
   });
 });

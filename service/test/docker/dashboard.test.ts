@@ -8,6 +8,7 @@ import { picture } from '../helpers/batch-fixture.ts';
 import { fromRoot } from '../helpers/root.ts';
 import { spawnServer } from '../helpers/server-process.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
+import { until } from '../helpers/until.ts';
 
 interface Panel {
   readonly title: string;
@@ -129,10 +130,10 @@ describe('the metrics that the dashboard asks for', () => {
       form.set('b', new Blob(['no picture']), 'b.png');
       assert.equal((await fetch(`${url}/batch`, { method: 'POST', body: form })).status, 202);
       // The worker's rows are counted when it ends.
-      while (!metrics.includes('batch_jobs_total{event="succeeded"} 1')) {
+      await until("the job's end in the metrics", async () => {
         metrics = await (await fetch(`${url}/metrics`)).text();
-        await new Promise((done) => setTimeout(done, 50));
-      }
+        return metrics.includes('batch_jobs_total{event="succeeded"} 1');
+      });
     } finally {
       server.child.kill('SIGTERM');
       await server.exit;

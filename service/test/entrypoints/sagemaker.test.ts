@@ -6,9 +6,9 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { type GoldenRow, goldenRows, onnxMissing } from '../helpers/example-models.ts';
 import { fromRoot } from '../helpers/root.ts';
+import { until } from '../helpers/until.ts';
 
 /** SageMaker's side of its container contract, as its documentation has it: start, ping, invoke, transform. */
 describe('the container as SageMaker runs it', { skip: onnxMissing }, () => {
@@ -54,20 +54,13 @@ describe('the container as SageMaker runs it', { skip: onnxMissing }, () => {
 
   /** SageMaker pings until 200, for a few minutes at most; anything else means: not yet. */
   async function pingUntilReady(): Promise<void> {
-    for (let attempt = 0; attempt < 600; attempt++) {
-      assert.equal(child.exitCode, null, output);
-      const status = await fetch(`${url}/ping`).then(
-        async (response) => {
-          await response.arrayBuffer();
-          return response.status;
-        },
-        () => 0,
-      );
-      if (status === 200) return;
-      assert.ok([0, 503].includes(status), `ping answered ${status}`);
-      await delay(100);
-    }
-    assert.fail(`never ready: ${output}`);
+    const status = await until('readiness', async () => {
+      if (child.exitCode !== null) return 'ended';
+      const response = await fetch(`${url}/ping`);
+      await response.arrayBuffer();
+      return response.status !== 503 && response.status;
+    });
+    assert.equal(status, 200, output);
   }
 
   const invoke = (body: string, contentType: string, headers: Record<string, string> = {}) =>
@@ -220,14 +213,8 @@ describe('the container as SageMaker runs it', { skip: onnxMissing }, () => {
 });
 
 /** The content of a file that is about to be written. */
-async function untilThere(file: string): Promise<string> {
-  for (let attempt = 0; attempt < 600; attempt++) {
-    const text = await readFile(file, 'utf8').catch(() => '');
-    if (text !== '') return text;
-    await delay(100);
-  }
-  return assert.fail(`${file} is not written`);
-}
+const untilThere = (file: string): Promise<string> =>
+  until(`content of ${file}`, () => readFile(file, 'utf8'));
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { picture } from '../helpers/pictures.ts';
 import { openRealModels } from '../helpers/real-models.ts';
 import { type ServerProcess, spawnServer } from '../helpers/server-process.ts';
+import { until } from '../helpers/until.ts';
 
 const real = await openRealModels();
 await real.models?.close();
@@ -111,14 +112,14 @@ describe('the server as a process', () => {
     const upload = slowUpload(url, image);
     await upload.begun;
     server.child.kill('SIGTERM');
-    while (!server.stdout().includes('shutting down')) await delay(5);
+    await untilLogged(server, 'shutting down');
     assert.equal((await upload.finish()).status, 200);
     assert.deepEqual(await server.exit, { code: 0, signal: null });
   });
 
   test('SIGTERM before the model is loaded ends it with exit status 0', { skip: real.missing }, async () => {
     const server = start();
-    while (!server.stdout().includes('istening')) await delay(5);
+    await untilLogged(server, 'istening');
     server.child.kill('SIGTERM');
     assert.deepEqual(await server.exit, { code: 0, signal: null });
     assert.ok(!server.stdout().includes('"msg":"ready"'), server.stdout());
@@ -130,7 +131,7 @@ describe('the server as a process', () => {
     const upload = slowUpload(url, await picture());
     await upload.begun;
     server.child.kill('SIGINT');
-    while (!server.stdout().includes('shutting down')) await delay(5);
+    await untilLogged(server, 'shutting down');
     server.child.kill('SIGINT');
     assert.equal((await server.exit).code, 130);
     await assert.rejects(upload.finish());
@@ -151,6 +152,9 @@ describe('the server as a process', () => {
     assert.ok(ready.engine && ready.precision && ready.version);
   });
 });
+
+const untilLogged = (server: ServerProcess, text: string) =>
+  until(`"${text}" in the log`, () => server.stdout().includes(text));
 
 function predict(
   url: string,

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { contentOf, idleQueue, picture, tempBatch, tempStore, WORKER } from '../helpers/batch-fixture.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
+import { until } from '../helpers/until.ts';
 
 let model: TinyModel;
 let objects: Awaited<ReturnType<typeof tempStore>>;
@@ -45,6 +45,12 @@ async function plan(jobId: string, shardSize: number): Promise<string> {
   return `${objects.uri}/jobs/${jobId}/job.json`;
 }
 
+const untilAtWork = (jobId: string) =>
+  until(
+    `the third chunk of job ${jobId}`,
+    async () => (await contentOf(objects, `jobs/${jobId}/results/`)).size >= 3,
+  );
+
 test('a wrong setting is one line on stderr and status 78', async () => {
   for (const env of [
     {},
@@ -82,8 +88,7 @@ test('each index works its own shard, and a second run of a finished one changes
 test('SIGTERM ends it at the edge of a chunk with status 143, and the next attempt finishes the rest', async () => {
   const JOB_URI = await plan('stopped', 300);
   const { child, ended } = start({ JOB_URI });
-  while ((await contentOf(objects, 'jobs/stopped/results/')).size < 3)
-    await new Promise((r) => setTimeout(r, 2));
+  await untilAtWork('stopped');
   child.kill('SIGTERM');
   const { code, stderr } = await ended;
   assert.equal(code, 143, stderr);
@@ -101,7 +106,7 @@ test('SIGTERM ends it at the edge of a chunk with status 143, and the next attem
 async function startSecondAttempt(jobId: string) {
   const JOB_URI = await plan(jobId, 300);
   const { child, ended } = start({ JOB_URI, AWS_BATCH_JOB_ATTEMPT: '2' });
-  while ((await contentOf(objects, `jobs/${jobId}/results/`)).size < 3) await sleep(2);
+  await untilAtWork(jobId);
   const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=']);
   const below = stdout
     .split('\n')
@@ -136,7 +141,7 @@ test('SIGTERM to a second attempt ends the process that works for it, at the edg
 test('a kill of a second attempt leaves no process behind and blames no input', async () => {
   const { JOB_URI, child, workPid } = await startSecondAttempt('killed-again');
   child.kill('SIGKILL');
-  while (isAlive(workPid)) await sleep(20);
+  await until('the end of the child', () => !isAlive(workPid));
   assert.equal((await start({ JOB_URI, AWS_BATCH_JOB_ATTEMPT: '3' }).ended).code, 0);
   const results = await contentOf(objects, 'jobs/killed-again/results/');
   assert.equal(results.size, 100);

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { WorkerCommand } from '../../src/jobs/worker-process.ts';
 
-/** One child (or the only one) of a job: its attempts run one after another. */
+/** One child of a job. Its attempts run one after the other. */
 interface Child {
   status: 'RUNNABLE' | 'RUNNING' | 'SUCCEEDED' | 'FAILED';
   attempts: number;
@@ -24,7 +24,7 @@ export interface AwsBatchServer {
   readonly endpoint: string;
   readonly jobQueue: string;
   readonly jobDefinition: string;
-  /** Names of the operations that were called. */
+  /** Names of the called operations. */
   readonly calls: readonly string[];
   close(): Promise<void>;
 }
@@ -32,7 +32,7 @@ export interface AwsBatchServer {
 export interface AwsBatchOptions {
   /** The container's entrypoint: a real worker process. */
   readonly command: WorkerCommand;
-  /** Children at once: the compute environment. */
+  /** Maximum number of running children, like a compute environment's. */
   readonly concurrency?: number;
   /** The job definition's retryStrategy.attempts. */
   readonly attempts?: number;
@@ -40,11 +40,11 @@ export interface AwsBatchOptions {
   readonly refusal?: string;
 }
 
-/** A request that AWS Batch refuses, with its own status and exception. */
+/** A request that AWS Batch rejects, with its status and exception. */
 class ClientException extends Error {}
 
 /**
- * The part of AWS Batch that jobs need, as its API reference has it: validates as AWS does (names, sizes of arrays,
+ * The part of AWS Batch that jobs need, by its API reference: validates as AWS does (names, sizes of arrays,
  * 8 KiB of overrides, unknown queues), runs the children of an array as real processes with AWS_BATCH_JOB_ARRAY_INDEX,
  * retries them, and keeps the parent PENDING while children run.
  */

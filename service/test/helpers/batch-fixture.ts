@@ -11,11 +11,12 @@ import { createLocalQueue, type LocalQueueOptions } from '../../src/jobs/local.t
 import type { WorkerCommand } from '../../src/jobs/worker-process.ts';
 import { createFileStore } from '../../src/storage/folder/folder.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
+import { until } from './until.ts';
 
-/** The real worker entrypoint, as compiled. */
+/** The compiled worker entrypoint. */
 export const WORKER = fileURLToPath(new URL('../../src/entrypoints/worker.js', import.meta.url));
 
-/** Starts the real worker with this process's environment and `env`. */
+/** Runs the worker with this process's environment and `env`. */
 export function workerCommand(env: Readonly<Record<string, string>>): WorkerCommand {
   return {
     program: process.execPath,
@@ -34,7 +35,7 @@ export async function tempStore(): Promise<
   return Object.assign(objects, { folder, close: () => rm(folder, { recursive: true, force: true }) });
 }
 
-/** A real queue of real worker processes. */
+/** A local queue of worker processes. */
 export function tempQueue(
   env: Readonly<Record<string, string>>,
   options: Partial<LocalQueueOptions> = {},
@@ -42,7 +43,7 @@ export function tempQueue(
   return createLocalQueue({ command: workerCommand(env), concurrency: 1, backoffMs: 10, ...options });
 }
 
-/** The service with sizes for tests; background errors fail the test through `onError`. */
+/** The batch service with small shards and chunks. Background errors fail the test. */
 export function tempBatch(objects: ObjectStore, queue: JobQueue, options: Partial<BatchOptions> = {}): Batch {
   return createBatch({
     objects,
@@ -57,7 +58,7 @@ export function tempBatch(objects: ObjectStore, queue: JobQueue, options: Partia
   });
 }
 
-/** A queue that takes every job and never runs one: for what happens before a job runs. */
+/** A queue that accepts jobs and never runs them, for tests of what happens before. */
 export function idleQueue(): JobQueue & {
   readonly submissions: { jobId: string; shards: number; jobUri: string }[];
 } {
@@ -79,7 +80,7 @@ export function idleQueue(): JobQueue & {
   };
 }
 
-/** A small picture that is not like any other of another number. */
+/** A small picture; each number gives another one. */
 export function picture(n: number): Promise<Buffer> {
   const background = { r: (n * 37) % 256, g: (n * 91) % 256, b: (n * 151) % 256 };
   return sharp({ create: { width: 12 + (n % 9), height: 12 + (n % 7), channels: 3, background } })
@@ -89,11 +90,10 @@ export function picture(n: number): Promise<Buffer> {
 
 /** Waits until a job has ended. */
 export async function untilFinished(batch: Batch, jobId: string): Promise<JobStatus> {
-  for (;;) {
+  return until(`the end of job ${jobId}`, async () => {
     const status = await batch.status(jobId);
-    if (status.finishedAt !== undefined) return status;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+    return status.finishedAt !== undefined && status;
+  });
 }
 
 export async function rowsOf(batch: Batch, jobId: string): Promise<ResultRow[]> {
@@ -106,7 +106,7 @@ export async function rowsOf(batch: Batch, jobId: string): Promise<ResultRow[]> 
     .map((line) => JSON.parse(line) as ResultRow);
 }
 
-/** Everything under a prefix, as text by key. */
+/** The objects under a prefix, as text by key. */
 export async function contentOf(objects: ObjectStore, prefix: string): Promise<Map<string, string>> {
   const found = new Map<string, string>();
   for await (const { key } of objects.list(prefix)) found.set(key, (await objects.get(key)).toString());

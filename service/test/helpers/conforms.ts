@@ -19,12 +19,12 @@ interface Operation {
   >;
 }
 
-/** Statuses that any path can answer with before a route is found. */
+/** Statuses that any path can have before a route is found. */
 const ROUTELESS = [400, 403, 404, 405];
 
 /**
- * Checks that an answer is one the OpenAPI document promises: its status, its content type, its shape (and not a
- * member more), and the headers that every answer has.
+ * Checks a response against the OpenAPI document: status, content type, shape (undocumented members are errors), and
+ * the headers that every response has.
  */
 export function conformsTo(app: App): (response: Response) => void {
   return (response) => {
@@ -69,7 +69,7 @@ function checkShape(schema: object, value: unknown, document: Document, what: st
   );
 }
 
-/** The schema with references put in, and closed: an undocumented member is an error. */
+/** The schema with references resolved, and closed: an undocumented member is an error. */
 function strict(schema: unknown, document: Document): unknown {
   if (Array.isArray(schema)) return schema.map((item) => strict(item, document));
   if (typeof schema !== 'object' || schema === null) return schema;

@@ -10,7 +10,7 @@ import { fromRoot } from './root.ts';
 
 const EXAMPLES = fromRoot('models', 'examples');
 
-/** Why tests on an engine cannot run, or false. */
+/** Why tests on ONNX models cannot run, or false. */
 export const onnxMissing = why('needs onnxruntime-node, an optional dependency', () =>
   createRequire(import.meta.url)('onnxruntime-node'),
 );
@@ -25,7 +25,7 @@ function why(reason: string, load: () => unknown): string | false {
   }
 }
 
-/** Loads models; `env` as in a shell, on top of what names cache and engine here. Rejects when one cannot be loaded. */
+/** Loads models with the settings `env`, in addition to this process's. Rejects if a model cannot be loaded. */
 export async function openModels(
   env: Readonly<Record<string, string>>,
   options: ModelsOptions = {},
@@ -44,13 +44,13 @@ export async function openModels(
 
 export interface GoldenRow {
   readonly row: Readonly<Record<string, number | string>>;
-  /** scikit-learn's own answers, in float64. */
+  /** scikit-learn's predictions, in float64. */
   readonly label?: string;
   readonly probabilities?: Readonly<Record<string, number>>;
   readonly value?: number;
 }
 
-/** The golden predictions that a training script wrote beside an example. */
+/** The golden predictions that the training script of an example wrote. */
 export async function goldenRows(example: string): Promise<GoldenRow[]> {
   return JSON.parse(await readFile(resolve(EXAMPLES, example, 'golden.json'), 'utf8'));
 }

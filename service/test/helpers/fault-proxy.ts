@@ -3,25 +3,25 @@ import type { AddressInfo } from 'node:net';
 
 export interface FaultProxy {
   readonly endpoint: string;
-  /** How often each fault was done. */
+  /** Number of requests that got each fault. */
   readonly faults: Readonly<Record<string, number>>;
   close(): Promise<void>;
 }
 
 export interface FaultProxyOptions {
   readonly target: string;
-  /** Share of the requests that get each fault, 0 to 1. */
+  /** Fraction of the requests that get each fault, 0 to 1. */
   readonly unavailable?: number;
   readonly reset?: number;
-  /** The answer's headers and half of its body come, and then nothing more. */
+  /** The response stalls after half of its body. */
   readonly stall?: number;
-  /** The answer breaks off after half of its body. */
+  /** The connection closes after half of the response's body. */
   readonly truncate?: number;
-  /** The answer comes in small pieces with pauses. */
+  /** The response comes in small pieces with pauses. */
   readonly slow?: number;
 }
 
-/** An HTTP proxy that spoils some of the requests, in a fixed pseudo-random order. */
+/** An HTTP proxy that injects faults into some requests, in a fixed pseudo-random order. */
 export async function startFaultProxy(options: FaultProxyOptions): Promise<FaultProxy> {
   const faults: Record<string, number> = {};
   const target = new URL(options.target);

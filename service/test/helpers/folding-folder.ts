@@ -2,20 +2,20 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fromRoot } from './root.ts';
+import { until } from './until.ts';
 
 const MOUNT = fromRoot('service/test/helpers/folding-mount.py');
 
-/** A folder on a file system that takes names for one that differ in case. */
+/** A folder on a file system that ignores case in names. */
 export interface FoldingFolder {
   readonly folder: string;
-  /** Why there is none here. */
+  /** Why there is none, or false. */
   readonly skip: string | false;
   close(): Promise<void>;
 }
 
-/** A temporary folder where those ignore case (macOS, Windows); elsewhere one on a mount of its own (Linux with FUSE). */
+/** A temporary folder that ignores case: as it is on macOS and Windows, on a FUSE mount on Linux. */
 export async function foldingFolder(): Promise<FoldingFolder> {
   const base = mkdtempSync(join(tmpdir(), 'folding-'));
   const remove = () => rmSync(base, { recursive: true, force: true });
@@ -34,7 +34,7 @@ export async function foldingFolder(): Promise<FoldingFolder> {
     await ended;
     remove();
   };
-  if (await isMounted(child, folder, ended)) return { folder, skip: false, close };
+  if (await isMounted(child, folder)) return { folder, skip: false, close };
   await close();
   const skip = 'needs a file system that ignores case: macOS, Windows, or fusepy, libfuse2 and /dev/fuse';
   return { folder, skip, close: async () => {} };
@@ -45,14 +45,10 @@ function ignoresCase(folder: string): boolean {
   return existsSync(join(folder, 'PROBE'));
 }
 
-async function isMounted(child: ChildProcess, folder: string, ended: Promise<void>): Promise<boolean> {
+async function isMounted(child: ChildProcess, folder: string): Promise<boolean> {
   let hasEnded = false;
-  void ended.then(() => {
-    hasEnded = true;
-  });
-  while (!hasEnded && child.exitCode === null) {
-    if (existsSync(join(folder, 'MOUNTED'))) return true;
-    await Promise.race([ended, sleep(25)]);
-  }
-  return false;
+  for (const event of ['exit', 'error']) child.once(event, () => (hasEnded = true));
+  const isThere = () => existsSync(join(folder, 'MOUNTED'));
+  await until('the mount of a folder', () => hasEnded || isThere());
+  return !hasEnded;
 }

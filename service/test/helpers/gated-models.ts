@@ -6,22 +6,22 @@ import type { Engine } from '../../src/inference/engines/engine.ts';
 import { createClassifier } from '../../src/inference/image/classifier.ts';
 import { fromRoot } from './root.ts';
 
-/** The real classifier (decoding, batching, queue, top-k) on an engine that a test can hold. */
+/** The real classifier (decoding, batching, queue, top-k) on an engine that a test can pause. */
 export interface GatedModels extends Models {
   /** Images that reached the engine. */
   readonly inferred: number;
-  /** Images that reached the engine to be explained. */
+  /** Explanations that reached the engine. */
   readonly explained: number;
-  /** From now on batches and explanations wait in the engine until `release`. */
+  /** Batches and explanations wait in the engine until `release`. */
   hold(): void;
   release(): void;
-  /** Makes the next batches fail with this error; undefined ends it. */
+  /** Every batch fails with this error; undefined restores success. */
   failWith(error: Error | undefined): void;
   ready: boolean;
   readonly queueDepth: number;
 }
 
-/** For states that a real engine cannot be brought into at will: stuck, broken, not loaded. */
+/** For states that a test cannot bring a real engine into: stuck, broken, not loaded. */
 export function createGatedModels(
   options: { readonly maxQueue?: number; readonly maxPixels?: number; readonly degraded?: string } = {},
 ): GatedModels {
@@ -47,7 +47,7 @@ export function createGatedModels(
       inferred += size;
       await gate;
       if (failure) throw failure;
-      // Not a network, but it depends on the pixels: the brightest place decides.
+      // Not a network, but its output depends on the pixels: the brightest place decides.
       const rows = new Float32Array(size * classes);
       for (let image = 0; image < size; image++) {
         const pixels = input.subarray((image * input.length) / size, ((image + 1) * input.length) / size);

@@ -1,4 +1,4 @@
-/** An HTTP request, before a gateway made an event of it. */
+/** The HTTP request that a gateway turns into an event. */
 export interface GatewayRequest {
   readonly method: string;
   /** Path and query. */
@@ -7,7 +7,7 @@ export interface GatewayRequest {
   readonly body?: Uint8Array | string;
 }
 
-/** What a Lambda function answers to a gateway. */
+/** A Lambda function's response to a gateway. */
 export interface GatewayResponse {
   readonly statusCode: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -15,10 +15,10 @@ export interface GatewayResponse {
   readonly isBase64Encoded?: boolean;
 }
 
-/** Lambda's limit on an event, in bytes: 6 MiB and a little. */
+/** Maximum size of an event on Lambda, in bytes: slightly more than 6 MiB. */
 const EVENT_LIMIT = 6_291_556;
 
-/** Gateways hand over text as it is and everything else as base64. */
+/** Gateways pass text unchanged and everything else as base64. */
 function encodeBody({ body, headers = {} }: GatewayRequest) {
   if (body === undefined) return { isBase64Encoded: false };
   const isText = /^(text\/|application\/(json|javascript|xml))/.test(headers['content-type'] ?? '');
@@ -90,12 +90,12 @@ export function restApiEvent(request: GatewayRequest): object {
   };
 }
 
-/** What the gateway does with an event that Lambda would not take. */
+/** Whether Lambda rejects an event because of its size. */
 export function isTooLargeForLambda(event: object): boolean {
   return Buffer.byteLength(JSON.stringify(event)) > EVENT_LIMIT;
 }
 
-/** The answer's body as bytes, as the gateway sends it on. */
+/** The response's body, as the gateway forwards it. */
 export function bodyOf({ body, isBase64Encoded }: GatewayResponse): Buffer {
   return Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8');
 }

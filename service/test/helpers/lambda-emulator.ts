@@ -5,11 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { loadConfig } from '../../src/config/config.ts';
 import { freePort, untilAnswering } from './server-program.ts';
 
-/** One Lambda execution environment: the real emulator around the real runtime client around our handler. */
+/** One Lambda execution environment: AWS's emulator and runtime client with our handler. */
 export interface LambdaEnvironment {
-  /** Invokes the function; calls made at once wait for each other, as an environment takes one event at a time. */
+  /** Invokes the function. Concurrent calls are queued, since an environment handles one event at a time. */
   invoke(event: unknown): Promise<unknown>;
-  /** What the function wrote. */
+  /** The function's output. */
   log(): string;
   close(): Promise<void>;
 }
@@ -51,7 +51,7 @@ export async function startLambda(
     ],
     {
       cwd: HANDLERS,
-      // Its own group, so that the function ends with the emulator.
+      // A process group, so that the function ends with the emulator.
       detached: true,
       env: {
         PATH: process.env.PATH,

@@ -1,6 +1,6 @@
 /**
  * A worker process that starts in a fraction of a second, for tests that kill many: the worker's own code (reading the
- * shard, decoding, batching, outputs, chunks, markers), with arithmetic on the pixels where the network would be.
+ * shard, decoding, batching, outputs, chunks, markers), with arithmetic on the pixels instead of the network.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -29,7 +29,7 @@ const classifier = createClassifier({
       const rows = new Float32Array(size * classes);
       const pixels = input.length / size;
       for (let i = 0; i < size * pixels; i++) {
-        // By the place in its own picture: which pictures share a batch must not matter.
+        // By the position in its picture: the other pictures of a batch must not matter.
         const at = Math.floor(i / pixels) * classes + ((i % pixels) % classes);
         rows[at] = (rows[at] ?? 0) + Math.abs(input[i] ?? 0) / pixels;
       }

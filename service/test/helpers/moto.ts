@@ -1,10 +1,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { freePort, untilAnswering } from './server-program.ts';
 
-/** moto: a stand-in for the AWS APIs, here for SQS and Secrets Manager. */
+/** moto emulates the APIs of AWS, here SQS and Secrets Manager. */
 export interface Moto {
   readonly endpoint: string;
-  /** One call of a JSON-protocol API, e.g. `AmazonSQS.SendMessage`. */
+  /** Calls an API of the JSON protocol, for example `AmazonSQS.SendMessage`. */
   call(target: string, body: object): Promise<Record<string, unknown>>;
   close(): Promise<void>;
 }
@@ -17,7 +17,7 @@ export async function startMoto(): Promise<Moto> {
   const port = await freePort();
   const child = spawn('moto_server', ['-H', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' });
   const endpoint = `http://127.0.0.1:${port}`;
-  await untilAnswering(`${endpoint}/moto-api/`, child, () => 'see its own log');
+  await untilAnswering(`${endpoint}/moto-api/`, child, () => 'no output captured');
   return {
     endpoint,
     async call(target, body) {

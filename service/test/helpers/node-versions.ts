@@ -14,7 +14,7 @@ export interface NodeVersion {
 
 export const NODE_MISSING = '.ci/run installs it into the cache folder (NODE_VERSIONS_DIR)';
 
-/** The Node.js that runs this test first, then those that .ci/run installs, one of each major version. */
+/** First the Node.js that runs this test, then one of each major version that .ci/run installs. */
 export function findNodeVersions(environment: NodeJS.ProcessEnv = process.env): NodeVersion[] {
   const folder = environment.NODE_VERSIONS_DIR ?? join(loadConfig().cacheDir, 'tools', 'nodes');
   const running = Number(process.versions.node.split('.', 1)[0]);

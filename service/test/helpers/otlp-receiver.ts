@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A span as it arrived, attributes as a plain object. */
+/** A received span, with its attributes as a plain object. */
 export interface ReceivedSpan {
   readonly name: string;
   readonly traceId: string;
@@ -20,10 +20,10 @@ export interface ReceivedSpan {
 }
 
 export interface OtlpReceiver {
-  /** What OTEL_EXPORTER_OTLP_ENDPOINT takes. */
+  /** For OTEL_EXPORTER_OTLP_ENDPOINT. */
   readonly endpoint: string;
   readonly spans: ReceivedSpan[];
-  /** Every body that arrived. */
+  /** Every received body. */
   readonly text: () => string;
   close(): Promise<void>;
 }
@@ -56,7 +56,7 @@ interface ExportRequest {
 const plain = (attributes: readonly KeyValue[] = []) =>
   Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
 
-/** A receiver of traces: the OTLP/HTTP protocol with JSON bodies (opentelemetry.io/docs/specs/otlp), as a collector speaks it. */
+/** A receiver of traces: OTLP/HTTP with JSON bodies (https://opentelemetry.io/docs/specs/otlp). */
 export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   const spans: ReceivedSpan[] = [];
   const bodies: string[] = [];

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 
-/** What came back over a bare socket. */
+/** A response read from a socket. */
 export interface RawAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -8,7 +8,7 @@ export interface RawAnswer {
 }
 
 /**
- * Sends bytes as they are, for requests that no client library would send, and reads until the other side closes.
+ * Sends raw bytes, for requests that no client library sends, and reads until the server closes the connection.
  *
  * @param pieces written one after another; the socket's writing side stays open
  */
@@ -19,7 +19,7 @@ export function rawRequest(port: number, ...pieces: readonly (string | Buffer)[]
     const finish = () => {
       const [head = '', body = ''] = text.split(/\r\n\r\n(.*)/s);
       const [statusLine = '', ...lines] = head.split('\r\n');
-      if (!statusLine) return reject(new Error('the connection closed without an answer'));
+      if (!statusLine) return reject(new Error('the connection closed without a response'));
       const headers = Object.fromEntries(
         lines.map((line) => [line.split(':', 1)[0]?.toLowerCase() ?? '', line.replace(/^[^:]*: */, '')]),
       );

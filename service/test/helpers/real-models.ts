@@ -1,19 +1,19 @@
 import type { Models } from '../../src/domain/classifier.ts';
 import { openResNet } from './resnet.ts';
 
-/** The real ResNet-50 on the engine that is installed, or why it cannot run here. */
+/** ResNet-50 on the installed engine, or why it cannot run. */
 export type RealModels =
   | { readonly models: Models; readonly missing: false }
   | { readonly models: undefined; readonly missing: string };
 
-/** As openResNet, for tests that are skipped where the model cannot be opened. */
+/** Like openResNet, for tests that are skipped if the model cannot be loaded. */
 export async function openRealModels(): Promise<RealModels> {
   try {
     return { models: await openResNet(), missing: false };
   } catch (error) {
     return {
       models: undefined,
-      missing: `needs the model, which npm start sets up: ${(error as Error).message}`,
+      missing: `needs the model, which npm start installs: ${(error as Error).message}`,
     };
   }
 }

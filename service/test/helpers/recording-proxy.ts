@@ -1,7 +1,7 @@
 import { createServer, request as forward } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** One call of an AWS API, as an SDK client sends it. `resource`: an S3 key or a listing's prefix, the id of a job that is ended, else empty. */
+/** One call of an AWS API. `resource` is an S3 key, a listing's prefix or the id of a terminated job, else empty. */
 export interface RecordedCall {
   readonly service: 's3' | 'batch' | 'sqs';
   readonly operation: string;
@@ -13,7 +13,7 @@ export interface RecordingProxy {
   close(): Promise<void>;
 }
 
-/** Passes requests on as they are (signatures included) and tells what each of them was. */
+/** Forwards requests unchanged, signatures included, and records each. */
 export async function startRecordingProxy(
   address: string,
   onCall: (call: RecordedCall) => void,

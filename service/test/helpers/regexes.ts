@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Token, tokenizer } from 'acorn';
 
-/** A regular expression of the program, and the files that hold it. */
+/** A regular expression, and the files that contain it. */
 export interface FoundRegex {
   readonly source: string;
   readonly flags: string;
@@ -10,7 +10,7 @@ export interface FoundRegex {
 }
 
 /**
- * The regular expressions of all programs under `root` but tests and benchmarks, whose input is ours: literals, and the patterns of JSON schemas.
+ * The regular expressions under `root`: literals, and patterns of JSON schemas. Tests and benchmarks are left out, since their input is ours.
  * TypeScript is read as built, under dist/.
  */
 export function regexesOf(root: string): FoundRegex[] {
@@ -28,7 +28,7 @@ export function regexesOf(root: string): FoundRegex[] {
 
 const FOLDERS = ['service', 'models', 'infra', 'docker'];
 
-/** Source files that run in production or set it up, relative to `root`. */
+/** Source files of production and set-up, relative to `root`. */
 const programsOf = (root: string) =>
   FOLDERS.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
@@ -42,7 +42,7 @@ export function* regexesIn(text: string): Generator<{ readonly source: string; r
   let before: unknown;
   let last: unknown;
   const options = { ecmaVersion: 'latest', sourceType: 'module', allowHashBang: true } as const;
-  // acorn's types leave `value` out.
+  // acorn's types lack `value`.
   for (const { type, value } of tokenizer(text, options) as Iterable<Token & { readonly value?: unknown }>) {
     if (type.label === 'regexp') {
       const { pattern, flags } = value as { pattern: string; flags: string };

@@ -3,7 +3,7 @@ import { loadConfig } from '../../src/config/config.ts';
 import type { Models } from '../../src/domain/classifier.ts';
 import { createModels, type ModelsOptions } from '../../src/inference/models.ts';
 
-/** The real ResNet-50, loaded and warm. CACHE_DIR and the like come from the environment; the caller closes it. */
+/** ResNet-50, loaded and warmed up, with the settings of this process's environment and `env`. The caller closes it. */
 export async function openResNet(
   env: Readonly<Record<string, string>> = {},
   options: ModelsOptions = {},

@@ -1,4 +1,4 @@
-/** AWS's documented sample of an event notification, shortened to what is read. */
+/** AWS's documented sample of an event notification, reduced to the fields that are read. */
 export function notification(key: string, more: object = {}, eventName = 'ObjectCreated:Put') {
   return {
     eventVersion: '2.1',

@@ -1,22 +1,17 @@
-import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { fromRoot } from './root.ts';
 
-/** Real photographs that lie beside the checkout, not in it. */
-const FOLDER = fromRoot('..', 'shared', 'samples');
-
-/** What ResNet-50 says of each of them. */
+/** The pictures that the project ships, each with the label that ResNet-50 gives it. */
 export const SAMPLES = {
-  'cat.jpg': 'Egyptian_cat',
-  'coffee.png': 'espresso',
-  'palace.jpg': 'palace',
+  'traffic-light.jpg': 'traffic_light',
+  'balloon.jpg': 'balloon',
+  'crossword.jpg': 'crossword_puzzle',
+  'pumpkin.jpg': "jack-o'-lantern",
 } as const;
 
-/** Why tests that need the photographs cannot run, or false. */
-export const samplesMissing = existsSync(join(FOLDER, 'cat.jpg'))
-  ? false
-  : 'needs the sample photographs in ../shared/samples';
+export type SampleName = keyof typeof SAMPLES;
 
-export const sample = (name: keyof typeof SAMPLES): Promise<Buffer> => readFile(join(FOLDER, name));
-export const samplePath = (name: keyof typeof SAMPLES): string => join(FOLDER, name);
+export const SAMPLE_NAMES = Object.keys(SAMPLES) as SampleName[];
+
+export const samplePath = (name: SampleName): string => fromRoot('models', 'resnet50', 'samples', name);
+export const sample = (name: SampleName): Promise<Buffer> => readFile(samplePath(name));

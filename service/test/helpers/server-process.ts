@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fromRoot } from './root.ts';
 
-/** A server as people start it: its own process, on a free port. */
+/** A server in a process of its own, on a free port. */
 export interface ServerProcess {
   readonly child: ChildProcess;
   readonly stdout: () => string;
   readonly stderr: () => string;
-  /** Its address, once it says that it is ready. Rejects when it ends before. */
+  /** Its address, once it has logged that it is ready. Rejects if it ends before. */
   readonly url: Promise<string>;
   readonly exit: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
 }

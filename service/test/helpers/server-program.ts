@@ -1,7 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { createServer } from 'node:net';
+import { until } from './until.ts';
 
-/** A port of the loopback that is free now. */
+/** A free port of 127.0.0.1. */
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -11,16 +12,12 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Waits until something answers HTTP at `url`; fails with what the program wrote when it ends or stays silent. */
+/** Waits until the program answers HTTP at `url`; fails with its output if it ends or stays silent. */
 export async function untilAnswering(url: string, child: ChildProcess, output: () => string): Promise<void> {
-  for (let tries = 0; tries < 1200; tries++) {
-    if (child.exitCode !== null) throw new Error(`${child.spawnfile} ended: ${output()}`);
-    const answered = await fetch(url).then(
-      () => true,
-      () => false,
-    );
-    if (answered) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-  throw new Error(`${child.spawnfile} does not answer: ${output()}`);
+  const outcome = await until(`an answer of ${child.spawnfile} at ${url}`, async () => {
+    if (child.exitCode !== null) return 'ended';
+    await (await fetch(url)).body?.cancel();
+    return 'answers';
+  }).catch((error: Error) => error.message);
+  if (outcome !== 'answers') throw new Error(`${child.spawnfile}: ${outcome}: ${output()}`);
 }

@@ -1,6 +1,6 @@
 import type { TObject } from 'typebox';
 
-/** The settings table of docs/configuration.md, generated from the schema that checks them, so that the two cannot disagree. */
+/** The settings table of docs/configuration.md, generated from the schema that checks the settings. */
 export function settingsTable(schema: TObject): string {
   const rows = Object.entries(schema.properties).map(([name, property]) => {
     const {

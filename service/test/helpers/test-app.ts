@@ -11,9 +11,9 @@ export interface TestApp {
   readonly app: App;
   readonly url: string;
   readonly port: number;
-  /** Requests over a real socket; every answer is checked against the app's own OpenAPI document. */
+  /** Requests over a socket. Every response is checked against the app's OpenAPI document. */
   readonly http: ReturnType<typeof supertest.agent>;
-  /** Everything that was logged, as text. */
+  /** The log, as text. */
   readonly log: () => string;
   close(): Promise<void>;
 }
@@ -23,13 +23,13 @@ export interface TestAppOptions
     Partial<Pick<Services, 'objects' | 'batch'>> {
   /** Environment variables. */
   readonly env?: Readonly<Record<string, string>>;
-  /** What no variable can set: the limits of a platform. */
+  /** Limits of a platform, which no environment variable sets. */
   readonly config?: Partial<Config>;
-  /** A free one when absent. */
+  /** A free port by default. */
   readonly port?: number;
 }
 
-/** The whole app on a free port of 127.0.0.1. Closing it does not close the models. */
+/** The whole app on 127.0.0.1. Closing it does not close the models. */
 export async function startApp({
   models,
   objects,

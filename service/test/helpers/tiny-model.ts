@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export interface TinyModel {
-  /** Environment that makes server and workers use it: MODELS_DIR, MODEL, ENGINE. */
+  /** MODELS_DIR, MODEL and ENGINE, for servers and workers. */
   readonly env: Readonly<Record<string, string>>;
   close(): Promise<void>;
 }
@@ -14,8 +14,8 @@ const CLASSES = 5;
 const FILTERS = 4;
 
 /**
- * A real model of a real model folder, small enough to start fifty times: one convolution, a mean over the picture, a
- * dense layer and softmax, with fixed pseudo-random weights, in the layers format, run by the wasm engine.
+ * A complete model folder whose model loads fast enough for tests that start many processes: one convolution, a mean
+ * over the picture, a dense layer and softmax, with fixed pseudo-random weights, in the layers format, for the wasm engine.
  */
 export async function makeTinyModel(): Promise<TinyModel> {
   const folder = await mkdtemp(join(tmpdir(), 'tiny-model-'));

@@ -7,12 +7,12 @@ import { freePort, untilAnswering } from './server-program.ts';
 export interface S3Server {
   readonly endpoint: string;
   readonly bucket: string;
-  /** Where the bucket's objects lie as files. */
+  /** The folder that holds the bucket's objects as files. */
   readonly folder: string;
   close(): Promise<void>;
 }
 
-/** What to do where the S3 server is not installed. */
+/** How to install the S3 server. */
 export const VERSITYGW_MISSING =
   'needs versitygw: GOBIN=~/.cache/ml-serverless/bin go install github.com/versity/versitygw/cmd/versitygw@v1.8.0, or set VERSITYGW';
 
@@ -30,21 +30,19 @@ export async function findVersitygw(): Promise<string | undefined> {
     try {
       await access(place, constants.X_OK);
       return place;
-    } catch {
-      // Not here: the next place.
-    }
+    } catch {}
   }
   return undefined;
 }
 
-/** Credentials of the test's server only; also put into this process's environment, where the SDK and workers find them. */
+/** Credentials of the test's server, also set in this process's environment for the SDK and workers. */
 const CREDENTIALS = {
   AWS_ACCESS_KEY_ID: 'test-access',
   AWS_SECRET_ACCESS_KEY: 'test-secret',
   AWS_REGION: 'us-east-1',
 };
 
-/** Starts a real S3 server on a free port of the loopback, in a temporary folder, with one bucket; `options` are versitygw's own. */
+/** Starts an S3 server with one bucket, on a free port of 127.0.0.1, in a temporary folder. `options` are versitygw's. */
 export async function startS3Server(
   program: string,
   bucket = 'ml-serverless-test',

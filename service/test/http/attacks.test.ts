@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Batch } from '../../src/batch/batch.ts';
 import { contentOf, idleQueue, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { rawRequest } from '../helpers/raw-http.ts';
 import { startApp, type TestApp } from '../helpers/test-app.ts';
+import { until } from '../helpers/until.ts';
 
 /** A request that must never be read out of the body of another one. */
 const SMUGGLED = 'DELETE /batch/r-smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n';
@@ -152,7 +152,7 @@ describe('attacks over bare sockets', () => {
         'POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 500\r\n\r\nx',
       );
     }
-    while (refused.length < 1_100 - 1_024) await delay(100);
+    await until('the refusal of the oldest', () => refused.length >= 1_100 - 1_024);
     assert.ok(Math.max(...refused) < 100, `the oldest ones: ${refused}`);
     assert.equal(answer, '', 'an upload, which may take long, is not one of them');
     assert.equal((await fetch(`${server.url}/models`)).status, 200);

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { noise, picture } from '../helpers/pictures.ts';
 import { startApp, type TestApp } from '../helpers/test-app.ts';
+import { until } from '../helpers/until.ts';
 
 const MIB = 2 ** 20;
 const TYPES = {
@@ -13,10 +13,6 @@ const TYPES = {
   'multipart/form-data; boundary=b':
     '--b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n',
 } as const;
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await delay(5);
-}
 
 describe('the memory of request bodies is bounded over all connections', () => {
   const models = createGatedModels();
@@ -37,6 +33,9 @@ describe('the memory of request bodies is bounded over all connections', () => {
 
   const predict = (body: Buffer) => server.http.post('/predict').set('content-type', 'image/jpeg').send(body);
 
+  const untilStatus = (status: number, body = large) =>
+    until(`an answer with status ${status}`, async () => (await predict(body)).status === status);
+
   /** A request that has sent `bytes` of a body that goes on. */
   function begin(type: keyof typeof TYPES, bytes: number, framing: 'chunked' | 'length'): Socket {
     const socket = connect(server.port, '127.0.0.1');
@@ -55,19 +54,19 @@ describe('the memory of request bodies is bounded over all connections', () => {
     for (const type of Object.keys(TYPES) as (keyof typeof TYPES)[]) {
       test(`${framing} bodies of ${type.split(';')[0]} count while they arrive, until they go`, async () => {
         const socket = begin(type, 0.75 * MIB, framing);
-        await until(async () => (await predict(large)).status === 503);
+        await untilStatus(503);
         const { status, body, headers } = await predict(large);
         assert.deepEqual([status, body.code, headers['retry-after']], [503, 'OVERLOADED', '1']);
         assert.equal((await predict(image)).status, 200, 'a small body still fits');
         socket.destroy();
-        await until(async () => (await predict(large)).status === 200);
+        await untilStatus(200);
       });
     }
   }
 
   test('a chunked body is refused at the byte for which there is no more room', async () => {
     const first = begin('image/jpeg', 0.75 * MIB, 'chunked');
-    await until(async () => (await predict(large)).status === 503);
+    await untilStatus(503);
     for (const type of Object.keys(TYPES) as (keyof typeof TYPES)[]) {
       const second = begin(type, 0.5 * MIB, 'chunked');
       const [answer] = await new Promise<[string]>((resolve) => {
@@ -78,21 +77,21 @@ describe('the memory of request bodies is bounded over all connections', () => {
       second.destroy();
     }
     first.destroy();
-    await until(async () => (await predict(large)).status === 200);
+    await untilStatus(200);
   });
 
   test('a body larger than the whole budget is taken while no other is there', async () => {
     const huge = Buffer.concat([image, Buffer.alloc(2 * MIB)]);
     assert.equal((await predict(huge)).status, 200);
     const socket = begin('image/jpeg', 1000, 'length');
-    await until(async () => (await predict(huge)).status === 503);
+    await untilStatus(503, huge);
     socket.destroy();
-    await until(async () => (await predict(huge)).status === 200);
+    await untilStatus(200, huge);
   });
 
   test('a body of a type that no parser takes never ends the process, however full it is', async () => {
     const first = begin('image/jpeg', MIB - 10_000, 'chunked');
-    await until(async () => (await predict(large)).status === 503);
+    await untilStatus(503);
     const piece = Buffer.alloc(50_000, 'A');
     const chunk = Buffer.concat([
       Buffer.from(`${piece.length.toString(16)}\r\n`),
@@ -113,7 +112,7 @@ describe('the memory of request bodies is bounded over all connections', () => {
     assert.equal((await predict(image)).status, 200);
     second.destroy();
     first.destroy();
-    await until(async () => (await predict(large)).status === 200);
+    await untilStatus(200);
   });
 
   test('injected requests give back what they held', async () => {

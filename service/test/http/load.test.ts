@@ -2,16 +2,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { AppError } from '../../src/domain/errors.ts';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { picture } from '../helpers/pictures.ts';
 import { startApp, type TestApp } from '../helpers/test-app.ts';
-
-/** Waits until `condition` holds; the test runner's own limit ends it when it never does. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await delay(5);
-}
+import { until } from '../helpers/until.ts';
 
 describe('a busy, broken or absent model', () => {
   const models = createGatedModels({ maxQueue: 1 });
@@ -38,7 +33,7 @@ describe('a busy, broken or absent model', () => {
     models.hold();
     const started = models.inferred;
     const running = predict().then((response) => response);
-    await until(() => models.inferred === started + 1);
+    await until('the start of inference', () => models.inferred === started + 1);
     const more = [predict(), predict(), predict(), predict()].map((sent) =>
       sent.then((response) => response),
     );
@@ -68,18 +63,18 @@ describe('a busy, broken or absent model', () => {
           .send(image)
           .then(({ status }) => status),
       );
-      await until(() => patient.inferred + patient.queueDepth === 4);
+      await until('the arrival of every request', () => patient.inferred + patient.queueDepth === 4);
       const gone = once(other.app.server, 'connection').then(([socket]) => once(socket as Socket, 'close'));
       const socket = connect(other.port, '127.0.0.1');
       const head = `POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nContent-Length: ${image.length}\r\n\r\n`;
       socket.write(Buffer.concat([Buffer.from(head), image]));
-      await until(() => patient.inferred + patient.queueDepth === 5);
+      await until('the arrival of every request', () => patient.inferred + patient.queueDepth === 5);
       assert.ok(patient.inferred < 4, 'the engine takes all at once: nothing waits');
       socket.destroy();
       await gone;
       patient.release();
       assert.deepEqual(await Promise.all(waiting), [200, 200, 200, 200]);
-      await until(() => other.log().includes('REQUEST_CANCELLED'));
+      await until('the log line of the cancelled request', () => other.log().includes('REQUEST_CANCELLED'));
       assert.equal(patient.inferred, 4);
       assert.equal(patient.queueDepth, 0);
     } finally {
@@ -100,10 +95,10 @@ describe('a busy, broken or absent model', () => {
         sent.push(request.then(({ status, body }) => ({ status, code: body.code })));
       };
       explain();
-      await until(() => bounded.explained === 1);
+      await until('the start of the explanation', () => bounded.explained === 1);
       for (const depth of [1, 2]) {
         explain();
-        await until(() => bounded.queueDepth === depth);
+        await until(`a queue of ${depth}`, () => bounded.queueDepth === depth);
       }
       explain();
       assert.deepEqual(await sent.at(-1), { status: 503, code: 'OVERLOADED' });
@@ -138,17 +133,17 @@ describe('a busy, broken or absent model', () => {
         const running: Promise<number>[] = [];
         for (let count = 1; count <= atOnce; count++) {
           running.push(send().then(({ status }) => status));
-          await until(() => reached() === count);
+          await until(`request ${count} in the engine`, () => reached() === count);
         }
         for (let round = 0; round < 3; round++) {
           const socket = connect(other.port, '127.0.0.1');
           socket.write(Buffer.concat([Buffer.from(head), image]));
-          await until(() => bounded.queueDepth === 1);
+          await until('a queue of 1', () => bounded.queueDepth === 1);
           socket.destroy();
-          await until(() => bounded.queueDepth === 0);
+          await until('an empty queue', () => bounded.queueDepth === 0);
         }
         const waiting = send().then(({ status }) => status);
-        await until(() => bounded.queueDepth === 1);
+        await until('a queue of 1', () => bounded.queueDepth === 1);
         bounded.release();
         const statuses = new Set(await Promise.all([...running, waiting]));
         assert.deepEqual([...statuses], [200]);

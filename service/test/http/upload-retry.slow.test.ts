@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Batch } from '../../src/batch/batch.ts';
 import { jobLayout } from '../../src/domain/job/job-layout.ts';
 import { parseShard } from '../../src/domain/job/shards.ts';
 import { contentOf, idleQueue, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { startApp, type TestApp } from '../helpers/test-app.ts';
+import { until } from '../helpers/until.ts';
 
 type Files = Readonly<Record<string, string>>;
 
@@ -58,7 +58,7 @@ describe('forms with an idempotencyKey', () => {
     socket.write(
       `POST /batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 5000\r\n\r\n${body.slice(0, 3).join('')}--b\r\n`,
     );
-    while ((await contentOf(store, 'jobs/')).size < 2) await delay(20);
+    await until('two stored files', async () => (await contentOf(store, 'jobs/')).size === 2);
     return { answer };
   }
 
@@ -79,7 +79,7 @@ describe('forms with an idempotencyKey', () => {
     assert.equal(status, 202);
     assert.match(await stalled.answer, /^HTTP\/1.1 408 /);
     const expected = Object.values(FILES).sort();
-    while ((await uploads(jobId)).length > expected.length) await delay(20);
+    await until('the removal', async () => (await uploads(jobId)).length <= expected.length);
     assert.deepEqual((await inputsOf(jobId)).sort(), expected);
     assert.deepEqual(await uploads(jobId), expected);
   });

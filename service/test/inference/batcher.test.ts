@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type BatcherOptions, createBatcher } from '../../src/inference/queueing/batcher.ts';
+import { until } from '../helpers/until.ts';
 
 /** An engine whose batches the test ends; the output of an image is its own number. */
 function manualEngine() {
@@ -75,8 +76,9 @@ describe('the batcher', () => {
     await settled();
     expected = 5;
     void enqueue(3);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    assert.deepEqual(sizes(batches), [2, 1], 'the delay is over');
+    assert.deepEqual(sizes(batches), [2]);
+    await until('the batch after the delay', () => batches.length === 2);
+    assert.deepEqual(sizes(batches), [2, 1]);
   });
 
   it('stops waiting if an expected image will not come', () => {

@@ -12,6 +12,7 @@ import { loadConfig } from '../../src/config/config.ts';
 import type { ActivationMap } from '../../src/inference/engines/engine.ts';
 import { createThreadEngine } from '../../src/inference/engines/thread/engine.ts';
 import { decode } from '../../src/inference/image/decode.ts';
+import { until } from '../helpers/until.ts';
 
 const logger = pino({ level: 'silent' });
 const { cacheDir, modelsDir } = loadConfig();
@@ -103,8 +104,7 @@ describe('an engine in a thread', () => {
     ]);
     assert.equal(engine.ready, false);
     // The next one waits for the new thread; on a busy machine it may need more than one.
-    let answer: Float32Array | undefined;
-    while (!answer) answer = await engine.infer(image(), 1).catch(() => undefined);
+    const answer = await until('an answer of the new thread', () => engine.infer(image(), 1));
     assert.equal(answer.length, 1000);
     assert.equal(engine.ready, true);
     assert.ok(threads.length >= 2);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { JobQueue, QueueStatus } from '../../src/jobs/job-queue.ts';
 import type { WorkerCommand } from '../../src/jobs/worker-process.ts';
+import { until } from '../helpers/until.ts';
 
 /**
  * A child that notes its environment in a file of RECORD_DIR, and then does what BEHAVIOUR says: real processes that
@@ -33,14 +34,12 @@ export function childCommand(recordDir: string): WorkerCommand {
 /** What every queue must do; run against each adapter, with real child processes. */
 export function testJobQueue(name: string, get: () => { queue: JobQueue; recordDir: string }): void {
   const jobUri = 's3://bucket/jobs/x/job.json';
-  const until = async (queue: JobQueue, reference: string, wanted: (status: QueueStatus) => boolean) => {
-    for (;;) {
+  const untilStatus = (queue: JobQueue, reference: string, wanted: (status: QueueStatus) => boolean) =>
+    until(`the wanted status of ${reference}`, async () => {
       const status = await queue.status(reference);
       assert.ok(status, 'the queue forgot the job');
-      if (wanted(status)) return status;
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  };
+      return wanted(status) && status;
+    });
   const ended = ({ state }: QueueStatus) => state !== 'SUBMITTED' && state !== 'RUNNING';
   const runs = async (dir: string) => (await readdir(dir)).filter((file) => file.startsWith('run-')).sort();
   const submit = (queue: JobQueue, jobId: string, shards: number, behaviour: string, dir: string) =>
@@ -60,7 +59,7 @@ export function testJobQueue(name: string, get: () => { queue: JobQueue; recordD
     const { queue, recordDir } = get();
     const { dir, jobId } = await fresh(recordDir);
     const { reference } = await submit(queue, jobId, 5, 'ok', dir);
-    const status = await until(queue, reference, ended);
+    const status = await untilStatus(queue, reference, ended);
     assert.equal(status.state, 'SUCCEEDED');
     assert.deepEqual(status.shards, { pending: 0, running: 0, succeeded: 5, failed: 0 });
     assert.deepEqual(
@@ -76,7 +75,7 @@ export function testJobQueue(name: string, get: () => { queue: JobQueue; recordD
     const { queue, recordDir } = get();
     const { dir, jobId } = await fresh(recordDir);
     const { reference } = await submit(queue, jobId, 1, 'ok', dir);
-    assert.equal((await until(queue, reference, ended)).state, 'SUCCEEDED');
+    assert.equal((await untilStatus(queue, reference, ended)).state, 'SUCCEEDED');
     assert.deepEqual(await runs(dir), ['run-none-1']);
   });
 
@@ -85,7 +84,7 @@ export function testJobQueue(name: string, get: () => { queue: JobQueue; recordD
       const { queue, recordDir } = get();
       const { dir, jobId } = await fresh(recordDir);
       const { reference } = await submit(queue, jobId, 2, behaviour, dir);
-      assert.equal((await until(queue, reference, ended)).state, 'SUCCEEDED');
+      assert.equal((await untilStatus(queue, reference, ended)).state, 'SUCCEEDED');
       assert.deepEqual(await runs(dir), ['run-0-1', 'run-0-2', 'run-1-1', 'run-1-2']);
     });
   }
@@ -94,7 +93,7 @@ export function testJobQueue(name: string, get: () => { queue: JobQueue; recordD
     const { queue, recordDir } = get();
     const { dir, jobId } = await fresh(recordDir);
     const { reference } = await submit(queue, jobId, 1, 'fail', dir);
-    const status = await until(queue, reference, ended);
+    const status = await untilStatus(queue, reference, ended);
     assert.equal(status.state, 'FAILED');
     assert.equal(status.shards.failed, 1);
     assert.equal((await runs(dir)).length, 3);
@@ -105,7 +104,7 @@ export function testJobQueue(name: string, get: () => { queue: JobQueue; recordD
     const { dir, jobId } = await fresh(recordDir);
     const first = await submit(queue, jobId, 2, 'ok', dir);
     assert.deepEqual(await submit(queue, jobId, 2, 'ok', dir), first);
-    await until(queue, first.reference, ended);
+    await untilStatus(queue, first.reference, ended);
     assert.deepEqual(await submit(queue, jobId, 2, 'ok', dir), first);
     assert.equal((await runs(dir)).length, 2);
   });
@@ -114,10 +113,10 @@ export function testJobQueue(name: string, get: () => { queue: JobQueue; recordD
     const { queue, recordDir } = get();
     const { dir, jobId } = await fresh(recordDir);
     const { reference } = await submit(queue, jobId, 50, 'hang', dir);
-    await until(queue, reference, ({ shards }) => shards.running > 0);
-    while ((await runs(dir)).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    await untilStatus(queue, reference, ({ shards }) => shards.running > 0);
+    await until('the start of a child', async () => (await runs(dir)).length > 0);
     await queue.cancel(reference, 'no longer needed');
-    const status = await until(queue, reference, (found) => ended(found) && found.shards.running === 0);
+    const status = await untilStatus(queue, reference, (found) => ended(found) && found.shards.running === 0);
     assert.equal(status.state, 'CANCELLED');
     assert.equal(status.reason, 'no longer needed');
     assert.ok((await readdir(dir)).some((file) => file.startsWith('term-')));

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
 import { createLocalQueue } from '../../src/jobs/local.ts';
 import type { FailedAttempt } from '../../src/jobs/local-job.ts';
+import { until } from '../helpers/until.ts';
 import { childCommand, testJobQueue } from './conformance.ts';
 
 let queue: JobQueue;
@@ -32,12 +33,13 @@ test('never more workers at once than configured', async () => {
     jobUri: 'x',
     environment: { BEHAVIOUR: 'ok' },
   });
-  for (;;) {
+  const running = new Set<number | undefined>();
+  await until('the end of the job', async () => {
     const status = await one.status(reference);
-    assert.ok(status && status.shards.running <= 1);
-    if (status.state === 'SUCCEEDED') break;
-    await sleep(2);
-  }
+    running.add(status?.shards.running);
+    return status?.state === 'SUCCEEDED';
+  });
+  assert.deepEqual([...running].sort(), [0, 1]);
   await one.close();
 });
 
@@ -52,7 +54,7 @@ test('every worker that ends badly is told of, with its reason and whether its s
     onFailedAttempt: (attempt) => told.push(attempt),
   });
   const { reference } = await one.submit({ jobId: 'told', shards: 1, jobUri: 'x' });
-  while ((await one.status(reference))?.state !== 'FAILED') await sleep(5);
+  await until('the failure of the job', async () => (await one.status(reference))?.state === 'FAILED');
   const reason = 'shard 0 ended with status 1: no disk';
   assert.deepEqual(told, [
     { jobId: 'told', shard: 0, attempt: 1, reason, again: true },
@@ -75,7 +77,7 @@ test('a worker that hangs is killed and its shard runs again; one that makes pro
     onFailedAttempt: (attempt) => told.push(attempt),
   });
   const { reference } = await one.submit({ jobId: 'hanging', shards: 1, jobUri: 'x' });
-  while ((await one.status(reference))?.state !== 'SUCCEEDED') await sleep(20);
+  await until('the end of the job', async () => (await one.status(reference))?.state === 'SUCCEEDED');
   const reason = 'shard 0 ended with SIGKILL: no progress for 3 s';
   assert.deepEqual(told, [{ jobId: 'hanging', shard: 0, attempt: 1, reason, again: true }]);
   await one.close();
@@ -88,14 +90,11 @@ test('a wrong setting is not tried again', async () => {
   };
   const one = createLocalQueue({ command: broken, concurrency: 1 });
   const { reference } = await one.submit({ jobId: 'config', shards: 1, jobUri: 'x' });
-  for (;;) {
-    const status = await one.status(reference);
-    if (status?.state === 'FAILED') {
-      assert.match(status.reason ?? '', /MODEL is wrong \(attempt 1\)/);
-      break;
-    }
-    await sleep(5);
-  }
+  const status = await until('the failure of the job', async () => {
+    const found = await one.status(reference);
+    return found?.state === 'FAILED' && found;
+  });
+  assert.match(status.reason ?? '', /MODEL is wrong \(attempt 1\)/);
   await one.close();
 });
 
@@ -103,7 +102,7 @@ test('closing ends every worker and loses no count', async () => {
   const dir = await mkdtemp(join(recordDir, 'close-'));
   const one = createLocalQueue({ command: childCommand(dir), concurrency: 2 });
   await one.submit({ jobId: 'closing', shards: 4, jobUri: 'x', environment: { BEHAVIOUR: 'hang' } });
-  while ((await readdir(dir)).length < 2) await sleep(10);
+  await until('the start of two workers', async () => (await readdir(dir)).length === 2);
   await one.close();
   const files = await readdir(dir);
   assert.equal(files.filter((file) => file.startsWith('term-')).length, 2);
@@ -132,7 +131,7 @@ test('a worker ends when the process that started it is killed', async () => {
     ],
     { env: { ...process.env, DIR: dir }, stdio: 'ignore' },
   );
-  while (!(await readdir(dir)).includes('started')) await sleep(20);
+  await until('the start of the worker', () => existsSync(join(dir, 'started')));
   parent.kill('SIGKILL');
-  while (!(await readdir(dir)).includes('ended')) await sleep(20);
+  await until('the end of the worker', () => existsSync(join(dir, 'ended')));
 });

@@ -8,6 +8,7 @@ import { contentOf, picture, workerCommand } from '../helpers/batch-fixture.ts';
 import { type OtlpReceiver, startOtlpReceiver } from '../helpers/otlp-receiver.ts';
 import { bridged } from '../helpers/s3-events.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
+import { until } from '../helpers/until.ts';
 import { findVersitygw, type S3Server, startS3Server, VERSITYGW_MISSING } from '../helpers/versitygw.ts';
 
 const DISPATCHER = fileURLToPath(new URL('../../src/entrypoints/dispatcher.js', import.meta.url));
@@ -108,8 +109,7 @@ test('a trace goes from the event through dispatcher and SubmitJob to the worker
   const [jobId] = (log?.jobIds ?? []) as string[];
 
   // The worker sends its spans before it ends.
-  while (!collector.spans.some(({ name }) => name === 'work shard'))
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  await until("the worker's spans", () => collector.spans.some(({ name }) => name === 'work shard'));
   const one = (name: string) => {
     const found = collector.spans.filter((span) => span.name === name);
     assert.equal(found.length, 1, `${found.length} spans ${name}`);

@@ -8,6 +8,7 @@ import { picture } from '../helpers/batch-fixture.ts';
 import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from '../helpers/otlp-receiver.ts';
 import { spawnServer } from '../helpers/server-process.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
+import { until } from '../helpers/until.ts';
 
 const KEY = 'a-key-for-this-test-only';
 const PREDICT_TRACE = 'a'.repeat(32);
@@ -78,16 +79,15 @@ describe('traces and logs of the server and its worker processes', () => {
       });
       assert.equal(submitted.status, 202);
       jobId = ((await submitted.json()) as { jobId: string }).jobId;
-      for (;;) {
+      await until('the end of the job', async () => {
         const status = (await (await ask(`/batch/${jobId}`, BATCH_TRACE)).json()) as { finishedAt?: string };
-        if (status.finishedAt !== undefined) break;
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
+        return status.finishedAt !== undefined;
+      });
       // The queue learns of a worker's end a moment after its last marker is written.
-      while (!metrics.includes('batch_jobs_total{event="succeeded"} 1')) {
+      await until("the job's end in the metrics", async () => {
         metrics = await (await ask('/metrics', PREDICT_TRACE)).text();
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
+        return metrics.includes('batch_jobs_total{event="succeeded"} 1');
+      });
     } finally {
       server.child.kill('SIGTERM');
       await server.exit;

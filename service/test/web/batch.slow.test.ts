@@ -10,6 +10,7 @@ import { picture } from '../helpers/pictures.ts';
 import { type ServerProcess, spawnServer } from '../helpers/server-process.ts';
 import { startApp } from '../helpers/test-app.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
+import { until } from '../helpers/until.ts';
 import { browserMissing, openBrowser, portray, type TestBrowser } from './support/browser.ts';
 import { dropFiles } from './support/drop.ts';
 
@@ -254,21 +255,17 @@ async function averageBytes(asked: readonly string[]): Promise<string> {
 
 /** The server's one worker process, once there is one. */
 async function workerOf({ child: { pid } }: ServerProcess): Promise<number> {
-  for (;;) {
-    const [worker] = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).split(' ').filter(Boolean);
-    if (worker !== undefined) return Number(worker);
-    await new Promise((wake) => setTimeout(wake, 20));
-  }
+  const children = () => readFile(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return Number(await until('the start of a worker', async () => (await children()).split(' ')[0]));
 }
 
 /** How many pictures of a job are done, once so many are. */
 async function doneOf(url: string, jobId: string, least: number): Promise<number> {
-  for (;;) {
+  return until(`the end of ${least} pictures`, async () => {
     const { counts } = (await (await fetch(`${url}/batch/${jobId}`)).json()) as {
       counts: { succeeded: number; failed: number };
     };
     const done = counts.succeeded + counts.failed;
-    if (done >= least) return done;
-    await new Promise((wake) => setTimeout(wake, 20));
-  }
+    return done >= least && done;
+  });
 }

@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { picture } from '../helpers/pictures.ts';
 import { startApp } from '../helpers/test-app.ts';
+import { until } from '../helpers/until.ts';
 import { browserMissing, openBrowser, portray, type TestBrowser, type TestPage } from './support/browser.ts';
 
 /** States that a real engine cannot be brought into at will: the real page and app on an engine that the test holds. */
@@ -138,7 +139,7 @@ describe('the page when something is in the way', { skip: browserMissing }, () =
     const began = page.waitForRequest((request) => request.method() === 'POST');
     await choose(page);
     await began;
-    while (models.inferred === 0) await new Promise((wake) => setTimeout(wake, 10));
+    await until('the start of inference', () => models.inferred > 0);
     // Stops listening first: a browser sends a request that got no answer a second time.
     first.app.server.close();
     first.app.server.closeAllConnections();

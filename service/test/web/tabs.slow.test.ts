@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test';
 import { onnxMissing, openModels } from '../helpers/example-models.ts';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { startApp, type TestApp } from '../helpers/test-app.ts';
+import { until } from '../helpers/until.ts';
 import { axe, browserMissing, openBrowser, portray, type TestBrowser } from './support/browser.ts';
 
 describe('the tabs', { skip: browserMissing }, () => {
@@ -136,7 +137,7 @@ describe('the tabs', { skip: browserMissing }, () => {
       link.href = 'http://127.0.0.1:9/other.css';
       document.head.append(link);
     }`);
-    while (page.faults.length === 0) await new Promise((wake) => setTimeout(wake, 20));
+    await until('a report of the policy', () => page.faults.length > 0);
     assert.match(page.faults.join('\n'), /Content Security Policy/);
     assert.equal(await page.evaluate('globalThis.wasRun'), undefined);
     await page.context().close();

@@ -12,9 +12,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fromRoot, root } from '../../helpers/root.ts';
 import { freePort, untilAnswering } from '../../helpers/server-program.ts';
+import { until } from '../../helpers/until.ts';
 
 /** A folder in which the pages' commands can be typed, and the one service that they talk to. */
 export interface Clone {
@@ -102,7 +102,7 @@ function environment(): NodeJS.ProcessEnv {
 
 async function untilReady(url: string, service: ChildProcess, output: () => string): Promise<void> {
   await untilAnswering(`${url}/health/live`, service, output);
-  while (!(await fetch(`${url}/health/ready`)).ok) await delay(50);
+  await until('readiness', async () => (await fetch(`${url}/health/ready`)).ok);
 }
 
 async function end(service: ChildProcess): Promise<void> {

@@ -23,7 +23,7 @@ const wheelContent = {
 test('of a wheel, the libraries and the headers of the C API are unpacked where tfjs-node looks for them', async (t) => {
   const folder = await temporaryFolder(t);
   const wheel = join(folder, 'a.whl');
-  await writeFile(wheel, zip(wheelContent));
+  await writeFile(wheel, await zip(wheelContent));
   const reported: Array<readonly [number, number]> = [];
   await unpackWheel(wheel, join(folder, 'out'), (written, total) => reported.push([written, total]));
   const files = await readdir(join(folder, 'out'), { recursive: true, withFileTypes: true });
@@ -53,14 +53,14 @@ test('of a wheel, the libraries and the headers of the C API are unpacked where 
 test('a truncated wheel, and one without the libraries, are refused by name', async (t) => {
   const folder = await temporaryFolder(t);
   const wheel = join(folder, 'a.whl');
-  const complete = zip(wheelContent);
+  const complete = await zip(wheelContent);
   await writeFile(wheel, complete.subarray(0, complete.length - 100));
   await assert.rejects(
     unpackWheel(wheel, join(folder, 'out'), () => {}),
     /is not a readable zip file/,
   );
   const { 'tensorflow/libtensorflow_cc.so.2': _, ...rest } = wheelContent;
-  await writeFile(wheel, zip(rest));
+  await writeFile(wheel, await zip(rest));
   await assert.rejects(
     unpackWheel(wheel, join(folder, 'out'), () => {}),
     /does not hold tensorflow\/libtensorflow_cc\.so\.2/,

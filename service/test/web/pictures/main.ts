@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { fromRoot } from '../../helpers/root.ts';
+import { until } from '../../helpers/until.ts';
 import { browserMissing, openBrowser } from '../support/browser.ts';
 import { type Cell, screenOf } from './screen.ts';
 import { svgOf } from './svg.ts';
@@ -85,10 +86,8 @@ async function main(): Promise<void> {
     void server.ended.then(() => {
       hasEnded = true;
     });
-    while (!server.output().includes('Ctrl-C')) {
-      if (hasEnded) throw new Error(`npm start ended: ${server.output()}`);
-      await new Promise((wake) => setTimeout(wake, 100));
-    }
+    await until('the start of the server', () => hasEnded || server.output().includes('Ctrl-C'), 600_000);
+    if (hasEnded) throw new Error(`npm start ended: ${server.output()}`);
     await warmUp();
     const client = onTerminal(classify, {});
     await client.ended;

