@@ -1,10 +1,11 @@
+import accepts from '@fastify/accepts';
 import multipart from '@fastify/multipart';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger } from 'fastify';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { NO_TRACING } from '../telemetry/tracing.ts';
 import type { App } from './app-type.ts';
-import { addImageParsers } from './body/image-body.ts';
+import { addBodyParsers } from './body/parsers.ts';
 import { handleClientError } from './errors/client-error.ts';
 import { handleError } from './errors/handler.ts';
 import { authPlugin } from './plugins/auth.ts';
@@ -40,7 +41,7 @@ import type { Services } from './services.ts';
 
 /** Bounds of the connection, in milliseconds, bytes and pieces. */
 const LIMITS = {
-  /** Beyond what plugins/body-time.ts allows an upload: Node's own bound, for what it should miss. */
+  /** Node's own timeout is this much longer than that of plugins/body-time.ts: it catches what the plugin misses. */
   requestTimeoutMargin: 60_000,
   headersTimeout: 15_000,
   /** How often Node looks for headers that are late; its default of 30 s would triple the time that they may take. */
@@ -68,7 +69,7 @@ export async function buildApp(services: Services): Promise<App> {
       headersTimeout: LIMITS.headersTimeout,
       connectionsCheckingInterval: LIMITS.connectionsCheckingInterval,
     },
-    requestTimeout: services.config.UPLOAD_TIMEOUT_MS + LIMITS.requestTimeoutMargin,
+    requestTimeout: services.config.REQUEST_TIMEOUT_MS + LIMITS.requestTimeoutMargin,
     keepAliveTimeout: LIMITS.keepAliveTimeout,
     bodyLimit: LIMITS.bodyLimit,
     routerOptions: { maxParamLength: LIMITS.maxParamLength, ignoreTrailingSlash: true },
@@ -108,21 +109,17 @@ export async function buildApp(services: Services): Promise<App> {
   // Before the keys: a preflight has none.
   await app.register(originsPlugin, { origins: corsOrigins, needsKey: keys.length > 0 });
   await app.register(authPlugin, { keys });
-  const { REQUEST_TIMEOUT_MS: requestMs, UPLOAD_TIMEOUT_MS: uploadMs } = services.config;
-  await app.register(bodyTimePlugin, {
-    requestMs,
-    uploadMs,
-    maxFileBytes: services.config.MAX_IMAGE_BYTES,
-  });
+  await app.register(bodyTimePlugin, { timeoutMs: services.config.REQUEST_TIMEOUT_MS });
   await app.register(bodyMemoryPlugin, { maxBytes: services.config.BODY_MEMORY_MB * 2 ** 20 });
   await app.register(documentPlugin);
   await app.register(notFoundPlugin);
   await app.register(bodyTypesPlugin);
   await app.register(multipart);
+  await app.register(accepts);
 
   // In a scope of their own: their body parsers and limits are for images, not for other routes.
   await app.register(async (scope) => {
-    addImageParsers(scope, services.config);
+    addBodyParsers(scope, services.config);
     predictRoutes(scope as App, services);
     explainRoutes(scope as App, services);
     sagemakerRoutes(scope as App, services);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { contentOf, idleQueue, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { noise, picture } from '../helpers/pictures.ts';
 import { startApp, type TestApp } from '../helpers/test-app.ts';
@@ -47,7 +48,7 @@ describe('the memory of request bodies is bounded over all connections', () => {
     socket.write(`POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\n${length}\r\n\r\n`);
     if (framing === 'chunked') socket.write(`${start.length.toString(16)}\r\n`);
     socket.write(start);
-    if (framing === 'chunked') socket.write('\r\n');
+    if (framing === 'chunked') socket.write('\r\n--b\r\n');
     return socket;
   }
 
@@ -114,6 +115,38 @@ describe('the memory of request bodies is bounded over all connections', () => {
     second.destroy();
     first.destroy();
     await until(async () => (await predict(large)).status === 200);
+  });
+
+  test('a form to POST /batch counts the file that arrives, not those that are stored', async () => {
+    const store = await tempStore();
+    const batch = tempBatch(store, idleQueue());
+    const forms = await startApp({ models, objects: store, batch, env: { BODY_MEMORY_MB: '1' } });
+    const head = (name: string) => `Content-Disposition: form-data; name="f"; filename="${name}"\r\n\r\n`;
+    const socket = connect(forms.port, '127.0.0.1');
+    let answer = '';
+    socket.on('data', (data) => (answer += data.toString('latin1'))).on('error', () => undefined);
+    socket.write(
+      `POST /batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: ${60 * MIB}\r\n\r\n--b\r\n`,
+    );
+    const stored = async () => (await contentOf(store, 'jobs/')).size;
+    const refuses = async () => {
+      const form = new FormData();
+      form.set('f', new Blob([large]), 'large.jpg');
+      return (await fetch(`${forms.url}/predict`, { method: 'POST', body: form })).status === 503;
+    };
+    for (let n = 0; n < 4; n++) {
+      socket.write(Buffer.concat([Buffer.from(head(`${n}`)), Buffer.alloc(0.6 * MIB)]));
+      await until(async () => answer !== '' || (await refuses()));
+      socket.write('\r\n--b\r\n');
+      await until(async () => answer !== '' || (await stored()) > n);
+      await until(async () => answer !== '' || !(await refuses()));
+    }
+    assert.equal(answer, '');
+    socket.destroy();
+    await until(async () => (await stored()) === 0);
+    await forms.close();
+    await batch.close();
+    await store.close();
   });
 
   test('injected requests give back what they held', async () => {

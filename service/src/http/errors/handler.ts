@@ -8,7 +8,6 @@ import { STATUS_OF } from './status.ts';
 /** What the framework throws, in our codes. The detail is ours too where the framework's says too little. */
 const FRAMEWORK_CODES: Readonly<Record<string, readonly [ErrorCode, string?]>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: ['PAYLOAD_TOO_LARGE', 'the body is larger than this server accepts'],
-  FST_REQ_FILE_TOO_LARGE: ['IMAGE_TOO_LARGE', 'the file is larger than this server accepts'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['UNSUPPORTED_MEDIA_TYPE', 'this route does not take that Content-Type'],
   FST_ERR_CTP_EMPTY_TYPE: ['UNSUPPORTED_MEDIA_TYPE', 'name the body’s type in a Content-Type header'],
   FST_ERR_CTP_INVALID_TYPE: ['UNSUPPORTED_MEDIA_TYPE'],
@@ -31,9 +30,10 @@ const RETRYABLE = new Set([429, 503]);
 const DEFAULT_RETRY_AFTER_SECONDS = 1;
 
 /** Any thrown value as an AppError; what is unknown becomes INTERNAL and keeps its cause for the log. */
-function toAppError(error: unknown): AppError {
+function toAppError(error: unknown, tooLarge: (() => AppError) | undefined): AppError {
   if (error instanceof AppError) return error;
   const fault = error as Partial<FastifyError>;
+  if (tooLarge && fault.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return tooLarge();
   const known = fault.code ? FRAMEWORK_CODES[fault.code] : undefined;
   if (known) return new AppError(known[0], known[1] ?? fault.message ?? known[0], {}, { cause: error });
   if (
@@ -66,7 +66,7 @@ export function toProblem(error: AppError, requestId: string): Problem {
 
 /** Answers any error with its problem; our own faults are logged with their cause, the client's with their code. */
 export function handleError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const error = withRouteFacts(toAppError(thrown), request);
+  const error = toAppError(thrown, request.routeOptions.config?.tooLarge);
   const problem = { ...toProblem(error, request.id), ...openInferenceMember(error, request) };
   if (isExpected(error, request)) request.log.debug({ code: error.code }, error.message);
   else if (problem.status >= 500)
@@ -93,25 +93,6 @@ function loggable(error: AppError): { readonly detail?: string } {
   return isFinding ? {} : { detail: error.message };
 }
 
-const IMAGE_TOO_LARGE_FOR_A_REQUEST =
-  'the image is larger than this server takes in a request; scale it down, or put it into the store and send {"object": "<its key>"}';
-
-/** What only the route knows: that a body that is too large is an image, and which types it takes. */
-function withRouteFacts(error: AppError, request: FastifyRequest): AppError {
-  const { config, schema } = request.routeOptions;
-  if (error.code === 'PAYLOAD_TOO_LARGE' && error.cause && config?.tooLargeCode) {
-    return new AppError(config.tooLargeCode, IMAGE_TOO_LARGE_FOR_A_REQUEST, error.details, {
-      cause: error.cause,
-    });
-  }
-  const types = Object.keys((schema?.body as { content?: object } | undefined)?.content ?? {});
-  if (error.code === 'UNSUPPORTED_MEDIA_TYPE' && error.cause && types.length > 0) {
-    const message = `send the body with one of these as its Content-Type: ${types.join(', ')}`;
-    return new AppError(error.code, message, error.details, { cause: error.cause });
-  }
-  return error;
-}
-
 /** Writes a problem, with the headers that belong to its status. */
 function sendProblem(reply: FastifyReply, problem: Problem): void {
   if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', String(problem.retryAfterSeconds));
@@ -125,8 +106,6 @@ function sendProblem(reply: FastifyReply, problem: Problem): void {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The code of a body over the limit; PAYLOAD_TOO_LARGE when absent. */
-    tooLargeCode?: ErrorCode;
     /** True for routes that need no API key. */
     public?: boolean;
     /** True for routes of the Open Inference Protocol. */

@@ -45,7 +45,6 @@ export function batchRoutes(app: App, services: Services): void {
   app.post(
     '/batch',
     {
-      config: { takesUploads: true },
       onRequest: refuseUnlessOn,
       schema: {
         operationId: 'submitBatch',
@@ -180,7 +179,7 @@ async function createJob(request: FastifyRequest, services: Services): Promise<J
   const batch = batchOf(services);
   const { models, config, objects } = services as Services & { readonly objects: ObjectStore };
   const ask = { origin: 'request' } as const;
-  if (request.isMultipart()) {
+  if (request.mediaType === 'multipart/form-data') {
     const form = await storeBatchForm(request, objects, config, ({ model }) => checkModel(models, model));
     const { jobId, prefix, digest, topK = DEFAULT_TOP_K, model = models.defaultName } = form;
     const source = { kind: 'prefix', prefix, digest } as const;
@@ -194,11 +193,7 @@ async function createJob(request: FastifyRequest, services: Services): Promise<J
     if (!usesFiles(job, prefix)) await form.discard();
     return job;
   }
-  const body = request.body as BatchRequestBody | Buffer | undefined | null;
-  if (Buffer.isBuffer(body)) {
-    throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send JSON, or the images as files of a multipart form');
-  }
-  if (!body) throw new AppError('INVALID_REQUEST', 'The request has no body; name a prefix or objects');
+  const body = request.body as BatchRequestBody;
   checkModel(models, body.model);
   const { topK = DEFAULT_TOP_K, model = models.defaultName, idempotencyKey } = body;
   const source = sourceOf(body, objects.uri);

@@ -9,7 +9,7 @@ const binary = (description: string) =>
 export const JsonImage = Type.Object(
   {
     image: Type.Optional(
-      Type.String({ minLength: 1, description: 'The image file in base64 (padded), or a `data:` URL of it' }),
+      Type.String({ description: 'The image file in base64 (padded), or a `data:` URL of it' }),
     ),
     object: Type.Optional(
       Type.String({ minLength: 1, maxLength: 1280, description: 'Key of an object in the configured store' }),

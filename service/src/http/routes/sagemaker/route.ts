@@ -4,15 +4,15 @@ import { AppError } from '../../../domain/errors.ts';
 import type { Classification } from '../../../domain/prediction.ts';
 import type { TabularPrediction } from '../../../domain/tabular.ts';
 import type { App } from '../../app-type.ts';
-import { JSON_LINES } from '../../body/image-body.ts';
-import { mediaTypeOf, predictRows, tabularModel } from '../../body/tabular-body.ts';
-import { within } from '../../runtime/deadline.ts';
-import { DEFAULT_TOP_K, MODEL_PROBLEMS, problems } from '../../schemas/shared.ts';
+import { JSON_LINES } from '../../body/parsers.ts';
+import { hasRows, predictRows, tabularModel } from '../../body/tabular-body.ts';
+import { withDeadline } from '../../runtime/deadline.ts';
+import { type ClassifyQuery, MODEL_PROBLEMS, problems } from '../../schemas/shared.ts';
 import type { Services } from '../../services.ts';
-import { classifyRequest } from '../predict/route.ts';
+import { classifyImage } from '../predict/route.ts';
 import { PredictBody } from '../predict/schema.ts';
 import { classifyRecords, readRecords } from './body.ts';
-import { chooseFormat, type Format, type RecordAnswer, toLines } from './formats.ts';
+import { chooseFormat, type RecordAnswer, toLines } from './formats.ts';
 
 /** What SageMaker sends to a container at most, in MiB, and all concurrent requests of a transform together. */
 const SAGEMAKER_MAX_MIB = 100;
@@ -93,7 +93,6 @@ export function sagemakerRoutes(app: App, services: Services): void {
   app.post(
     '/invocations',
     {
-      config: { tooLargeCode: 'PAYLOAD_TOO_LARGE' },
       schema: {
         operationId: 'invoke',
         summary: 'Predict (SageMaker)',
@@ -146,57 +145,64 @@ export function sagemakerRoutes(app: App, services: Services): void {
 }
 
 async function invoke(request: FastifyRequest, reply: FastifyReply, app: App, services: Services) {
-  const { model: name, topK = DEFAULT_TOP_K } = attributesOf(request);
-  const type = mediaTypeOf(request);
-  const isLines = (JSON_LINES as readonly string[]).includes(type);
-  const natural: Format = isLines
-    ? 'application/jsonlines'
-    : type === 'text/csv'
-      ? 'text/csv'
-      : 'application/json';
-  const format = chooseFormat(request.headers.accept, natural);
-  const task = services.models.taskOf?.(name) ?? 'image-classification';
-  let records: readonly RecordAnswer[];
+  const query = attributesOf(request);
+  const isLines = (JSON_LINES as readonly (string | undefined)[]).includes(request.mediaType);
+  const format = chooseFormat(request, isLines ? 'application/jsonlines' : request.mediaType);
   if (isLines) {
-    const { MAX_ROWS: maxRecords, MAX_JSON_BYTES: maxJsonBytes } = services.config;
-    const parsed = await readRecords(request.body as Buffer, { maxRecords, maxJsonBytes });
-    records = await within(reply, async (signal) => {
-      if (task === 'image-classification') {
-        return classifyRecords(parsed, services.models.get(name), topK, signal);
-      }
-      const result = await tabularModel(services, name).predictEach(parsed.records, { signal });
-      app.metrics.observe(result);
-      return result.predictions;
-    });
-    // JSON for many records is a list in no schema of ours: lines are what was sent, and lines are what is answered.
+    const records = await withDeadline(reply, (signal) => answerLines(request, query, app, services, signal));
+    // No schema describes a JSON list of records, so JSON Lines answer JSON Lines or CSV.
     const lines = format === 'text/csv' ? format : 'application/jsonlines';
     return reply.type(lines).serializer(String).send(toLines(records, lines));
   }
-  if (task === 'image-classification' && type !== 'text/csv') {
-    const query = { topK, ...(name === undefined ? {} : { model: name }) };
-    const classification = await classifyRequest(request, reply, query, app, services);
-    if (format === 'application/json') return classification;
-    records = [classification];
-  } else {
-    const model = tabularModel(services, name);
-    if (!Buffer.isBuffer(request.body) && !hasInstances(request.body)) {
-      const message = `the model ${model.info.name} takes rows; send {"instances": [...]}, text/csv or JSON Lines`;
-      throw new AppError('INVALID_REQUEST', message);
-    }
-    if (Buffer.isBuffer(request.body) && type !== 'text/csv') {
-      throw new AppError('UNSUPPORTED_MEDIA_TYPE', `the model ${model.info.name} takes rows, not ${type}`);
-    }
-    const prediction = await predictRows(request, reply, model, app);
-    if (format === 'application/json') return prediction;
-    records = prediction.predictions;
-  }
+  const [prediction, records] = await withDeadline(reply, (signal) =>
+    predict(request, query, services, signal),
+  );
+  app.metrics.observe(prediction);
+  if (format === 'application/json') return prediction;
   return reply.type(format).serializer(String).send(toLines(records, format));
 }
 
-const hasInstances = (body: unknown) => typeof body === 'object' && body !== null && 'instances' in body;
+const takesImages = ({ models }: Services, { model }: ClassifyQuery) =>
+  (models.taskOf?.(model) ?? 'image-classification') === 'image-classification';
 
-/** `model` and `topK` of X-Amzn-SageMaker-Custom-Attributes; what else stands there is somebody else's. */
-function attributesOf({ headers }: FastifyRequest): { readonly model?: string; readonly topK?: number } {
+/** One answer per line, errors in their places. */
+async function answerLines(
+  request: FastifyRequest,
+  query: ClassifyQuery,
+  app: App,
+  services: Services,
+  signal: AbortSignal,
+): Promise<readonly RecordAnswer[]> {
+  const parsed = await readRecords(request.body as Buffer, services.config);
+  if (takesImages(services, query)) {
+    return classifyRecords(parsed, services, query, signal);
+  }
+  const result = await tabularModel(services, query.model).predictEach(parsed.records, { signal });
+  app.metrics.observe(result);
+  return result.predictions;
+}
+
+/** The answer to one image or one table, and its records. */
+async function predict(
+  request: FastifyRequest,
+  query: ClassifyQuery,
+  services: Services,
+  signal: AbortSignal,
+): Promise<readonly [Classification | TabularPrediction, readonly RecordAnswer[]]> {
+  if (hasRows(request)) {
+    const prediction = await predictRows(request, tabularModel(services, query.model), signal);
+    return [prediction, prediction.predictions];
+  }
+  if (takesImages(services, query)) {
+    const classification = await classifyImage(request, services, query, signal);
+    return [classification, [classification]];
+  }
+  const code = request.mediaType === 'application/json' ? 'INVALID_REQUEST' : 'UNSUPPORTED_MEDIA_TYPE';
+  throw new AppError(code, 'the model takes rows; send {"instances": [...]}, text/csv or JSON Lines');
+}
+
+/** `model` and `topK` of X-Amzn-SageMaker-Custom-Attributes; other attributes are ignored. */
+function attributesOf({ headers }: FastifyRequest): ClassifyQuery {
   const given = String(headers['x-amzn-sagemaker-custom-attributes'] ?? '');
   const pairs = new Map(
     given.split(/[,;]/).map((pair): [string, string] => {
