@@ -4,7 +4,6 @@ import { parseInputKey } from '../../domain/keys.ts';
 import { imageTooLarge } from '../errors/too-large.ts';
 import type { JsonImage } from '../routes/predict/schema.ts';
 import { ClassifyQuery, DEFAULT_TOP_K } from '../schemas/shared.ts';
-import type { Services } from '../services.ts';
 import { decodeBase64 } from './base64.ts';
 import { checkFields, readForm } from './form.ts';
 import { longStringOf } from './long-strings.ts';
@@ -23,29 +22,26 @@ export interface ImageRequest {
  */
 export async function readImageRequest(
   request: FastifyRequest,
-  services: Pick<Services, 'config' | 'objects'>,
   query: ClassifyQuery,
   signal: AbortSignal,
 ): Promise<ImageRequest> {
   const isForm = request.mediaType === 'multipart/form-data';
   const { bytes, fields = {} } = isForm
-    ? await readImageForm(request, services.config.maxUploadBytes)
-    : { bytes: await readBytes(request, services, signal) };
+    ? await readImageForm(request, request.server.config.maxUploadBytes)
+    : { bytes: await readBytes(request, signal) };
   const { topK = fields.topK ?? DEFAULT_TOP_K, model = fields.model } = query;
   return { bytes, topK, model };
 }
 
 async function readBytes(
-  { body, longStrings }: FastifyRequest,
-  { config, objects }: Pick<Services, 'config' | 'objects'>,
+  { body, longStrings, server }: FastifyRequest,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   if (Buffer.isBuffer(body)) return body;
   const { image, object = '' } = body as JsonImage;
-  const maxBytes = config.MAX_IMAGE_BYTES;
+  const maxBytes = server.config.MAX_IMAGE_BYTES;
   if (image !== undefined) return decodeImage(image, longStrings, maxBytes);
-  if (!objects) throw new AppError('INVALID_REQUEST', 'no object store is configured; send the image itself');
-  return objects.get(parseInputKey(object, objects.uri), { maxBytes, signal });
+  return server.objects.get(parseInputKey(object, server.objects.uri), { maxBytes, signal });
 }
 
 /** A base64 image of a JSON body. @throws AppError INVALID_REQUEST, IMAGE_TOO_LARGE */

@@ -5,18 +5,17 @@ import { readImageRequest } from '../../body/image-request.ts';
 import { imageTooLarge } from '../../errors/too-large.ts';
 import { withDeadline } from '../../runtime/deadline.ts';
 import { MODEL_PROBLEMS, problems } from '../../schemas/shared.ts';
-import type { Services } from '../../services.ts';
 import { ImageBody } from '../predict/schema.ts';
 import { drawHeatMap } from './heat-map.ts';
 import { ExplainQuery, ExplanationResponse, HeatMap } from './schema.ts';
 
 /** POST /explain: one image in, the evidence for a class by region out. Needs addBodyParsers and @fastify/accepts. */
-export function explainRoutes(app: App, services: Services): void {
+export function explainRoutes(app: App): void {
   app.addSchema(ExplanationResponse);
   app.post(
     '/explain',
     {
-      config: { tooLarge: () => imageTooLarge(services.config.maxUploadBytes) },
+      config: { tooLarge: () => imageTooLarge(app.config.maxUploadBytes) },
       schema: {
         operationId: 'explain',
         summary: 'Show why',
@@ -41,10 +40,8 @@ export function explainRoutes(app: App, services: Services): void {
       const { index, format, model: name } = request.query;
       const explanation = await withDeadline(reply, async (signal) => {
         const query = name === undefined ? {} : { model: name };
-        const { bytes, model } = await readImageRequest(request, services, query, signal);
-        return services.models
-          .get(model)
-          .explain(bytes, { signal, ...(index === undefined ? {} : { index }) });
+        const { bytes, model } = await readImageRequest(request, query, signal);
+        return app.models.get(model).explain(bytes, { signal, ...(index === undefined ? {} : { index }) });
       });
       reply.header('vary', 'accept');
       const asPng = (format ?? request.accepts().type(['json', 'png'])) === 'png';

@@ -47,7 +47,7 @@ export function predictRoutes(app: App, services: Services): void {
         const { query } = request;
         const prediction = hasRows(request)
           ? await predictRows(request, tabularModel(services, query.model), signal)
-          : await classifyImage(request, services, query, signal);
+          : await classifyImage(request, query, signal);
         app.metrics.observe(prediction);
         return prediction;
       }),
@@ -57,10 +57,9 @@ export function predictRoutes(app: App, services: Services): void {
 /** Classifies the image of a request whose body is one. @throws AppError of the image or of the model */
 export async function classifyImage(
   request: FastifyRequest,
-  services: Services,
   query: ClassifyQuery,
   signal: AbortSignal,
 ): Promise<Classification> {
-  const { bytes, topK, model } = await readImageRequest(request, services, query, signal);
-  return services.models.get(model).classify(bytes, { topK, signal });
+  const { bytes, topK, model } = await readImageRequest(request, query, signal);
+  return request.server.models.get(model).classify(bytes, { topK, signal });
 }

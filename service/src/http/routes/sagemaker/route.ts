@@ -194,7 +194,7 @@ async function predict(
     return [prediction, prediction.predictions];
   }
   if (takesImages(services, query)) {
-    const classification = await classifyImage(request, services, query, signal);
+    const classification = await classifyImage(request, query, signal);
     return [classification, [classification]];
   }
   const code = request.mediaType === 'application/json' ? 'INVALID_REQUEST' : 'UNSUPPORTED_MEDIA_TYPE';
