@@ -18,15 +18,15 @@ export function explainRoutes(app: App): void {
       config: { tooLarge: () => imageTooLarge(app.config.maxUploadBytes) },
       schema: {
         operationId: 'explain',
-        summary: 'Show why',
+        summary: 'Explain a classification',
         description:
-          'Where in the image the evidence for a class lies: its class activation map (Zhou et al., 2016), as a grid or as a heat map to lay over the picture. Takes an image as POST /predict does. For networks that end in global average pooling and one dense layer.',
+          'The regions of the image that support a class: its class activation map (Zhou et al., 2016), as a grid or as a heat map to overlay on the image. Takes an image as POST /predict does. For networks that end in global average pooling and one dense layer.',
         tags: ['predict'],
         querystring: ExplainQuery,
         body: ImageBody,
         response: {
           200: {
-            description: 'The evidence for one class, place by place',
+            description: 'The evidence for one class by region',
             content: {
               'application/json': { schema: Type.Unsafe<Explanation>({ $ref: 'Explanation#' }) },
               'image/png': { schema: HeatMap },

@@ -65,23 +65,17 @@ export function openInferenceRoutes(app: App, services: Services): void {
     );
   }
 
-  get('/v2', 'getServerMetadata', 'What this server is', ServerMetadata, () => ({
+  get('/v2', 'getServerMetadata', 'Get server metadata', ServerMetadata, () => ({
     name: 'ml-serverless',
     version: '1.0.0',
     extensions: [],
   }));
-  get(
-    '/v2/health/live',
-    'getServerLive',
-    'Is the server alive',
-    Type.Object({ live: Type.Boolean() }),
-    () => ({
-      live: true,
-    }),
-  );
-  get('/v2/health/ready', 'getServerReady', 'Is every model ready', ready, () => {
+  get('/v2/health/live', 'getServerLive', 'Check liveness', Type.Object({ live: Type.Boolean() }), () => ({
+    live: true,
+  }));
+  get('/v2/health/ready', 'getServerReady', 'Check readiness of every model', ready, () => {
     if (!models.ready || app.lifecycle.closing) {
-      throw new AppError('MODEL_NOT_READY', 'not every model is loaded; ask again in a second');
+      throw new AppError('MODEL_NOT_READY', 'not every model is loaded; try again in a second');
     }
     return { ready: true };
   });
@@ -90,10 +84,10 @@ export function openInferenceRoutes(app: App, services: Services): void {
     ['/versions/:version', 'Version'],
   ] as const) {
     const path = `/v2/models/:name${suffix}`;
-    get(path, `getModel${id}Metadata`, 'What the model takes and answers', ModelMetadata, (params) =>
+    get(path, `getModel${id}Metadata`, 'Get model metadata', ModelMetadata, (params) =>
       metadataOf(modelOf(services, params).info),
     );
-    get(`${path}/ready`, `getModel${id}Ready`, 'Is the model ready', ready, (params) => {
+    get(`${path}/ready`, `getModel${id}Ready`, 'Check readiness of the model', ready, (params) => {
       modelOf(services, params);
       return { ready: true };
     });
@@ -110,7 +104,7 @@ export function openInferenceRoutes(app: App, services: Services): void {
           params: paramsOf(path),
           body: { content: { 'application/json': { schema: InferRequest } } },
           response: {
-            200: json('One row of each tensor for one row or image', InferResponse),
+            200: json('One row of each tensor per row or image', InferResponse),
             ...problems(
               'UNAUTHORIZED',
               'MODEL_NOT_FOUND',

@@ -21,16 +21,16 @@ export function predictRoutes(app: App, services: Services): void {
         operationId: 'predict',
         summary: 'Classify one image, or predict for rows',
         description:
-          'Names what is in one image. Send the file as a multipart form, as the raw body, or as base64 in JSON; or name an object of the store. A tabular model takes rows instead: JSON `{"instances": [...]}` or text/csv, and answers one prediction a row.',
+          'Classifies one image. Send the file as a multipart form, as the raw body, or as base64 in JSON; or send the key of an object of the store. A tabular model takes rows: JSON `{"instances": [...]}` or text/csv, and returns one prediction per row.',
         tags: ['predict'],
         querystring: ClassifyQuery,
         body: PredictBody,
         response: {
           200: {
-            description: 'The likeliest classes of an image, likeliest first; or one prediction a row',
+            description: 'The likeliest classes of an image, likeliest first; or one prediction per row',
             content: {
               'application/json': {
-                // The stricter one first: a row's class has all that an image's class has.
+                // The stricter one first: a row's class has every member of an image's class.
                 schema: Type.Union([
                   Type.Unsafe<TabularPrediction>({ $ref: 'TabularPrediction#' }),
                   Type.Unsafe<Classification>({ $ref: 'Classification#' }),

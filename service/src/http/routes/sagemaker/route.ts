@@ -14,7 +14,7 @@ import { PredictBody } from '../predict/schema.ts';
 import { classifyRecords, readRecords } from './body.ts';
 import { chooseFormat, type RecordAnswer, toLines } from './formats.ts';
 
-/** What SageMaker sends to a container at most, in MiB, and all concurrent requests of a transform together. */
+/** Maximum of a request and of all concurrent requests of a transform, in MiB. */
 const SAGEMAKER_MAX_MIB = 100;
 
 const text = (description: string) => ({ schema: Type.Unsafe<string>({ type: 'string', description }) });
@@ -23,7 +23,7 @@ const json = { 'application/json': { schema: Type.Object({ status: Type.Literal(
 
 /**
  * SageMaker's container contract: GET /ping, POST /invocations and GET /execution-parameters, for real-time and
- * serverless endpoints and for batch transform. The app must know the body types of an image and of rows (addImageParsers).
+ * serverless endpoints and for batch transform. Needs addBodyParsers.
  */
 export function sagemakerRoutes(app: App, services: Services): void {
   const { models, config } = services;
@@ -33,16 +33,16 @@ export function sagemakerRoutes(app: App, services: Services): void {
       config: { public: true, quiet: true, anyHost: true },
       schema: {
         operationId: 'ping',
-        summary: 'Can it answer? (SageMaker)',
-        description: 'As GET /health/ready, under the name that SageMaker asks for.',
+        summary: 'Check readiness (SageMaker)',
+        description: 'As GET /health/ready, under the path that SageMaker calls.',
         tags: ['sagemaker'],
         security: [],
-        response: { 200: { description: 'Yes', content: json }, ...problems('MODEL_NOT_READY') },
+        response: { 200: { description: 'Ready', content: json }, ...problems('MODEL_NOT_READY') },
       },
     },
     async () => {
       if (!models.ready || app.lifecycle.closing) {
-        throw new AppError('MODEL_NOT_READY', 'the model is not loaded; ask again in a second');
+        throw new AppError('MODEL_NOT_READY', 'the model is not loaded; try again in a second');
       }
       return { status: 'ok' as const };
     },
@@ -53,8 +53,8 @@ export function sagemakerRoutes(app: App, services: Services): void {
       config: { public: true, quiet: true },
       schema: {
         operationId: 'getExecutionParameters',
-        summary: 'How batch transform should ask (SageMaker)',
-        description: 'What batch transform uses where the transform job says nothing.',
+        summary: 'Get parameters of batch transform (SageMaker)',
+        description: 'Defaults of a batch transform job.',
         tags: ['sagemaker'],
         security: [],
         response: {
@@ -97,13 +97,13 @@ export function sagemakerRoutes(app: App, services: Services): void {
         operationId: 'invoke',
         summary: 'Predict (SageMaker)',
         description:
-          'The bodies of POST /predict, and JSON Lines with one record a line. The answer is what Accept asks for; without it JSON Lines for JSON Lines, CSV for CSV, JSON for all else. Lines come out in the order and number in which they went in; a record of JSON Lines that cannot be answered has its error in its line. `model` and `topK` go into X-Amzn-SageMaker-Custom-Attributes, as in `model=resnet50,topK=3`.',
+          'Takes the bodies of POST /predict, and JSON Lines with one record per line. Accept chooses the type of the response; the default is JSON Lines for JSON Lines, CSV for CSV, else JSON. Response lines keep the number and order of the records; an invalid record of JSON Lines gets an error in its line. `model` and `topK` go into X-Amzn-SageMaker-Custom-Attributes, e.g. `model=resnet50,topK=3`.',
         tags: ['sagemaker'],
         headers: Type.Object({
           'x-amzn-sagemaker-custom-attributes': Type.Optional(
             Type.String({
               maxLength: 1024,
-              description: '`model=<name>`, `topK=<number>`, separated by commas',
+              description: '`model=<name>,topK=<number>`',
             }),
           ),
         }),
@@ -115,14 +115,14 @@ export function sagemakerRoutes(app: App, services: Services): void {
             ...Object.fromEntries(
               JSON_LINES.map((type) => [
                 type,
-                text('One record a line: a row (array or object), or `{"image": "<base64>"}`'),
+                text('One record per line: a row (array or object), or `{"image": "<base64>"}`'),
               ]),
             ),
           },
         },
         response: {
           200: {
-            description: 'One answer a record',
+            description: 'One prediction per record',
             content: {
               'application/json': {
                 schema: Type.Union([
@@ -130,9 +130,9 @@ export function sagemakerRoutes(app: App, services: Services): void {
                   Type.Unsafe<Classification>({ $ref: 'Classification#' }),
                 ]),
               },
-              'application/jsonlines': text('One answer a line'),
+              'application/jsonlines': text('One prediction per line'),
               'text/csv': text(
-                'One answer a line: a value; a label and all probabilities; or labels and probabilities in turn',
+                'One prediction per line: a value; a label and all probabilities; or labels and probabilities in turn',
               ),
             },
           },
