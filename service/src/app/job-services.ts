@@ -50,7 +50,8 @@ export function createJobs(
     shardSize: config.SHARD_SIZE,
     chunkSize: config.CHUNK_SIZE,
     precisionOf: createJobPrecision(config, models),
-    onError: (error, jobId) => logger.error({ err: error, jobId }, 'job not started; the next status request tries again'),
+    onError: (error, jobId) =>
+      logger.error({ err: error, jobId }, 'job not started; the next status request tries again'),
     ...options,
   });
 }
