@@ -203,7 +203,6 @@ describe('from a dropped object to its result, the AWS way', { skip }, () => {
       assert.equal((await ask({ prefix: 'input/nothing-here/' })).statusCode, 400);
     } finally {
       await app.close();
-      await services.close();
     }
   });
 

@@ -5,7 +5,7 @@ import { configSchema } from '../config/config.ts';
 import type { ModelInfo } from '../domain/classifier.ts';
 import type { TabularModelInfo } from '../domain/tabular.ts';
 
-/** The options, for `--help`: every environment variable with its default. */
+/** The text of `--help`: every environment variable with its default. */
 export function helpText(): string {
   const lines = Object.entries(configSchema.properties).map(([name, property]) => {
     const setting = property as { default?: unknown; description?: string; enum?: readonly string[] };
@@ -25,7 +25,7 @@ export function helpText(): string {
   ].join('\n');
 }
 
-/** A picture to try, as seen from here: the first sample of the model, if it has any. */
+/** Relative path of the first sample image of the model, or a placeholder. */
 export function samplePicture(modelsFolder: string, model: string): string {
   const folder = join(modelsFolder, model, 'samples');
   const names = existsSync(folder) ? readdirSync(folder).sort() : [];
@@ -33,7 +33,7 @@ export function samplePicture(modelsFolder: string, model: string): string {
   return name === undefined ? 'picture.jpg' : relative(process.cwd(), join(folder, name));
 }
 
-/** What a person sees when the service is up. */
+/** The greeting on a terminal once the service is ready. */
 export function greeting(url: string, model: ModelInfo | TabularModelInfo, picture: string): string {
   const row = (name: string, value: string) => `  ${colors.dim(name.padEnd(8))}${value}`;
   const path = /^[\w./-]+$/.test(picture) ? picture : `'${picture.replaceAll("'", `'\\''`)}'`;

@@ -1,6 +1,6 @@
 import { type Logger, pino } from 'pino';
 
-/** JSON lines, or a readable form when somebody is looking at a terminal. */
+/** JSON lines, or a readable form on a terminal. */
 export function createLogger(level: string, isTerminal = process.stdout.isTTY === true): Logger {
   const options = {
     level,
@@ -13,6 +13,6 @@ export function createLogger(level: string, isTerminal = process.stdout.isTTY ==
     target: 'pino-pretty',
     options: { translateTime: 'SYS:HH:MM:ss', ignore: 'requestId', singleLine: true },
   };
-  // Level names come from the pretty printer here: formatters cannot cross into its thread.
+  // The pretty printer adds the names of levels: formatters cannot be passed to its thread.
   return pino({ level, base: null, transport });
 }

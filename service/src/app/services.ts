@@ -1,58 +1,49 @@
-import { createBatch } from '../batch/batch.ts';
 import { createDrop } from '../batch/drop/drop.ts';
 import { createRetention } from '../batch/retention.ts';
-import { type Config, parseKeys, workerEnvironment } from '../config/config.ts';
+import { type Config, parseKeys } from '../config/config.ts';
 import type { Services } from '../http/services.ts';
-import { createJobPrecision } from '../inference/job-precision.ts';
 import { createModels } from '../inference/models.ts';
-import { openQueue, openStartQueue } from '../jobs/create-queue.ts';
+import { openStartQueue } from '../jobs/create-queue.ts';
 import { createStore } from '../storage/create-store.ts';
-import type { ObjectStore } from '../storage/object-store.ts';
 import { readSecret } from '../storage/secrets.ts';
 import { createTracing } from '../telemetry/create-tracing.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
-import { observedQueue, observedStartQueue } from '../telemetry/observed-queue.ts';
+import { observedStartQueue } from '../telemetry/observed-queue.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
+import { createJobServices, createJobs } from './job-services.ts';
 import { createLogger } from './logger.ts';
-import { WORKER_PROGRAM } from './worker-program.ts';
+
+/** How long POST /batch waits for a job to be planned and submitted before it answers, in milliseconds. */
+const BATCH_START_WITHIN_MS = 10_000;
+
+/** A worker infers at least this many images together. Larger batches are hardly faster. */
+const WORKER_BATCH = 16;
 
 /**
- * The composition root: the one place that knows which adapter stands behind each port.
- * The models load behind it (`models.ready`); `startBackground` begins what only a server does.
+ * The services of a server or a Lambda function. Models load in the background (`models.loaded`); `startBackground` starts
+ * what only a server does.
  */
 export async function createServices(
   given: Config,
   logger = createLogger(given.LOG_LEVEL),
 ): Promise<Required<Services> & { startBackground(): Promise<void> }> {
   const config = await withSecrets(given);
-  const objects = await createStore(config.STORE, config.S3_ENDPOINT);
   const metrics = createMetrics();
-  const tracing = await createTracing(config, logger);
+  const jobs = await createJobServices(config, logger, metrics);
+  const { objects, queue, tracing } = jobs;
   const models = await createModels(config, logger, {
     openBucket: bucketOpener(config),
     onBatch: metrics.batch,
     tracing,
   });
-  const opened = await openQueue({ ...config, worker: WORKER_PROGRAM }, workerEnvironment, {
-    onRows: metrics.rows,
-    onEnd: metrics.job,
-    onFailedAttempt: (attempt) => logger.warn(attempt, 'a worker ended without having done its shard'),
-  });
-  const queue = observedQueue(opened, tracing, metrics);
   const startQueue = await openStartQueue(config);
-  const batch = createBatch({
-    objects,
-    queue,
+  const limits = {
     startQueue: startQueue && observedStartQueue(startQueue, tracing),
     maxJobInputs: config.MAX_JOB_INPUTS,
     maxJobsPerDay: config.MAX_JOBS_PER_DAY,
-    shardSize: config.SHARD_SIZE,
-    chunkSize: config.CHUNK_SIZE,
-    precisionOf: createJobPrecision(config, models),
     startWithinMs: BATCH_START_WITHIN_MS,
-    onError: (error, jobId) =>
-      logger.error({ err: error, jobId }, 'job not started; the next status request tries again'),
-  });
+  };
+  const batch = createJobs(jobs, config, logger, limits, models);
   const retention = createRetention({ objects, batch, logger, days: config.JOB_RETENTION_DAYS });
   const drop = createDrop({ config, objects, batch, logger, model: models.defaultName });
   return {
@@ -64,11 +55,11 @@ export async function createServices(
     metrics,
     tracing,
     async startBackground() {
-      // AWS Batch goes on by itself; the local queue forgot its jobs when its process ended.
+      // The local queue loses its jobs when its process ends; AWS Batch keeps them.
       const unfinished = config.JOBS === 'local' ? await batch.resume() : [];
-      if (unfinished.length > 0) logger.info({ jobs: unfinished.length }, 'unfinished jobs go on');
+      if (unfinished.length > 0) logger.info({ jobs: unfinished.length }, 'unfinished jobs resumed');
       await drop.start(unfinished);
-      // A bucket at AWS has its lifecycle, and perhaps other users: what is in it is not this process's to remove.
+      // A bucket at AWS has a lifecycle rule, and perhaps other users: do not remove anything from it.
       const isOwnStore = objects.watch !== undefined || config.S3_ENDPOINT !== undefined;
       if (config.JOBS === 'local' && isOwnStore) retention.start();
     },
@@ -84,22 +75,16 @@ export async function createServices(
   };
 }
 
-/** How long POST /batch waits for a job to be planned and submitted before it answers, in milliseconds. */
-const BATCH_START_WITHIN_MS = 10_000;
-
-/** What a worker needs: a store and a model whose results do not depend on which images share a batch. */
+/** The services of a worker: a store, and models whose results do not depend on which images share a batch. */
 export async function createWorkerServices(
   given: Config,
   logger = createLogger(given.LOG_LEVEL),
-): Promise<Services & { readonly objects: ObjectStore; readonly tracing: Tracing }> {
-  const config = forWorker(given);
+): Promise<Services & { readonly tracing: Tracing }> {
+  const config = { ...given, MAX_BATCH: Math.max(given.MAX_BATCH, WORKER_BATCH) };
   const tracing = await createTracing(config, logger);
   const objects = await createStore(config.STORE, config.S3_ENDPOINT);
-  // Its traces end at the chunks: a span for each of a million pictures would tell nobody anything.
-  const models = await createModels(config, logger, {
-    fixedBatch: true,
-    openBucket: bucketOpener(config),
-  });
+  // Models get no tracing: the spans of a worker end at its chunks, as one per image would be a million.
+  const models = await createModels(config, logger, { fixedBatch: true, openBucket: bucketOpener(config) });
   const close = async () => {
     await models.close();
     await tracing.close();
@@ -107,18 +92,10 @@ export async function createWorkerServices(
   return { config, logger, models, objects, tracing, close };
 }
 
-/** Images a worker infers together at least: larger batches are hardly faster. */
-const WORKER_BATCH = 16;
-
-const forWorker = (config: Config): Config => ({
-  ...config,
-  MAX_BATCH: Math.max(config.MAX_BATCH, WORKER_BATCH),
-});
-
-/** Where models whose files lie in a bucket are fetched from: the same kind of store as STORE. */
+/** Opens the bucket that holds a model's files, as the same kind of store as STORE. */
 const bucketOpener = (config: Config) => (uri: string) => createStore(uri, config.S3_ENDPOINT);
 
-/** Keys can be in a secret instead of in the environment, which more people can read. @throws AppError INVALID_CONFIGURATION */
+/** Adds the keys of a secret, which fewer people can read than the environment. @throws AppError INVALID_CONFIGURATION */
 async function withSecrets(config: Config): Promise<Config> {
   const { API_KEYS_SECRET_ARN: arn } = config;
   if (arn === undefined) return config;

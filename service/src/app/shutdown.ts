@@ -1,30 +1,37 @@
+import { constants } from 'node:os';
+import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 
-/** Longest a graceful end may take, in milliseconds: below the 30 s after which containers are killed. */
+/** Limit of a graceful shutdown, in milliseconds: less than the 30 s after which containers are killed. */
 const SHUTDOWN_WITHIN_MS = 25_000;
 
 /**
- * Runs `close` once on SIGTERM or SIGINT and exits 0. A second signal exits at once, and so does the time limit; both
- * with a status that says so (128 + the signal's number; 1).
+ * Runs `close` on SIGTERM or SIGINT, then exits: with 0, or with 1 if it fails or exceeds the limit. A second signal exits
+ * at once with 128 + its number. Uncaught errors still end the process as Node does.
  */
 export function onShutdown(logger: Logger, close: () => Promise<void>): void {
-  let isClosing = false;
-  const handle = (signal: NodeJS.Signals, number: number) => {
-    if (isClosing) process.exit(128 + number);
-    isClosing = true;
-    logger.info({ signal }, 'shutting down: finishing what was accepted');
-    setTimeout(() => {
-      logger.error(`not finished after ${SHUTDOWN_WITHIN_MS / 1000} s: exiting`);
-      process.exit(1);
-    }, SHUTDOWN_WITHIN_MS).unref();
-    close().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        logger.error({ err: error }, 'shutdown failed');
-        process.exit(1);
-      },
-    );
+  const options: closeWithGrace.Options = {
+    delay: SHUTDOWN_WITHIN_MS,
+    skip: [
+      ...([
+        'SIGHUP',
+        'SIGQUIT',
+        'SIGILL',
+        'SIGTRAP',
+        'SIGABRT',
+        'SIGBUS',
+        'SIGFPE',
+        'SIGSEGV',
+        'SIGUSR2',
+      ] as const),
+      ...(['uncaughtException', 'unhandledRejection', 'beforeExit'] as const),
+    ],
+    logger: { error: (error: unknown) => logger.error({ err: error }, 'shutdown failed') },
+    onSecondSignal: (signal) => process.exit(128 + constants.signals[signal]),
+    onTimeout: (delay) => logger.error(`shutdown not finished after ${delay / 1000} s: exiting`),
   };
-  process.on('SIGTERM', () => handle('SIGTERM', 15));
-  process.on('SIGINT', () => handle('SIGINT', 2));
+  closeWithGrace(options, async ({ signal }) => {
+    logger.info({ signal }, 'shutting down: finishing what was accepted');
+    await close();
+  });
 }

@@ -24,7 +24,7 @@ export interface Retention {
 
 const DAY_MS = 86_400_000;
 const FIRST_SWEEP_MS = 60_000;
-/** Uploads without a job count as abandoned after this time; a form has a day at most (UPLOAD_TIMEOUT_MS). */
+/** Uploads without a job count as abandoned after this time, in milliseconds; a form has an hour at most (REQUEST_TIMEOUT_MS). */
 const ABANDONED_MS = 2 * DAY_MS;
 
 export function createRetention({ objects, batch, logger, days }: RetentionOptions): Retention {

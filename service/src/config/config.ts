@@ -89,18 +89,7 @@ export const configSchema = Type.Object({
     'longest wait for the engine to answer a batch, in milliseconds; then it counts as hung and is replaced',
   ),
   MAX_QUEUE: integer(1, 100_000, 256, 'images that may wait for inference; one more gets 503 OVERLOADED'),
-  REQUEST_TIMEOUT_MS: integer(
-    1000,
-    3_600_000,
-    60_000,
-    'longest time in milliseconds for the body of a request to arrive; for a form to POST /batch: without 1 KiB a second',
-  ),
-  UPLOAD_TIMEOUT_MS: integer(
-    1000,
-    86_400_000,
-    3_600_000,
-    'longest time in milliseconds for a whole form to POST /batch to arrive',
-  ),
+  REQUEST_TIMEOUT_MS: integer(1000, 3_600_000, 120_000, 'request body timeout in milliseconds'),
   STORE: Type.String({
     default: 'file:./data',
     pattern: '^(file:.+|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])$',
@@ -203,8 +192,8 @@ export const configSchema = Type.Object({
   AWS_LAMBDA_FUNCTION_NAME: optionalString('set by AWS Lambda; metrics are then written to the log (EMF)'),
 });
 
-/** Larger collections go into the store first. */
-const MAX_FORM_BYTES = 2 * 1024 ** 3;
+/** What a line of 5 Mbit/s sends within REQUEST_TIMEOUT_MS. */
+const MAX_FORM_BYTES = 64 * 1024 ** 2;
 
 type Parsed = Static<typeof configSchema>;
 
@@ -223,7 +212,7 @@ export interface Config extends Readonly<Omit<Parsed, 'API_KEYS' | 'ALLOWED_HOST
   readonly modelsDir: string;
   /** Largest image in the body of a request, in bytes: MAX_IMAGE_BYTES, or less where the platform takes less. */
   readonly maxUploadBytes: number;
-  /** Most bytes of the images of one form: 2 GiB, or less where the platform takes less. */
+  /** Maximum bytes of a form to POST /batch: 64 MiB, or less where the platform accepts less. */
   readonly maxFormBytes: number;
   /** The models that MODEL and MODELS name; empty when neither is set. */
   readonly models: readonly string[];

@@ -1,6 +1,6 @@
 /**
- * Every failure a user can meet has a stable code. The code is the contract: HTTP statuses (http/error-handler.ts),
- * result rows (batch) and exit statuses (entrypoints) are each derived from it in exactly one place.
+ * Every failure that a user can meet has a stable code. HTTP statuses (http/errors/status.ts), result rows (batch) and exit
+ * statuses (entrypoints) are each derived from it in one place.
  */
 export const ERROR_CODES = [
   'INVALID_REQUEST',
@@ -36,15 +36,15 @@ export const ERROR_CODES = [
 
 export type ErrorCode = (typeof ERROR_CODES)[number];
 
-/** Extra facts for the client; never internals, never secrets, never image bytes. */
+/** Facts for the client; no internals, secrets or image bytes. */
 export interface ErrorDetails {
-  /** Seconds after which a retry makes sense (sent as Retry-After). */
+  /** Seconds to wait before a retry (sent as Retry-After). */
   readonly retryAfterSeconds?: number;
-  /** Where in the request or file the fault lies, e.g. `{ row: 3, column: "petal_width" }`. */
+  /** Position of the fault in the request or file, e.g. `{ row: 3, column: "petal_width" }`. */
   readonly at?: Readonly<Record<string, string | number>>;
 }
 
-/** An expected failure with a stable `code` and a sentence that says what to do. */
+/** An expected failure with a stable `code` and a message that says what to do. */
 export class AppError extends Error {
   readonly code: ErrorCode;
   readonly details: ErrorDetails;
@@ -57,7 +57,7 @@ export class AppError extends Error {
   }
 }
 
-/** Narrows an unknown thrown value to an AppError of one of `codes` (or of any code when none is given). */
+/** Narrows an unknown thrown value to an AppError of one of `codes` (any code if none is given). */
 export function isAppError(error: unknown, ...codes: readonly ErrorCode[]): error is AppError {
   return error instanceof AppError && (codes.length === 0 || codes.includes(error.code));
 }

@@ -1,10 +1,8 @@
-import { createJobServices } from '../app/job-services.ts';
+import { createJobServices, createJobs } from '../app/job-services.ts';
 import { createLogger } from '../app/logger.ts';
 import { createQueueHandler } from '../app/queue-handler.ts';
-import { createBatch } from '../batch/batch.ts';
 import { dispatch } from '../batch/drop/dispatch.ts';
 import { loadConfig } from '../config/config.ts';
-import { createJobPrecision } from '../inference/job-precision.ts';
 
 /** Longer than any invocation: Lambda freezes background work when the handler returns. */
 const START_WITHIN_MS = 15 * 60_000;
@@ -14,17 +12,8 @@ const logger = createLogger(config.LOG_LEVEL);
 const services = load();
 
 async function load() {
-  const { objects, queue, tracing } = await createJobServices(config, logger);
-  const batch = createBatch({
-    objects,
-    queue,
-    shardSize: config.SHARD_SIZE,
-    chunkSize: config.CHUNK_SIZE,
-    precisionOf: createJobPrecision(config),
-    startWithinMs: START_WITHIN_MS,
-    onError: (error, jobId) => logger.error({ err: error, jobId }, 'job not started'),
-  });
-  return { batch, objects, tracing };
+  const jobs = await createJobServices(config, logger);
+  return { ...jobs, batch: createJobs(jobs, config, logger, { startWithinMs: START_WITHIN_MS }) };
 }
 
 /** AWS Lambda handler: S3 events (direct, from EventBridge, or in SQS messages) become jobs. Loads no model. */

@@ -5,16 +5,16 @@ import { buildApp } from '../http/app.ts';
 import { meterInvocations } from '../telemetry/meter-invocations.ts';
 import { createStageMeter } from '../telemetry/stage-meter.ts';
 
-// The same app behind API Gateway (HTTP API and REST) and Function URLs. All of this runs once an execution environment,
-// before the first event: Lambda gives init a full share of CPU, and requests find a warm model.
+// The same app behind API Gateway (HTTP API and REST) and Function URLs. This runs once per execution environment, before
+// the first event: Lambda gives the init phase a full share of CPU, and requests find a warm model.
 
 /**
- * Lambda takes events of 6 MiB, base64 included, so this is the largest image that fits with its headers. A larger one is
- * told so by us instead of by the platform, and where it can go instead.
+ * The largest image that fits into a Lambda event (6 MiB, base64 and headers included). A larger one gets our own 413,
+ * which names the way through the store.
  */
 const MAX_UPLOAD_BYTES = 4_400_000;
 
-/** What is not text travels as base64: API Gateway decodes it again. */
+/** Other types are sent as base64, which API Gateway decodes. */
 const TEXT = /^(text\/|application\/(.+\+)?(json|yaml|javascript|x-ndjson)|image\/svg)/i;
 
 const config = loadLambdaConfig();
@@ -23,18 +23,18 @@ const services = await createServices({
   maxUploadBytes: Math.min(config.maxUploadBytes, MAX_UPLOAD_BYTES),
   maxFormBytes: MAX_UPLOAD_BYTES,
 });
-const app = await buildApp(services);
+const app = await buildApp(services, { waitsForModels: true });
 const proxy = awsLambdaFastify(app, {
   enforceBase64: ({ headers }) => {
     const type = String(headers['content-type'] ?? '');
     return headers['content-encoding'] !== undefined || (type !== '' && !TEXT.test(type));
   },
-  // A comma in a query is a comma: none of our parameters is a list.
+  // No query parameter is a list.
   parseCommaSeparatedQueryParams: false,
   // The engine's threads and sockets stay open between invocations.
   callbackWaitsForEmptyEventLoop: false,
 });
-await Promise.all([app.ready(), services.models.loaded]);
+await app.ready();
 
 const stages = createStageMeter(services.metrics);
 
@@ -49,6 +49,6 @@ export const handler = meterInvocations(proxy, {
     },
     properties: { status: statusCode },
   }),
-  // The environment is frozen when the answer is given: what waits to be sent would wait until the next request.
+  // Lambda freezes the environment after the response; unsent spans would wait for the next request.
   flush: services.tracing.flush,
 });

@@ -8,9 +8,9 @@ import { buildApp } from '../http/app.ts';
 import { dropWarmThread } from '../inference/engines/thread/start.ts';
 
 /**
- * Listens on HOST and PORT until SIGTERM or SIGINT; says what to try once the model is ready.
+ * Listens on HOST and PORT until SIGTERM or SIGINT; prints a greeting once the model is ready.
  *
- * @param isPlatform true if a platform (SageMaker) decides who reaches the port
+ * @param isPlatform true if a platform (SageMaker) controls access to the port
  */
 async function serve(config: Config, { isPlatform = false } = {}): Promise<void> {
   const services = await createServices(config);
@@ -20,7 +20,6 @@ async function serve(config: Config, { isPlatform = false } = {}): Promise<void>
   const app = await buildApp(services);
   onShutdown(logger, async () => {
     await app.close();
-    await services.close();
     await dropWarmThread();
   });
   await app.listen({ host: config.HOST, port: config.PORT }).catch((error: NodeJS.ErrnoException) => {
@@ -44,11 +43,11 @@ async function serve(config: Config, { isPlatform = false } = {}): Promise<void>
 }
 
 const openDoor = ({ HOST }: Config) =>
-  `listening on ${HOST} without API keys: everyone who can reach this port can use the service; set API_KEYS`;
+  `listening on ${HOST} without API keys: anyone who can reach this port can use the service; set API_KEYS`;
 
 function listenFailure({ code, message }: NodeJS.ErrnoException, { HOST, PORT }: Config): string {
-  if (code === 'EADDRINUSE') return `port ${PORT} is in use; stop what uses it, or start with another PORT`;
-  if (code === 'EACCES') return `port ${PORT} needs rights this user has not; start with a PORT above 1023`;
+  if (code === 'EADDRINUSE') return `port ${PORT} is in use; stop the other program or set another PORT`;
+  if (code === 'EACCES') return `permission denied for port ${PORT}; set PORT to a number above 1023`;
   return `cannot listen on HOST=${HOST} PORT=${PORT}: ${message}`;
 }
 
@@ -61,9 +60,9 @@ async function fail(message: string): Promise<never> {
 const [argument] = process.argv.slice(2);
 try {
   if (argument === '--help' || argument === '-h') process.stdout.write(helpText());
-  // How SageMaker starts a container.
+  // SageMaker starts a container with this argument.
   else if (argument === 'serve') await serve(loadServeConfig(), { isPlatform: true });
-  else if (argument !== undefined) await fail(`unknown option ${argument}; --help names those there are`);
+  else if (argument !== undefined) await fail(`unknown option ${argument}; --help lists the options`);
   else await serve(loadConfig());
 } catch (error) {
   await fail((error as Error).message);

@@ -9,12 +9,12 @@ import type { Models } from '../domain/classifier.ts';
 import { AppError, isAppError } from '../domain/errors.ts';
 import type { Job } from '../domain/job/job.ts';
 import { parseJobUri } from '../domain/job/job-layout.ts';
-import { buildApp } from '../http/app.ts';
+import { buildWorkerApp } from '../http/core.ts';
 import { dropWarmThread } from '../inference/engines/thread/start.ts';
 import { EXIT_CONFIGURATION, type WorkerMessage } from '../jobs/worker-process.ts';
 
 /**
- * Works one shard of one job and exits: the same app as the server, made ready but not listening.
+ * Works one shard of one job and exits. It runs the server's app without HTTP: `ready` loads the model, `close` drains it.
  *
  *   0   every input of the shard has a row
  *   1   a fault of the system (store away, engine dead): run it again
@@ -28,14 +28,14 @@ const EXIT = { done: 0, fault: 1, outOfTime: 75, configuration: EXIT_CONFIGURATI
 /** Below the 30 s between SIGTERM and SIGKILL at AWS Batch, with time to spare for closing. */
 const GRACE_MS = 20_000;
 
-/** Least time between two messages that tell of inputs done, milliseconds. */
+/** Minimum interval between two progress messages, in milliseconds. */
 const PROGRESS_MS = 500;
 
 let lastProgressAt = 0;
-/** Rows that were made, by `OK` or by the code of their error. */
+/** Number of rows written, by `OK` or error code. */
 let rows: Readonly<Record<string, number>> | undefined;
 
-/** False while an end of this process, with whatever status, is a crash: a hook may call process.exit(0). */
+/** Until this is true, the end of the process is a crash, whatever its status: a hook may call process.exit(0). */
 let isOver = false;
 process.on('exit', () => {
   if (!isOver) process.exitCode = EXIT.fault;
@@ -66,19 +66,20 @@ async function work(): Promise<number> {
   const config: Config = { ...loadConfig(), STORE: storeUri };
   const logger = createLogger(config.LOG_LEVEL).child({ jobId, shard, attempt });
   const services = await createWorkerServices(config, logger);
-  const app = await buildApp(services);
+  const app = await buildWorkerApp(services);
   try {
-    const { objects, tracing } = services;
+    const { config, models, objects } = app;
+    const { tracing } = services;
     const attributes = { 'job.id': jobId, 'job.shard': shard, 'job.attempt': attempt };
-    const [job] = await Promise.all([readJob(objects, jobId), app.ready(), services.models.loaded]);
-    assertPrecision(job, services.models);
+    const [job] = await Promise.all([readJob(objects, jobId), app.ready()]);
+    assertPrecision(job, models);
     const result = await tracing.span('work shard', { kind: 'consumer', parent, attributes }, () =>
       workShard({
         objects,
-        classifier: itemClassifierOf(services.models, job.model),
+        classifier: itemClassifierOf(models, job.model),
         job,
         shard,
-        concurrency: Math.min(4 * services.config.MAX_BATCH, config.MAX_QUEUE),
+        concurrency: Math.min(4 * config.MAX_BATCH, config.MAX_QUEUE),
         maxBytesInFlight: config.WORKER_MEMORY_MB * 1024 * 1024,
         maxImageBytes: config.MAX_IMAGE_BYTES,
         stop: stop.signal,
@@ -90,15 +91,14 @@ async function work(): Promise<number> {
       }),
     );
     rows = result.rows;
-    logger.info(result, result.done ? 'shard done' : 'stopped; the rest is left to the next attempt');
+    logger.info(result, result.done ? 'shard done' : 'stopped; the next attempt continues');
     if (result.done) return EXIT.done;
     return stop.signal.reason === OUT_OF_TIME ? EXIT.outOfTime : EXIT.stopped;
   } catch (error) {
-    logger.error({ err: error }, 'shard not done; the queue starts it again');
+    logger.error({ err: error }, 'shard not done; the queue retries it');
     throw error;
   } finally {
     await app.close();
-    await services.close();
   }
 }
 
@@ -121,7 +121,7 @@ const progress: WorkProgress = {
   },
 };
 
-/** Tells the local queue or the supervisor; nothing listens to a first attempt at AWS Batch. Their end is not this process's failure. */
+/** Sends a message to the local queue or the supervisor. At AWS Batch, nothing listens to a first attempt. */
 function say(message: WorkerMessage): Promise<void> {
   return new Promise((resolve) => {
     if (process.send) process.send(message, undefined, undefined, () => resolve());

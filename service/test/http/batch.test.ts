@@ -135,19 +135,31 @@ test('a file whose path leads out of its folder is refused, and nothing is store
   assert.equal(await untouched(), before);
 });
 
-test('a form larger than the platform takes is refused', async () => {
-  const small = await startApp({
-    models: createGatedModels(),
-    objects: store,
-    batch,
-    config: { maxFormBytes: 150 },
-  });
+test('a form over its limit is 413 that says what to do, and leaves nothing behind', async () => {
+  const MIB = 2 ** 20;
+  const large = await startApp({ models: createGatedModels(), objects: store, batch });
   const before = await untouched();
-  const request = small.http.post('/batch');
-  for (const n of [1, 2, 3]) request.attach('files', await picture(n), `${n}.png`);
-  assert.equal((await request).body.code, 'PAYLOAD_TOO_LARGE');
-  assert.equal(await untouched(), before);
-  await small.close();
+  const name = (n: number) => `Content-Disposition: form-data; name="f"; filename="${n}.png"`;
+  const part = (n: number) => Buffer.from(`--b\r\n${name(n)}\r\n\r\n${'x'.repeat(16 * MIB)}\r\n`);
+  const send = async (files: number, isChunked: boolean) => {
+    const parts = [...Array.from({ length: files }, (_, n) => part(n)), Buffer.from('--b--\r\n')];
+    const response = await fetch(`${large.url}/batch`, {
+      method: 'POST',
+      headers: { 'content-type': 'multipart/form-data; boundary=b' },
+      body: isChunked ? ReadableStream.from(parts) : Buffer.concat(parts),
+      duplex: 'half',
+    } as RequestInit);
+    const { code, detail = '' } = (await response.json()) as { code?: string; detail?: string };
+    return { status: response.status, code, detail };
+  };
+  for (const isChunked of [false, true]) {
+    const { status, code, detail } = await send(5, isChunked);
+    assert.deepEqual([status, code], [413, 'PAYLOAD_TOO_LARGE']);
+    assert.match(detail, /larger than 67108864 bytes; split .* or put the files into the store/);
+    assert.equal(await untouched(), before);
+  }
+  assert.equal((await send(4, true)).status, 202);
+  await large.close();
 });
 
 test('an idempotencyKey makes one job of many requests, and refuses another request', async () => {

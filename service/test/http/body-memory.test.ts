@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
+import { contentOf, idleQueue, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { noise, picture } from '../helpers/pictures.ts';
 import { startApp, type TestApp } from '../helpers/test-app.ts';
@@ -46,7 +47,7 @@ describe('the memory of request bodies is bounded over all connections', () => {
     socket.write(`POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\n${length}\r\n\r\n`);
     if (framing === 'chunked') socket.write(`${start.length.toString(16)}\r\n`);
     socket.write(start);
-    if (framing === 'chunked') socket.write('\r\n');
+    if (framing === 'chunked') socket.write('\r\n--b\r\n');
     return socket;
   }
 
@@ -113,6 +114,38 @@ describe('the memory of request bodies is bounded over all connections', () => {
     second.destroy();
     first.destroy();
     await untilStatus(200);
+  });
+
+  test('a form to POST /batch counts the file that arrives, not those that are stored', async () => {
+    const store = await tempStore();
+    const batch = tempBatch(store, idleQueue());
+    const forms = await startApp({ models, objects: store, batch, env: { BODY_MEMORY_MB: '1' } });
+    const head = (name: string) => `Content-Disposition: form-data; name="f"; filename="${name}"\r\n\r\n`;
+    const socket = connect(forms.port, '127.0.0.1');
+    let answer = '';
+    socket.on('data', (data) => (answer += data.toString('latin1'))).on('error', () => undefined);
+    socket.write(
+      `POST /batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: ${60 * MIB}\r\n\r\n--b\r\n`,
+    );
+    const stored = async () => (await contentOf(store, 'jobs/')).size;
+    const refuses = async () => {
+      const form = new FormData();
+      form.set('f', new Blob([large]), 'large.jpg');
+      return (await fetch(`${forms.url}/predict`, { method: 'POST', body: form })).status === 503;
+    };
+    for (let n = 0; n < 4; n++) {
+      socket.write(Buffer.concat([Buffer.from(head(`${n}`)), Buffer.alloc(0.6 * MIB)]));
+      await until('the file counts', async () => answer !== '' || (await refuses()));
+      socket.write('\r\n--b\r\n');
+      await until('the file is stored', async () => answer !== '' || (await stored()) > n);
+      await until('the stored file counts no more', async () => answer !== '' || !(await refuses()));
+    }
+    assert.equal(answer, '');
+    socket.destroy();
+    await until('nothing is stored', async () => (await stored()) === 0);
+    await forms.close();
+    await batch.close();
+    await store.close();
   });
 
   test('injected requests give back what they held', async () => {

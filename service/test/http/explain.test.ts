@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import sharp from 'sharp';
 import { drawHeatMap } from '../../src/http/routes/explain/heat-map.ts';
-import { prefers } from '../../src/http/runtime/accept.ts';
+import { createGatedModels } from '../helpers/gated-models.ts';
+import { picture } from '../helpers/pictures.ts';
 import { openRealModels } from '../helpers/real-models.ts';
 import { fromRoot } from '../helpers/root.ts';
 import { startApp, type TestApp } from '../helpers/test-app.ts';
@@ -94,9 +95,22 @@ describe('a heat map', () => {
   });
 });
 
-test('an Accept header prefers PNG only when it says so', () => {
-  const png = (accept?: string) => prefers(accept, 'image/png', 'application/json');
-  assert.ok(png('image/png') && png('image/*') && png('image/png, */*;q=0.1'));
-  assert.ok(png('application/json;q=0.2, image/png;q=0.3'));
-  assert.ok(!png() && !png('*/*') && !png('application/json') && !png('image/png;q=0') && !png('text/html'));
+test('an Accept header gets a PNG only if it prefers one', async () => {
+  const models = createGatedModels();
+  const server = await startApp({ models });
+  const image = await picture();
+  const cases: Record<string, readonly (string | undefined)[]> = {
+    'image/png': ['image/png', 'image/*', 'image/png, */*;q=0.1', 'application/json;q=0.2, image/png;q=0.3'],
+    'application/json': [undefined, '*/*', 'application/json', 'image/png;q=0', 'text/html'],
+  };
+  for (const [type, headers] of Object.entries(cases)) {
+    for (const accept of headers) {
+      const request = server.http.post('/explain').set('content-type', 'image/jpeg');
+      if (accept !== undefined) request.set('accept', accept);
+      const response = await request.send(image);
+      assert.deepEqual([response.status, response.type], [200, type], accept);
+    }
+  }
+  await server.close();
+  await models.close();
 });

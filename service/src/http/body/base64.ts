@@ -1,17 +1,17 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { AppError } from '../../domain/errors.ts';
 
-/** Longest `data:…;base64,` that is looked for, in characters. */
+/** Maximum length of a `data:…;base64,` prefix, in characters. */
 export const MAX_DATA_URL_PREFIX = 256;
 
 const DATA_URL = /^data:[\w.+-]+\/[\w.+-]+(?:;[\w.+-]+=[\w.+-]+)*;base64,/;
 
-/** Characters that are decoded before others get their turn, about 3 ms of work. A multiple of 4. */
+/** Characters to decode before yielding to the event loop, about 3 ms of work. A multiple of 4. */
 const SLICE = 4 * 2 ** 20;
 
 /**
  * The bytes of a base64 text (RFC 4648, standard alphabet, padded), with or without a `data:` URL around it.
- * Node skips what is not base64; here it is an error, so that a mangled upload is not taken for a broken picture.
+ * Node skips invalid characters; here they are an error, so that a mangled upload is not reported as a damaged image.
  *
  * @throws AppError INVALID_REQUEST
  */
@@ -19,7 +19,7 @@ export async function decodeBase64(given: string | Buffer): Promise<Buffer> {
   const text = typeof given === 'string' ? Buffer.from(given) : given;
   const payload = text.subarray(prefixLength(text));
   const padding = payload.at(-1) !== 0x3d ? 0 : payload.at(-2) !== 0x3d ? 1 : 2;
-  // Node takes `-` and `_` for `+` and `/`.
+  // Node accepts `-` and `_` as `+` and `/`.
   if (payload.length % 4 !== 0 || payload.includes('-') || payload.includes('_')) throw notBase64();
   const bytes = Buffer.allocUnsafe((payload.length / 4) * 3 - padding);
   let written = 0;
@@ -27,7 +27,7 @@ export async function decodeBase64(given: string | Buffer): Promise<Buffer> {
     if (from > 0) await turn();
     const slice = payload.subarray(from, from + SLICE);
     written += bytes.write(slice.toString('latin1'), written, 'base64');
-    // Characters that Node skipped leave fewer bytes than the length promises.
+    // Skipped characters leave fewer bytes than the length implies.
     if (written !== Math.min(((from + slice.length) / 4) * 3, bytes.length)) throw notBase64();
   }
   return bytes;
@@ -39,7 +39,7 @@ function prefixLength(text: Buffer): number {
   if (prefix !== undefined) return prefix.length;
   throw new AppError(
     'INVALID_REQUEST',
-    'body image is a data: URL, but not of the form data:<type>;base64,<data>',
+    'body image is a data: URL without the form data:<type>;base64,<data>',
   );
 }
 

@@ -1,18 +1,18 @@
 import { AppError } from '../../domain/errors.ts';
 
-/** Shortest string that is cut out of a JSON body, in bytes: longer than any name, key or category. */
+/** Minimum length of a string that is cut out, in bytes: longer than any name, key or category. */
 const MIN_CUT = 4096;
-/** What is left of it in its place, in bytes: enough to tell a reader of an error message which string it was. */
+/** Length of the head that remains, in bytes: enough to recognise the string in an error message. */
 const HEAD = 128;
 const [QUOTE, BACKSLASH] = [0x22, 0x5c];
 
 /**
- * Cuts long strings (base64 images) out of a JSON text, so that what is left is small enough for JSON.parse on the main thread: 30 MB of
- * tokens block it for more than a second. In the place of each stands its head, a NUL and its position in `longStrings`; see longStringOf.
+ * Cuts long strings (base64 images) out of a JSON text, so that the rest is small enough for JSON.parse on the main thread: 30 MB of
+ * tokens block it for more than a second. Its head, a NUL and its index in `longStrings` replace each; see longStringOf.
  *
  * @param json UTF-8
- * @param maxRest most bytes of everything else
- * @param longStrings where the cut strings are added, as bytes
+ * @param maxRest maximum bytes of everything else
+ * @param longStrings receives the cut strings, as bytes
  * @throws AppError PAYLOAD_TOO_LARGE
  */
 export function cutLongStrings(json: Buffer, maxRest: number, longStrings: Buffer[]): string {
@@ -41,13 +41,13 @@ export function cutLongStrings(json: Buffer, maxRest: number, longStrings: Buffe
   return Buffer.concat(pieces).toString('utf8');
 }
 
-/** The string that was cut out where `text` stands now, or `text` itself. */
+/** The string that `text` replaces, or `text` itself. */
 export function longStringOf(text: string, longStrings: readonly Buffer[] | undefined): string | Buffer {
   const at = text.lastIndexOf('\0');
   return at < 0 ? text : (longStrings?.[Number(text.slice(at + 1))] ?? text);
 }
 
-/** Where the string that begins at `open` ends: its closing quote, or -1. */
+/** Index of the closing quote of the string that begins at `open`, or -1. */
 function endOfString(json: Buffer, open: number): number {
   for (let close = json.indexOf(QUOTE, open + 1); close >= 0; close = json.indexOf(QUOTE, close + 1)) {
     let backslashes = 0;
@@ -66,7 +66,7 @@ function unescaped(text: Buffer): Buffer | undefined {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The strings that were cut out of a JSON body. */
+    /** Strings cut out of a JSON body. */
     longStrings?: readonly Buffer[];
   }
 }

@@ -4,10 +4,10 @@ import { AppError } from '../../domain/errors.ts';
 import type { Problem } from '../schemas/shared.ts';
 import { toProblem } from './handler.ts';
 
-/** How long a client may take to close a connection that was ended here, in milliseconds. */
+/** Time for a client to close its half of an ended connection, in milliseconds. */
 const LINGER_MS = 5_000;
 
-/** What Node's HTTP parser says of bytes that never became a request. */
+/** Errors of Node's HTTP parser. */
 export function toParserError(code: string | undefined): AppError {
   switch (code) {
     case 'HPE_HEADER_OVERFLOW':
@@ -21,7 +21,7 @@ export function toParserError(code: string | undefined): AppError {
   }
 }
 
-/** Answers a request that could not be parsed, on the bare socket, with the same kind of problem as everywhere. */
+/** Answers a request that could not be parsed with a problem, directly on the socket. */
 export function handleClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
@@ -30,10 +30,10 @@ export function handleClientError(error: NodeJS.ErrnoException, socket: Socket):
   answerOnSocket(socket, toProblem(toParserError(error.code), randomUUID()));
 }
 
-/** Writes a problem past the HTTP layer and ends the connection: at once where the client ends it too, else a little later. */
+/** Writes a problem directly to the socket and ends the connection. */
 export function answerOnSocket(socket: Socket, problem: Problem): void {
   const body = JSON.stringify(problem);
-  // The other side may keep its half open, and go on sending, for ever.
+  // The client may keep its half open and continue to send.
   const timer = setTimeout(() => socket.destroy(), LINGER_MS).unref();
   socket.once('close', () => clearTimeout(timer));
   socket.end(

@@ -5,12 +5,11 @@ import { drainUpload } from '../body/drain-upload.ts';
 import type { Problem } from '../schemas/shared.ts';
 import { STATUS_OF } from './status.ts';
 
-/** What the framework throws, in our codes. The detail is ours too where the framework's says too little. */
+/** Errors of the framework: our code, and our detail if the framework's is not clear. */
 const FRAMEWORK_CODES: Readonly<Record<string, readonly [ErrorCode, string?]>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: ['PAYLOAD_TOO_LARGE', 'the body is larger than this server accepts'],
-  FST_REQ_FILE_TOO_LARGE: ['IMAGE_TOO_LARGE', 'the file is larger than this server accepts'],
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['UNSUPPORTED_MEDIA_TYPE', 'this route does not take that Content-Type'],
-  FST_ERR_CTP_EMPTY_TYPE: ['UNSUPPORTED_MEDIA_TYPE', 'name the body’s type in a Content-Type header'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['UNSUPPORTED_MEDIA_TYPE', 'the Content-Type is not supported'],
+  FST_ERR_CTP_EMPTY_TYPE: ['UNSUPPORTED_MEDIA_TYPE', 'set the Content-Type of the body'],
   FST_ERR_CTP_INVALID_TYPE: ['UNSUPPORTED_MEDIA_TYPE'],
   FST_ERR_CTP_EMPTY_JSON_BODY: ['INVALID_REQUEST', 'the body is empty; send a JSON object'],
   FST_ERR_CTP_INVALID_JSON_BODY: ['INVALID_REQUEST', 'the body is not valid JSON'],
@@ -26,26 +25,27 @@ const FRAMEWORK_CODES: Readonly<Record<string, readonly [ErrorCode, string?]>> =
   FST_MP_PREMATURE_CLOSE: ['INVALID_REQUEST', 'the body ended before the form did'],
 };
 
-/** Statuses whose answers say when to try again. */
+/** Statuses that carry Retry-After. */
 const RETRYABLE = new Set([429, 503]);
 const DEFAULT_RETRY_AFTER_SECONDS = 1;
 
-/** Any thrown value as an AppError; what is unknown becomes INTERNAL and keeps its cause for the log. */
-function toAppError(error: unknown): AppError {
+/** Any thrown value as an AppError. An unknown one becomes INTERNAL and keeps its cause for the log. */
+function toAppError(error: unknown, tooLarge: (() => AppError) | undefined): AppError {
   if (error instanceof AppError) return error;
   const fault = error as Partial<FastifyError>;
+  if (tooLarge && fault.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return tooLarge();
   const known = fault.code ? FRAMEWORK_CODES[fault.code] : undefined;
   if (known) return new AppError(known[0], known[1] ?? fault.message ?? known[0], {}, { cause: error });
   if (
     fault.validation !== undefined ||
     (fault.statusCode && fault.statusCode < 500 && fault.statusCode >= 400)
   ) {
-    return new AppError('INVALID_REQUEST', fault.message ?? 'The request is not valid', {}, { cause: error });
+    return new AppError('INVALID_REQUEST', fault.message ?? 'the request is invalid', {}, { cause: error });
   }
-  return new AppError('INTERNAL', 'something went wrong here; the log has the details', {}, { cause: error });
+  return new AppError('INTERNAL', 'internal error; see the log', {}, { cause: error });
 }
 
-/** The RFC 9457 problem of an error. A status of 500 tells nothing but its code and the request's id. */
+/** The RFC 9457 problem of an error. A status of 500 reveals only its code and the request's id. */
 export function toProblem(error: AppError, requestId: string): Problem {
   const status = STATUS_OF[error.code];
   const { retryAfterSeconds, at } = error.details;
@@ -53,10 +53,7 @@ export function toProblem(error: AppError, requestId: string): Problem {
     type: 'about:blank',
     title: STATUS_CODES[status] ?? 'Client Closed Request',
     status,
-    detail:
-      status === 500
-        ? 'something went wrong here; the log has the details under this requestId'
-        : error.message,
+    detail: status === 500 ? 'internal error; see the log under this requestId' : error.message,
     code: error.code,
     requestId,
     ...(status !== 500 && at ? { at: { ...at } } : {}),
@@ -64,9 +61,9 @@ export function toProblem(error: AppError, requestId: string): Problem {
   };
 }
 
-/** Answers any error with its problem; our own faults are logged with their cause, the client's with their code. */
+/** Answers any error with its problem. Logs our own faults with their cause, the client's with their code. */
 export function handleError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
-  const error = withRouteFacts(toAppError(thrown), request);
+  const error = toAppError(thrown, request.routeOptions.config?.tooLarge);
   const problem = { ...toProblem(error, request.id), ...openInferenceMember(error, request) };
   if (isExpected(error, request)) request.log.debug({ code: error.code }, error.message);
   else if (problem.status >= 500)
@@ -76,40 +73,21 @@ export function handleError(thrown: unknown, request: FastifyRequest, reply: Fas
   sendProblem(reply, problem);
 }
 
-/** A probe that asks before the model is loaded, or while the server shuts down, is told no; that is no fault. */
+/** A probe before the model is loaded, or during shutdown, is not a fault. */
 function isExpected({ code }: AppError, request: FastifyRequest): boolean {
   return code === 'MODEL_NOT_READY' && request.routeOptions.config?.quiet === true;
 }
 
-/** The Open Inference Protocol's errors are `{ "error": text }`: its routes say both. */
+/** Errors of the Open Inference Protocol are `{ "error": text }`; its routes send both forms. */
 function openInferenceMember(error: AppError, request: FastifyRequest): { readonly error?: string } {
   if (!request.routeOptions.config?.openInference) return {};
   return { error: STATUS_OF[error.code] === 500 ? 'internal error' : error.message };
 }
 
-/** A schema's finding repeats names from the request, where a key can stand by mistake: answered, but not logged. */
+/** A schema error repeats names from the request, which may contain a key by mistake: do not log it. */
 function loggable(error: AppError): { readonly detail?: string } {
   const isFinding = (error.cause as Partial<FastifyError> | undefined)?.validation !== undefined;
   return isFinding ? {} : { detail: error.message };
-}
-
-const IMAGE_TOO_LARGE_FOR_A_REQUEST =
-  'the image is larger than this server takes in a request; scale it down, or put it into the store and send {"object": "<its key>"}';
-
-/** What only the route knows: that a body that is too large is an image, and which types it takes. */
-function withRouteFacts(error: AppError, request: FastifyRequest): AppError {
-  const { config, schema } = request.routeOptions;
-  if (error.code === 'PAYLOAD_TOO_LARGE' && error.cause && config?.tooLargeCode) {
-    return new AppError(config.tooLargeCode, IMAGE_TOO_LARGE_FOR_A_REQUEST, error.details, {
-      cause: error.cause,
-    });
-  }
-  const types = Object.keys((schema?.body as { content?: object } | undefined)?.content ?? {});
-  if (error.code === 'UNSUPPORTED_MEDIA_TYPE' && error.cause && types.length > 0) {
-    const message = `send the body with one of these as its Content-Type: ${types.join(', ')}`;
-    return new AppError(error.code, message, error.details, { cause: error.cause });
-  }
-  return error;
 }
 
 /** Writes a problem, with the headers that belong to its status. */
@@ -118,15 +96,13 @@ function sendProblem(reply: FastifyReply, problem: Problem): void {
   reply
     .code(problem.status)
     .type('application/problem+json')
-    // Not the route's serializer: it would drop members that its schema does not name.
+    // The route's serializer would drop members that its schema does not have.
     .serializer(JSON.stringify)
     .send(problem);
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The code of a body over the limit; PAYLOAD_TOO_LARGE when absent. */
-    tooLargeCode?: ErrorCode;
     /** True for routes that need no API key. */
     public?: boolean;
     /** True for routes of the Open Inference Protocol. */

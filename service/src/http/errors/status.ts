@@ -20,7 +20,7 @@ export const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   UNREADABLE_IMAGE: 422,
   RATE_LIMITED: 429,
   HEADERS_TOO_LARGE: 431,
-  // Nobody is there to read it; 499 is what nginx writes into its log for a client that hung up.
+  // Never sent: the client disconnected. nginx logs the same status.
   REQUEST_CANCELLED: 499,
   // Only in rows of a job.
   WORKER_CRASHED: 500,

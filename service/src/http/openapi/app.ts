@@ -4,7 +4,7 @@ import { AppError } from '../../domain/errors.ts';
 import { buildApp } from '../app.ts';
 import type { App } from '../app-type.ts';
 
-/** The app with no model in it, which is enough to describe every route. Defaults only, whatever the environment. */
+/** The app without models, which is enough to describe every route. Ignores the environment. */
 export async function documentApp(): Promise<App> {
   const app = await buildApp({
     config: loadConfig({}),
@@ -14,7 +14,7 @@ export async function documentApp(): Promise<App> {
       ready: false,
       list: () => [],
       get: () => {
-        throw new AppError('MODEL_NOT_FOUND', 'this app only describes itself');
+        throw new AppError('MODEL_NOT_FOUND', 'this app has no models');
       },
       close: async () => {},
     },

@@ -11,7 +11,7 @@ interface Document {
   paths: Record<string, Record<string, Operation>>;
   components: Record<string, Slots>;
 }
-/** A value of the document, where it is, and the name of the component that it may become. */
+/** The place of a value in the document, and the name of its component if it becomes one. */
 type Slot = readonly [holder: object, key: string | number, name: string];
 
 /**

@@ -6,16 +6,16 @@ import { EXAMPLES } from './examples.ts';
 
 type Document = NonNullable<FastifyDynamicSwaggerOptions['openapi']>;
 
-/** What the document says beside the routes. */
+/** The parts of the document that do not come from routes. */
 export const DOCUMENT: Document = {
   openapi: '3.1.0',
   info: {
     title: 'ml-serverless',
-    // The API's version, not the package's: it changes when a request or an answer does.
+    // The version of the API, not of the package.
     version: '1.0.0',
-    summary: 'Names what is in pictures, one at a time or by the million',
+    summary: 'Classifies images, one at a time or by the million',
     description:
-      'Image classification over HTTP. Errors are RFC 9457 problem details whose `code` is stable; every answer carries an X-Request-Id.',
+      'Image classification over HTTP. Errors are RFC 9457 problem details whose `code` is stable; every response carries an X-Request-Id.',
     license: { name: 'MIT', identifier: 'MIT' },
   } as NonNullable<Document['info']>,
   servers: [{ url: '/', description: 'The server that serves this document' }],
@@ -28,7 +28,7 @@ export const DOCUMENT: Document = {
     { name: 'health', description: 'For load balancers and monitoring' },
     { name: 'docs', description: 'This document' },
   ],
-  // Keys are needed only where API_KEYS is set, hence the empty alternative.
+  // The empty alternative: keys are needed only if API_KEYS is set.
   security: [{ apiKey: [] }, { bearer: [] }, {}],
   components: {
     securitySchemes: {
@@ -52,7 +52,7 @@ interface Operation {
   >;
 }
 
-/** Adds what schemas cannot say: headers of answers, and examples of bodies. Changes the document in place. */
+/** Adds headers of responses and examples of bodies, in place. */
 export function completeDocument<T extends { readonly paths?: object }>(document: T): T {
   for (const path of Object.values(document.paths ?? {})) {
     for (const operation of Object.values(path as Record<string, Operation>)) completeOperation(operation);
@@ -82,16 +82,16 @@ function completeOperation(operation: Operation): void {
 function headersOf(status: string): Record<string, unknown> {
   const header = (description: string, type = 'string') => ({
     description,
-    // A generator would otherwise make it optional here and required behind a reference.
+    // Otherwise generators make it optional here and required behind a reference.
     required: true,
     schema: { type },
   });
   return {
     'X-Request-Id': header('The x-request-id of the request, or a new one'),
     ...(status === '503' || status === '429'
-      ? { 'Retry-After': header('Seconds after which to try again', 'integer') }
+      ? { 'Retry-After': header('Seconds to wait before a retry', 'integer') }
       : {}),
-    ...(status === '401' ? { 'WWW-Authenticate': header('The scheme of the key') } : {}),
+    ...(status === '401' ? { 'WWW-Authenticate': header('Authentication scheme of the API key') } : {}),
   };
 }
 
@@ -107,7 +107,7 @@ function problemOf(code: ErrorCode): unknown {
     type: 'about:blank',
     title: STATUS_CODES[status],
     status,
-    detail: EXAMPLES.problems?.details?.[code] ?? 'one line that says what is wrong and what to do',
+    detail: EXAMPLES.problems?.details?.[code] ?? 'one line with the fault and what to do',
     code,
     requestId: '3f1c1a52-5c0b-4b0e-9d0e-0a4f6c7d8e90',
     ...(status === 503 ? { retryAfterSeconds: 1 } : {}),

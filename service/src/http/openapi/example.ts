@@ -2,8 +2,8 @@
 export interface Examples {
   /** Of request bodies, by media type and name. */
   readonly request?: Readonly<Record<string, Record<string, { summary: string; value: unknown }>>>;
-  /** Of the answer of success, in its first media type. */
+  /** Of the success response, in its first media type. */
   readonly response?: unknown;
-  /** Sentences of problems, by code. */
+  /** Details of problems, by code. */
   readonly details?: Readonly<Record<string, string>>;
 }

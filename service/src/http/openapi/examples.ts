@@ -2,7 +2,7 @@ import { BATCH_EXAMPLES } from './batch-examples.ts';
 import type { Examples } from './example.ts';
 import { PROTOCOL_EXAMPLES } from './protocol-examples.ts';
 
-/** What the document shows beside the schemas. Answers are those of the real service. */
+/** Examples of the document. Responses are those of the real service. */
 export const EXAMPLES: Readonly<Record<string, Examples>> = {
   ...BATCH_EXAMPLES,
   ...PROTOCOL_EXAMPLES,
@@ -73,15 +73,15 @@ export const EXAMPLES: Readonly<Record<string, Examples>> = {
     details: {
       INVALID_REQUEST: 'query topK must be <= 100',
       UNAUTHORIZED: 'send an API key in x-api-key or as Authorization: Bearer <key>',
-      MODEL_NOT_FOUND: 'there is no model "resnet51"; there are: resnet50',
+      MODEL_NOT_FOUND: 'unknown model "resnet51"; available: resnet50',
       OBJECT_NOT_FOUND: 'there is no object "input/cat.jpg"',
       JOB_NOT_FOUND: 'there is no job "5d41402abc4b"',
-      CONFLICT: 'this idempotencyKey stands for another job; choose a new one',
+      CONFLICT: 'the idempotencyKey belongs to another job; choose a new one',
       PAYLOAD_TOO_LARGE: 'the body is larger than this server accepts',
       QUEUE_UNAVAILABLE: 'the job queue does not answer; try again later',
       REQUEST_TIMEOUT: 'the request did not arrive in time; send it again',
-      IMAGE_TOO_LARGE: 'the image is larger than 20971520 bytes',
-      UNSUPPORTED_MEDIA_TYPE: 'this route does not take that Content-Type',
+      IMAGE_TOO_LARGE: 'the image is larger than 20971520 bytes; scale it down',
+      UNSUPPORTED_MEDIA_TYPE: 'set the Content-Type of the body to one of: application/json',
       UNREADABLE_IMAGE: 'the image cannot be decoded; it is cut off or damaged',
       OVERLOADED: 'too many images are waiting; try again in a second',
       MODEL_NOT_READY: 'the model is still loading; try again in a second',

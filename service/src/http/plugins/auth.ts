@@ -13,8 +13,8 @@ function keyOf({ headers }: FastifyRequest): string | undefined {
 }
 
 /**
- * When keys are configured, every route that is not `public` needs one. All keys are compared, by their digests and in
- * constant time, so that neither a key's letters nor its place in the list show in the time it takes.
+ * If keys are configured, every route that is not `public` needs one. All digests are compared in constant time, so the
+ * duration reveals neither the characters of a key nor its position in the list.
  */
 export const authPlugin = fp<{ readonly keys: readonly string[] }>(
   async (app, { keys }) => {

@@ -5,8 +5,10 @@ import { hasBody, isForm } from './body-time.ts';
 
 /** The bytes of one request's body, counted against what all requests may hold together. */
 interface BodyCount {
-  /** False when there is no more room: the body must be refused. */
+  /** False if there is no more room: refuse the body. */
   add(bytes: number): boolean;
+  /** Forgets the bytes so far: they are no longer in memory. */
+  clear(): void;
 }
 
 export const bodiesTooLarge = () =>
@@ -15,9 +17,8 @@ export const bodiesTooLarge = () =>
   });
 
 /**
- * Bounds the bytes of request bodies in memory, over all connections: counted as they arrive, given back when the response is done.
- * Forms are read by their routes, which count them by `request.bodyCount`. Forms to POST /batch hold one file at a time;
- * plugins/body-time.ts bounds them by their number.
+ * Bounds the bytes of request bodies in memory, over all connections: counted as they arrive, released when the response is done.
+ * The reader of a form (body/form.ts) counts it through `request.bodyCount`.
  */
 export const bodyMemoryPlugin = fp<{ readonly maxBytes: number }>(
   async (app, { maxBytes }) => {
@@ -25,25 +26,29 @@ export const bodyMemoryPlugin = fp<{ readonly maxBytes: number }>(
     const release = new WeakMap<FastifyRequest, () => void>();
     app.addHook('onRequest', async (request, reply) => {
       if (!hasBody(request)) return;
-      // A body larger than the whole budget is let in when it is alone.
+      // A body larger than the whole budget is accepted if it is the only one.
       const fits = (bytes: number, own: number) => used + bytes <= maxBytes || used === own;
       if (!fits(Number(request.headers['content-length'] ?? 0), 0)) throw bodiesTooLarge();
       let own = 0;
       let ended = false;
       request.bodyCount = {
         add(bytes) {
-          // What still comes after the response is thrown away.
+          // Bytes after the response are discarded.
           if (ended) return true;
           if (!fits(bytes, own)) return false;
           own += bytes;
           used += bytes;
           return true;
         },
+        clear() {
+          used -= own;
+          own = 0;
+        },
       };
       const end = () => {
         if (ended) return;
         ended = true;
-        used -= own;
+        request.bodyCount?.clear();
       };
       release.set(request, end);
       reply.raw.once('close', end);

@@ -5,14 +5,14 @@ import { shareComponents } from '../openapi/components.ts';
 import { completeDocument, DOCUMENT } from '../openapi/document.ts';
 import { DOCS_CSP } from './security.ts';
 
-/** The OpenAPI document from the routes' schemas, and Swagger UI at /docs: all of it served from here. */
+/** The OpenAPI document from the routes' schemas, and Swagger UI at /docs. */
 export const documentPlugin = fp(
   async (app) => {
     await app.register(swagger, {
       openapi: DOCUMENT,
       convertConstToEnum: false,
       refResolver: {
-        // Components are called after their schema's $id.
+        // Components are named after the $id of their schema.
         buildLocalReference: (json, _base, _fragment, index) => String(json.$id ?? `schema-${index}`),
       },
       transformObject: (document) =>

@@ -2,20 +2,20 @@ import { setTimeout as delay } from 'node:timers/promises';
 import fp from 'fastify-plugin';
 
 /**
- * How long the port stays open once a shutdown has begun, in milliseconds. Closing it also cuts connections on which no
- * request has been read yet; without this wait, requests that have arrived but were not read are reset.
+ * How long the port stays open after a shutdown begins, in milliseconds. Closing it resets connections whose request has
+ * arrived but has not been read.
  */
 const READ_OUT_MS = 250;
 
-/** Where the app is in its life. */
+/** The state of the app. */
 interface Lifecycle {
-  /** True from the moment a shutdown begins: ready says no, connections are not kept alive. */
+  /** True once a shutdown begins: the readiness probe fails, connections are not kept alive. */
   readonly closing: boolean;
 }
 
 /**
- * A graceful end: `app.close()` says so at /health/ready, soon stops accepting, everything accepted is answered, and each answer ends its connection,
- * so that no idle one keeps the process. Also puts the request's id on every answer.
+ * A graceful shutdown: `app.close()` fails the readiness probe, then stops accepting. Accepted requests are answered, and
+ * each response ends its connection. Also sets X-Request-Id on every response.
  */
 export const lifecyclePlugin = fp(
   async (app) => {

@@ -19,7 +19,7 @@ export const notFoundPlugin = fp(
   async (app) => {
     const routes = new Map<string, { readonly pattern: RegExp; readonly methods: Set<string> }>();
     app.addHook('onRoute', ({ url, method }) => {
-      // The route for every preflight (@fastify/cors) makes no path known.
+      // The preflight route of @fastify/cors matches every path.
       if (url === '*' || url === '/*') return;
       const route = routes.get(url) ?? { pattern: patternOf(url), methods: new Set<string>() };
       for (const name of [method].flat()) route.methods.add(name);
@@ -32,13 +32,13 @@ export const notFoundPlugin = fp(
         if (pattern.test(path)) for (const name of methods) allowed.add(name);
       }
       if (allowed.size === 0) {
-        throw new AppError('NOT_FOUND', 'there is no such route; GET /docs lists those there are');
+        throw new AppError('NOT_FOUND', 'unknown route; GET /docs lists all routes');
       }
       const allow = [...allowed].sort().join(', ');
       reply.header('allow', allow);
-      throw new AppError('METHOD_NOT_ALLOWED', `this route takes ${allow}`);
+      throw new AppError('METHOD_NOT_ALLOWED', `this route supports ${allow} only`);
     };
-    // Before the body is looked at: a fault in it must not answer for the route (Fastify refuses QUERY without a type).
+    // Before the body is parsed: its errors must not hide a 404 or 405 (Fastify refuses QUERY without a type).
     app.addHook('onRequest', async (request, reply) => {
       if (request.is404) refuse(request, reply);
     });

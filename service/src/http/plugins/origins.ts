@@ -6,17 +6,17 @@ import { AppError } from '../../domain/errors.ts';
 export interface OriginOptions {
   /** Origins whose pages may use the API. */
   readonly origins: readonly string[];
-  /** True if requests need an API key: no page can send one for its visitor without a preflight. */
+  /** True if requests need an API key, which no page can send without a preflight. */
   readonly needsKey: boolean;
 }
 
-/** How long a browser may remember the answer to a preflight, in seconds. */
+/** How long a browser may cache the response to a preflight, in seconds. */
 const PREFLIGHT_MAX_AGE = 600;
 
 /**
- * Which web pages may use the API: the service's own page, and those of CORS_ORIGINS. Without API keys, the network that a
- * request comes from is its only credential, and any page in a browser on that network could use it; what other pages
- * send is refused, even where CORS would only hide the answer. Clients that are no browsers send neither header.
+ * Which web pages may use the API: the service's own page, and those of CORS_ORIGINS. Without API keys, the network is the
+ * only credential of a request, and any page in a browser on that network could use it. Requests of other pages are
+ * refused, even where CORS would only hide the response. Clients other than browsers send neither header.
  */
 export const originsPlugin = fp<OriginOptions>(
   async (app, { origins, needsKey }) => {
@@ -26,7 +26,7 @@ export const originsPlugin = fp<OriginOptions>(
         if (!isCrossSite(request, allowed)) return;
         throw new AppError(
           'ORIGIN_NOT_ALLOWED',
-          'pages of other sites may not use this server; add their origin to CORS_ORIGINS if they should',
+          'pages of this origin may not use the server; add the origin to CORS_ORIGINS to allow it',
         );
       });
     }
@@ -47,14 +47,14 @@ export const originsPlugin = fp<OriginOptions>(
   { name: 'origins' },
 );
 
-/** Sec-Fetch-Site where the browser sends it; pages cannot set it. Older browsers, and plain HTTP: Origin against Host. */
+/** Checks Sec-Fetch-Site, which pages cannot set. For older browsers and plain HTTP, compares Origin with Host. */
 function isCrossSite({ method, headers }: FastifyRequest, allowed: ReadonlySet<string>): boolean {
   const { origin, host } = headers;
   if (origin !== undefined && allowed.has(origin)) return false;
   const site = headers['sec-fetch-site'];
   if (site === undefined) return origin !== undefined && !isSameHost(origin, host);
   if (site === 'same-origin' || site === 'none') return false;
-  // A link to here, opened as a page of its own: the page with the link cannot read it.
+  // The target of a link: the page with the link cannot read it.
   const isLink =
     method === 'GET' &&
     origin === undefined &&
@@ -63,7 +63,7 @@ function isCrossSite({ method, headers }: FastifyRequest, allowed: ReadonlySet<s
   return !isLink;
 }
 
-/** The scheme does not count: behind a proxy that ends TLS, this server does not know it. */
+/** Ignores the scheme, which is unknown behind a proxy that ends TLS. */
 function isSameHost(origin: string, host: string | undefined): boolean {
   try {
     const { protocol, host: originHost } = new URL(origin);

@@ -20,23 +20,23 @@ const policy = (directives: Readonly<Record<string, readonly string[]>>) =>
     .map(([name, sources]) => `${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)} ${sources.join(' ')}`)
     .join('; ');
 
-/** The strict policy with inline styles allowed, as Swagger UI has some. */
+/** The strict policy with inline styles, which Swagger UI needs. */
 export const DOCS_CSP = policy({ ...DIRECTIVES, styleSrc: ["'self'", "'unsafe-inline'"] });
 
-/** The strict policy, in which text cannot become markup or script either, for the page at /. */
+/** The policy of the page at /: strict, and text cannot become markup or script. */
 export const PAGE_CSP = policy({
   ...DIRECTIVES,
   requireTrustedTypesFor: ["'script'"],
   trustedTypes: ["'none'"],
 });
 
-/** Security headers for every answer. Nothing is loaded from elsewhere, nothing may frame us. */
+/** Security headers for every response: no foreign resources, no framing. */
 export const securityPlugin = fp(
   async (app) => {
     await app.register(helmet, {
       global: true,
       contentSecurityPolicy: { useDefaults: false, directives: DIRECTIVES },
-      // Whoever ends TLS in front of us may serve more names than ours: not for subdomains. Browsers ignore it on http.
+      // Not for subdomains: the proxy that ends TLS may serve other names. Browsers ignore the header over HTTP.
       strictTransportSecurity: { maxAge: 15_552_000, includeSubDomains: false },
     });
   },

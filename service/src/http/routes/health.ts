@@ -10,14 +10,14 @@ const status = (value: string, description: string) => ({
 });
 
 const readiness = {
-  description: 'Requests are welcome',
+  description: 'The service accepts requests',
   content: {
     'application/json': {
       schema: Type.Object({
         status: Type.Literal('ready'),
         degraded: Type.Optional(
           Type.Array(Type.Object({ model: Type.String(), reason: Type.String() }), {
-            description: 'Models that a slower engine serves, and why',
+            description: 'Models that run on a slower engine, and why',
           }),
         ),
       }),
@@ -34,8 +34,8 @@ export function healthRoutes(app: App, { models }: Services): void {
       config,
       schema: {
         operationId: 'getLiveness',
-        summary: 'Is the process alive?',
-        description: 'Answers as long as the process can answer at all. When it does not, restart it.',
+        summary: 'Check liveness',
+        description: '200 while the process can respond. If it does not respond, restart it.',
         tags: ['health'],
         security: [],
         response: { 200: status('ok', 'The process is alive'), ...problems() },
@@ -49,9 +49,8 @@ export function healthRoutes(app: App, { models }: Services): void {
       config,
       schema: {
         operationId: 'getReadiness',
-        summary: 'Can it classify now?',
-        description:
-          'Yes once the model is loaded and warmed up, no again from the moment a shutdown begins.',
+        summary: 'Check readiness',
+        description: '200 once the model is loaded and warmed up; 503 before, and once a shutdown begins.',
         tags: ['health'],
         security: [],
         response: { 200: readiness, ...problems('MODEL_NOT_READY') },

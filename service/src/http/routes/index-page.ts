@@ -9,30 +9,30 @@ import { PAGE_CSP } from '../plugins/security.ts';
 import type { Services } from '../services.ts';
 import { MAX_FILES } from './batch/body.ts';
 
-/** service/web of this package: it is served as it is written, so dist/ has no copy of it. */
+/** service/web of this package. It is served as it is, so dist/ has no copy. */
 const WEB = join(packageRoot(), 'service', 'web');
 
-/** What of a model's samples/ is served: pictures, not their sources. */
+/** Served files of a model's samples/: images, not their sources. */
 const PICTURE = /^[a-z0-9][a-z0-9-]*\.jpg$/;
 
-/** Of one form of the page: what is sent again when a line breaks. */
+/** Size of one form of the page, the unit of retry, in bytes. */
 const PART_BYTES = 32_000_000;
-/** Of one batch of the page. Each form becomes a job, and more than this goes into the store first. */
+/** Maximum size of a batch of the page, in bytes. Each form becomes a job; larger batches go into the store first. */
 const MAX_BATCH_BYTES = 2_000_000_000;
 const MAX_PARTS = 100;
 
-/** What the page has to know before it sends anything. */
+/** Settings that the page needs before it sends anything. */
 interface PageSettings {
   readonly limits: {
     readonly imageBytes: number;
     readonly imagePixels: number;
-    /** Of one form, at most. The page sends smaller ones, of `partBytes`, and up to `batchBytes` in all. */
+    /** Per form. The page sends forms of `partBytes`, and up to `batchBytes` in all. */
     readonly batchFiles: number;
     readonly formBytes: number;
     readonly partBytes: number;
     readonly batchBytes: number;
   };
-  /** Whether batch jobs can be made here. */
+  /** True if the service runs batch jobs. */
   readonly batch: boolean;
   /** Names under samples/. */
   readonly samples: readonly string[];
@@ -40,19 +40,19 @@ interface PageSettings {
 
 /**
  * The page at /, its files under /web/, and under /samples/ the sample pictures of the default model. None of it needs a
- * key: it holds no data, and what it asks for does.
+ * key, since it holds no data; the routes that it calls do.
  */
 export async function indexRoutes(app: App, { config, batch, models }: Services): Promise<void> {
   app.addHook('onRoute', (route) => {
     route.config = { ...route.config, public: true, quiet: true };
   });
-  // One route for each file that is there at start: no path is ever made of what a request says.
+  // One route per file that exists at start: no path is built from a request.
   const files: FastifyStaticOptions = {
     root: WEB,
     prefix: '/web/',
     wildcard: false,
     index: false,
-    // Revalidated by its ETag, so that a new version of the service is a new page at once.
+    // Revalidated by its ETag, so that a new version of the service shows its new page at once.
     cacheControl: true,
     maxAge: 0,
   };

@@ -10,7 +10,7 @@ export function metricsRoutes(app: App): void {
       config: { quiet: true },
       schema: {
         operationId: 'getMetrics',
-        summary: 'Metrics for Prometheus',
+        summary: 'Get metrics for Prometheus',
         description:
           'Requests, stages of inference, queue depth, event-loop lag and memory, in the text format.',
         tags: ['health'],

@@ -3,7 +3,7 @@ import type { App } from '../app-type.ts';
 import { problems } from '../schemas/shared.ts';
 import type { Services } from '../services.ts';
 
-/** GET /models: what is loaded, and how it runs. */
+/** GET /models: the loaded models. */
 export function modelRoutes(app: App, { models }: Services): void {
   app.get(
     '/models',
@@ -11,8 +11,7 @@ export function modelRoutes(app: App, { models }: Services): void {
       schema: {
         operationId: 'listModels',
         summary: 'List the models',
-        description:
-          'What is loaded: name, version, engine, precision, input, labels and metrics of each model.',
+        description: 'Name, version, engine, precision, input, labels and metrics of each loaded model.',
         tags: ['models'],
         response: {
           200: {

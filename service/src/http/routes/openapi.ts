@@ -12,8 +12,8 @@ export function openapiRoutes(app: App): void {
       config: { public: true },
       schema: {
         operationId: 'getOpenapi',
-        summary: 'This document',
-        description: 'The OpenAPI document of this service; GET /docs shows it for people.',
+        summary: 'Get this document',
+        description: 'The OpenAPI document of this service. GET /docs shows it as a page.',
         tags: ['docs'],
         security: [],
         response: {

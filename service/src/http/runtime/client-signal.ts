@@ -1,8 +1,8 @@
 import type { FastifyReply } from 'fastify';
 
 /**
- * A signal that is aborted when the client hangs up before its answer is written. Fastify's own `request.signal`
- * listens to the request, which closes as soon as its body has been read; the response tells it right.
+ * A signal that aborts if the client disconnects before the response is written. Fastify's own `request.signal`
+ * listens to the request, which closes as soon as its body has been read.
  */
 export function clientSignal(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
@@ -10,7 +10,7 @@ export function clientSignal(reply: FastifyReply): AbortSignal {
   return controller.signal;
 }
 
-/** Aborts `controller` when the client hangs up before its answer is written. */
+/** Aborts `controller` if the client disconnects before the response is written. */
 export function abortWithClient({ raw }: FastifyReply, controller: AbortController): void {
   if (raw.destroyed) controller.abort();
   raw.once('close', () => {

@@ -6,12 +6,15 @@ import { abortWithClient } from './client-signal.ts';
 const ANSWER_WITHIN_MS = 60_000;
 
 /**
- * Runs `work` until its answer, the end of the client or the end of its time. One controller and one timer that is
- * cleared: AbortSignal.any and AbortSignal.timeout cost a request most of a millisecond, and live on for the whole minute.
+ * Runs `work` with a deadline; aborts it on timeout or client disconnect. AbortSignal.any and AbortSignal.timeout would
+ * cost each request most of a millisecond and stay alive for the whole minute; one controller and one timer do not.
  *
- * @throws AppError OVERLOADED when time is up, REQUEST_CANCELLED when the client has gone
+ * @throws AppError OVERLOADED on timeout, REQUEST_CANCELLED if the client disconnected
  */
-export async function within<T>(reply: FastifyReply, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function withDeadline<T>(
+  reply: FastifyReply,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const controller = new AbortController();
   abortWithClient(reply, controller);
   let late = false;
@@ -23,7 +26,7 @@ export async function within<T>(reply: FastifyReply, work: (signal: AbortSignal)
     return await work(controller.signal);
   } catch (error) {
     if (late && isAppError(error, 'REQUEST_CANCELLED')) {
-      throw new AppError('OVERLOADED', 'no answer in time; try again later', {}, { cause: error });
+      throw new AppError('OVERLOADED', 'no result within 60 s; try again later', {}, { cause: error });
     }
     throw error;
   } finally {

@@ -1,7 +1,7 @@
 import { type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 
 /**
- * One line a request, when it is done: method, path, status, time. Never bodies, never headers, and not the query
+ * One line per completed request: method, path, status, time. Never bodies, never headers, and not the query
  * (a key can end up there by mistake). Probes are logged at debug level.
  */
 export class RequestLog extends LogController {
@@ -26,7 +26,7 @@ export class RequestLog extends LogController {
       ms: Math.round(reply.elapsedTime * 10) / 10,
       ...(error ? { err: error } : {}),
     };
-    // 503 is how a probe is told: not yet.
+    // A probe gets 503 until the model is ready.
     const isQuiet =
       request.routeOptions.config?.quiet === true && (reply.statusCode < 500 || reply.statusCode === 503);
     request.log[isQuiet ? 'debug' : 'info'](line, 'request');

@@ -3,8 +3,8 @@ import { SerializerSelector } from '@fastify/fast-json-stringify-compiler';
 type BuildSerializer = ReturnType<typeof SerializerSelector>;
 
 /**
- * Fastify's own serializers, each compiled when it is first needed: a hundred routes and problems would otherwise take
- * half a second of every start, and most of them are never sent.
+ * Fastify's own serializers, compiled on first use: compiling all of them adds half a second to every start, and most
+ * are never used.
  */
 export function lazySerializers(): BuildSerializer {
   const build = SerializerSelector();

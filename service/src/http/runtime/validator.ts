@@ -10,15 +10,14 @@ interface Finding {
 }
 
 /**
- * Checks each part of a request against its TypeBox schema. Nothing is coerced but the texts of the query and the
- * path, and there only plain decimal integers: `1e1`, `0x10`, ` 5` or `true` are no numbers.
- * Bodies other than JSON are not validated here: they are read, bounded and checked by the route itself.
+ * Checks each part of a request against its TypeBox schema. It converts only decimal integers of the query and the path;
+ * `1e1`, `0x10`, ` 5` and `true` are not numbers. The routes themselves check bodies other than JSON.
  */
 export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, httpPart, ...rest }) => {
   const contentType = (rest as { contentType?: string }).contentType;
   if (httpPart === 'body' && contentType !== undefined && contentType !== 'application/json')
     return () => true;
-  // Compiled when first needed: a start has better things to do.
+  // Compiled on first use, to keep the start short.
   let check: ReturnType<typeof Compile> | undefined;
   const textual = httpPart === 'querystring' || httpPart === 'params';
   return (data: unknown) => {
@@ -45,7 +44,7 @@ function integersOf(schema: TSchema, data: unknown): unknown {
 export function formatSchemaErrors(findings: readonly unknown[], part: string): Error {
   const { instancePath, keyword, message = 'is not valid' } = findings[0] as Finding;
   const where = [part === 'querystring' ? 'query' : part, instancePath.slice(1).replaceAll('/', '.')];
-  // A schema of `false` is how a closed object refuses a member it does not name.
+  // A closed object has the schema `false` for unknown members.
   const what = keyword === 'boolean' ? 'is not known here' : message;
   return new Error(`${where.filter(Boolean).join(' ')} ${what}`);
 }

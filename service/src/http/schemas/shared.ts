@@ -3,32 +3,32 @@ import { ERROR_CODES } from '../../domain/errors.ts';
 import { STATUS_OF } from '../errors/status.ts';
 import { FeatureResponse } from './tabular.ts';
 
-/** How many classes a request gets when it names no number. */
+/** Number of classes if a request does not set topK. */
 export const DEFAULT_TOP_K = 5;
 
 /** Error bodies: RFC 9457 problem details with a stable `code`. */
 export const Problem = Type.Object(
   {
-    type: Type.String({ description: 'Always `about:blank`: the `code` is what tells problems apart' }),
+    type: Type.String({ description: 'Always `about:blank`; `code` identifies the problem' }),
     title: Type.String({ description: 'The HTTP status in words' }),
     status: Type.Integer({ minimum: 400, maximum: 599, description: 'The HTTP status' }),
-    detail: Type.String({ description: 'One line that says what is wrong and what to do' }),
+    detail: Type.String({ description: 'One line: what is wrong and what to do' }),
     code: Type.Unsafe<(typeof ERROR_CODES)[number]>({
       type: 'string',
       enum: [...ERROR_CODES],
-      description: 'Stable name of the problem; programs decide by it',
+      description: 'Stable name of the problem',
     }),
-    requestId: Type.String({ description: 'The same as in the X-Request-Id header and in the log' }),
+    requestId: Type.String({ description: 'As in the X-Request-Id header and in the log' }),
     at: Type.Optional(
       Type.Record(Type.String(), Type.Union([Type.String(), Type.Number()]), {
-        description: 'Where in the request or file the fault lies',
+        description: 'Position of the fault in the request or file',
       }),
     ),
     retryAfterSeconds: Type.Optional(
-      Type.Integer({ minimum: 0, description: 'The same as in the Retry-After header' }),
+      Type.Integer({ minimum: 0, description: 'As in the Retry-After header' }),
     ),
     error: Type.Optional(
-      Type.String({ description: 'The same as `detail`, on routes of the Open Inference Protocol only' }),
+      Type.String({ description: 'As `detail`; only on routes of the Open Inference Protocol' }),
     ),
   },
   { $id: 'Problem', description: 'RFC 9457 problem details with a stable code' },
@@ -43,7 +43,7 @@ export const ClassifyQuery = Type.Object(
         minimum: 1,
         maximum: 100,
         default: DEFAULT_TOP_K,
-        description: 'How many classes to return, likeliest first',
+        description: 'Number of classes to return, likeliest first',
       }),
     ),
     model: Type.Optional(
@@ -94,11 +94,11 @@ export const ModelResponse = Type.Object(
     }),
     description: Type.String(),
     licence: Type.String(),
-    engine: Type.String({ description: 'What runs it, e.g. `tensorflow` or `wasm`' }),
+    engine: Type.String({ description: 'Engine that runs it: `tensorflow`, `wasm` or `onnx`' }),
     precision: Type.String({ description: '`float32`, `bfloat16` or `int8`' }),
     degraded: Type.Optional(
       Type.String({
-        description: 'Why a slower engine runs than the model is meant for, and what that costs',
+        description: 'Why a slower engine than intended runs the model, and what that costs',
       }),
     ),
     ready: Type.Boolean({ description: 'Loaded and warmed up' }),
@@ -109,31 +109,28 @@ export const ModelResponse = Type.Object(
           width: Type.Integer({ minimum: 1 }),
           channels: Type.Integer({ minimum: 1 }),
         },
-        { description: 'What the network sees, in pixels; images of any size are scaled and cropped to it' },
+        { description: 'Input of the network in pixels; images of any size are scaled and cropped to it' },
       ),
-      Type.Object(
-        { features: Type.Array(FeatureResponse) },
-        { description: 'The columns of a row, in their order' },
-      ),
+      Type.Object({ features: Type.Array(FeatureResponse) }, { description: 'Columns of a row, in order' }),
     ]),
     labels: Type.Array(Type.String(), {
       description: 'Label of each class, by index; empty for a regression',
     }),
     target: Type.Optional(Type.String({ description: 'What a regression predicts' })),
     metrics: Type.Record(Type.String(), Type.Union([Type.Number(), Type.String()]), {
-      description: 'What was measured of the model, and on what',
+      description: 'Measurements of the model, and their data set',
     }),
   },
   { $id: 'Model' },
 );
 
-/** One response of a route for the document, not for validation: every problem has the same schema. */
+/** A response of a route for the document, not for validation: every problem has the same schema. */
 export interface ProblemResponse {
   readonly description: string;
   readonly content: { readonly 'application/problem+json': { readonly schema: TSchema } };
 }
 
-/** What can go wrong where one body is put to a model. */
+/** Problems of routes that pass a body to a model. */
 export const MODEL_PROBLEMS = [
   'INVALID_REQUEST',
   'UNAUTHORIZED',
@@ -156,7 +153,7 @@ const PROBLEMS_OF_EVERY_ROUTE = [
   'INTERNAL',
 ] as const;
 
-/** Response schemas, by status, of the problems a route can answer with, besides those that any route can. */
+/** Response schemas of a route's problems by status, with those of every route. */
 export function problems(...codes: readonly (typeof ERROR_CODES)[number][]): Record<number, ProblemResponse> {
   const byStatus = new Map<number, string[]>();
   for (const code of new Set([...codes, ...PROBLEMS_OF_EVERY_ROUTE])) {

@@ -19,13 +19,13 @@ const RowValue = Type.Object(
   { description: 'One row’s value' },
 );
 
-/** What POST /predict answers to rows. */
+/** Response of POST /predict to rows. */
 export const TabularResponse = Type.Object(
   {
     model: Type.String({ description: 'The model that answered' }),
     version: Type.String({ description: 'Its version' }),
     predictions: Type.Array(Type.Union([RowClass, RowValue]), {
-      description: 'One prediction a row, in the order of the rows',
+      description: 'One prediction per row, in the order of the rows',
     }),
     timing: Type.Object(
       {
@@ -49,7 +49,7 @@ export const Instances = Type.Array(Type.Unknown(), {
 export const Csv = Type.Unsafe<Buffer>({
   type: 'string',
   description:
-    'Rows for a tabular model, with or without a header of the feature names (`header=present` or `header=absent` in the Content-Type settles it)',
+    'Rows for a tabular model, with or without a header of the feature names (`header=present` or `header=absent` in the Content-Type decides)',
 });
 
 export const FeatureResponse = Type.Object({

@@ -1,15 +1,18 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
-import { Value } from 'typebox/value';
 import { jobIdFor } from '../../../batch/batch.ts';
 import type { Config } from '../../../config/config.ts';
 import { AppError } from '../../../domain/errors.ts';
 import { jobLayout } from '../../../domain/job/job-layout.ts';
 import { checkKey, compareKeys } from '../../../domain/keys.ts';
 import type { ObjectStore } from '../../../storage/object-store.ts';
+import { checkFields, quote, readForm } from '../../body/form.ts';
+import { batchFormTooLarge } from '../../errors/too-large.ts';
 import { BatchFormFields } from './schema.ts';
 
 export const MAX_FILES = 1_000;
+/** Allowance for the boundary and headers of one part. */
+const PART_HEADERS_BYTES = 512;
 
 export interface UploadedBatch extends BatchFormFields {
   readonly jobId: string;
@@ -35,51 +38,37 @@ export async function storeBatchForm(
   { MAX_IMAGE_BYTES, maxFormBytes }: Pick<Config, 'MAX_IMAGE_BYTES' | 'maxFormBytes'>,
   check: (fields: BatchFormFields) => void,
 ): Promise<UploadedBatch> {
-  const texts: Record<string, string> = {};
   /** SHA-256 of each stored file, by its key. */
   const stored = new Map<string, Buffer>();
   let job: { fields: BatchFormFields; jobId: string; prefix: string } | undefined;
-  let bytes = 0;
   const discard = async () => {
     for (const key of stored.keys()) await objects.delete(key);
   };
+  const files = readForm(request, {
+    maxBytes: maxFormBytes + MAX_FILES * PART_HEADERS_BYTES,
+    maxFileBytes: MAX_IMAGE_BYTES,
+    maxFiles: MAX_FILES,
+    maxFields: Object.keys(BatchFormFields.properties).length,
+    fieldsFirst: true,
+    tooLarge: () => batchFormTooLarge(maxFormBytes),
+  });
   try {
-    const limits = {
-      fileSize: MAX_IMAGE_BYTES,
-      files: MAX_FILES,
-      fields: 3,
-      fieldSize: 1024,
-      headerPairs: 32,
-    };
-    // The path of a file in its folder is part of its key; the parser would keep the last name only.
-    for await (const part of request.parts({ limits, preservePath: true })) {
-      if (part.type === 'field') {
-        if (job)
-          throw invalid(`the field ${quote(part.fieldname)} comes after a file; send the fields first`);
-        texts[part.fieldname] = String(part.value);
-        continue;
-      }
-      job ??= openJob(texts, check);
-      const body = await part.toBuffer();
-      bytes += body.length;
-      if (bytes > maxFormBytes) {
-        throw new AppError(
-          'PAYLOAD_TOO_LARGE',
-          `the form has more than ${maxFormBytes} bytes of images; send fewer at a time, or put the files into the store and name a prefix`,
-        );
-      }
-      const key = freeKey(job.prefix, part.filename, stored);
+    for await (const { filename, bytes, fields } of files) {
+      job ??= openJob(checkFields(BatchFormFields, fields), check);
+      const key = freeKey(job.prefix, filename, stored);
       // Before the write, so that a write whose answer is lost is discarded as well.
-      stored.set(key, createHash('sha256').update(body).digest());
-      await objects.put(key, body);
+      stored.set(key, createHash('sha256').update(bytes).digest());
+      await objects.put(key, bytes);
+      request.bodyCount?.clear();
     }
   } catch (error) {
     await discard();
     if ((error as { code?: string }).code === 'FST_FILES_LIMIT') {
-      throw invalid(`the form has more than ${MAX_FILES} files; put them into the store and name a prefix`);
+      throw invalid(
+        `the form has more than ${MAX_FILES} files; put them into the store and send their prefix`,
+      );
     }
-    if (error instanceof AppError || (error as { code?: string }).code?.startsWith('FST_')) throw error;
-    throw new AppError('INVALID_REQUEST', 'The multipart form is cut off or malformed', {}, { cause: error });
+    throw error;
   }
   if (!job) throw invalid('the form has no file part; send at least one image');
   const { fields, jobId, prefix } = job;
@@ -99,23 +88,15 @@ function digestOf(prefix: string, stored: ReadonlyMap<string, Buffer>): string {
   return hash.digest('hex');
 }
 
-function openJob(texts: Readonly<Record<string, string>>, check: (fields: BatchFormFields) => void) {
-  const fields: Record<string, unknown> = { ...texts };
-  if (texts.topK !== undefined && /^\d{1,15}$/.test(texts.topK)) fields.topK = Number(texts.topK);
-  const [fault] = Value.Errors(BatchFormFields, fields);
-  if (fault) {
-    const what = fault.keyword === 'boolean' ? 'is not known here' : fault.message;
-    throw invalid(`the form field ${fault.instancePath.slice(1)} ${what}`);
-  }
-  const checked = fields as BatchFormFields;
-  check(checked);
-  const jobId = jobIdFor(checked.idempotencyKey);
-  return { fields: checked, jobId, prefix: jobLayout(jobId).upload(randomBytes(8).toString('hex')) };
+function openJob(fields: BatchFormFields, check: (fields: BatchFormFields) => void) {
+  check(fields);
+  const jobId = jobIdFor(fields.idempotencyKey);
+  return { fields, jobId, prefix: jobLayout(jobId).upload(randomBytes(8).toString('hex')) };
 }
 
-/** Files of one path are told apart by a number before the name: `cats/a.jpg`, `cats/2-a.jpg`. */
-function freeKey(prefix: string, filename: string | undefined, taken: ReadonlyMap<string, unknown>): string {
-  const path = pathOf(filename ?? '');
+/** A number before the name keeps files of one path apart: `cats/a.jpg`, `cats/2-a.jpg`. */
+function freeKey(prefix: string, filename: string, taken: ReadonlyMap<string, unknown>): string {
+  const path = pathOf(filename);
   const at = path.lastIndexOf('/') + 1;
   for (let n = 1; ; n++) {
     const name = n === 1 ? path : `${path.slice(0, at)}${n}-${path.slice(at)}`;
@@ -123,18 +104,17 @@ function freeKey(prefix: string, filename: string | undefined, taken: ReadonlyMa
   }
 }
 
-/** The path a file is sent under, relative to whatever folder was sent. @throws AppError INVALID_REQUEST */
+/** The path of a file, relative to the uploaded folder. @throws AppError INVALID_REQUEST */
 function pathOf(filename: string): string {
   if (filename === '') return 'file';
   const names = filename.split(/[\\/]/);
   const isAbsolute = /^([A-Za-z]:)?[\\/]/.test(filename);
   if (isAbsolute || filename.includes('\0') || names.some((name) => /^\.{0,2}$/.test(name))) {
     throw invalid(
-      `a file is sent under the path ${quote(filename)}; send it under a relative path without empty names, "." and ".."`,
+      `the form has a file with the path ${quote(filename)}; send a relative path without empty names, "." and ".."`,
     );
   }
   return filename;
 }
 
-const quote = (name: string) => JSON.stringify(name.slice(0, 64));
 const invalid = (message: string) => new AppError('INVALID_REQUEST', message);

@@ -32,36 +32,35 @@ export function batchRoutes(app: App, services: Services): void {
     content: { 'application/json': { schema: Type.Unsafe<BatchJob>({ $ref: 'BatchJob#' }) } },
   });
 
-  /** Before the body is read. */
+  /** Runs before the body is read. */
   const refuseUnlessOn = async (_: FastifyRequest, reply: FastifyReply) => {
     if (services.config.BATCH_REQUESTS === 'on') return;
     reply.header('allow', 'GET, HEAD');
     throw new AppError(
       'METHOD_NOT_ALLOWED',
-      'requests cannot make or cancel jobs here (BATCH_REQUESTS=off); put the images under input/ of the store',
+      'requests cannot create or cancel jobs (BATCH_REQUESTS=off); put the images under input/ of the store',
     );
   };
 
   app.post(
     '/batch',
     {
-      config: { takesUploads: true },
       onRequest: refuseUnlessOn,
       schema: {
         operationId: 'submitBatch',
         summary: 'Classify many images',
         description:
-          'Makes a job of objects of the store, or of the files of a form. Answers at once; the job goes on by itself. Each input gets a row in the results, and `output/<path>.json` beside it in the store.',
+          'Creates a job from objects of the store, or from the files of a form. It runs in the background. Each input gets a row in the results, and `output/<path>.json` beside it in the store.',
         tags,
         body: {
-          description: 'Which images',
+          description: 'The images',
           content: {
             'application/json': { schema: BatchRequestBody },
             'multipart/form-data': { schema: BatchForm },
           },
         },
         response: {
-          202: job('The job; with a known idempotencyKey the one that is there'),
+          202: job('The job; the existing one if the idempotencyKey is known'),
           ...problems(
             'INVALID_REQUEST',
             'UNAUTHORIZED',
@@ -82,7 +81,7 @@ export function batchRoutes(app: App, services: Services): void {
     },
     async (request, reply) => {
       const status = await batchOf(services).status(await createJob(request, services));
-      // Ties what the request's lines tell to what the workers' lines tell.
+      // Connects the log lines of the request with those of the workers.
       request.log.info({ jobId: status.jobId }, 'job submitted');
       reply.code(202).header('location', `/batch/${status.jobId}`);
       return withLinks(status);
@@ -95,7 +94,7 @@ export function batchRoutes(app: App, services: Services): void {
       schema: {
         operationId: 'listBatchJobs',
         summary: 'List the jobs',
-        description: 'Newest first, a page at a time.',
+        description: 'Newest first, in pages.',
         tags,
         querystring: BatchListQuery,
         response: {
@@ -115,8 +114,8 @@ export function batchRoutes(app: App, services: Services): void {
     {
       schema: {
         operationId: 'getBatchJob',
-        summary: 'Look at a job',
-        description: 'Its status and counts.',
+        summary: 'Get a job',
+        description: 'The status and counts of a job.',
         tags,
         params: BatchJobParams,
         response: {
@@ -133,14 +132,14 @@ export function batchRoutes(app: App, services: Services): void {
     {
       schema: {
         operationId: 'getBatchResults',
-        summary: 'Read the results',
+        summary: 'Get the results',
         description:
           'Every row so far as JSON Lines: `{ key, etag, model, version, predictions }`, or `{ key, error: { code, message } }`.',
         tags,
         params: BatchJobParams,
         response: {
           200: {
-            description: 'One JSON object a line',
+            description: 'One JSON object per line',
             content: { 'application/x-ndjson': { schema: Type.Unsafe({ description: 'JSON Lines' }) } },
           },
           ...problems('UNAUTHORIZED', 'JOB_NOT_FOUND', 'STORE_UNAVAILABLE'),
@@ -157,11 +156,11 @@ export function batchRoutes(app: App, services: Services): void {
       schema: {
         operationId: 'cancelBatchJob',
         summary: 'Cancel a job',
-        description: 'Rows that are there stay. A job that has ended stays as it is.',
+        description: 'Existing rows remain. A finished job does not change.',
         tags,
         params: BatchJobParams,
         response: {
-          200: job('The job as it is now'),
+          200: job('The job after the call'),
           ...problems(
             'UNAUTHORIZED',
             'JOB_NOT_FOUND',
@@ -180,7 +179,7 @@ async function createJob(request: FastifyRequest, services: Services): Promise<J
   const batch = batchOf(services);
   const { models, config, objects } = services as Services & { readonly objects: ObjectStore };
   const ask = { origin: 'request' } as const;
-  if (request.isMultipart()) {
+  if (request.mediaType === 'multipart/form-data') {
     const form = await storeBatchForm(request, objects, config, ({ model }) => checkModel(models, model));
     const { jobId, prefix, digest, topK = DEFAULT_TOP_K, model = models.defaultName } = form;
     const source = { kind: 'prefix', prefix, digest } as const;
@@ -194,11 +193,7 @@ async function createJob(request: FastifyRequest, services: Services): Promise<J
     if (!usesFiles(job, prefix)) await form.discard();
     return job;
   }
-  const body = request.body as BatchRequestBody | Buffer | undefined | null;
-  if (Buffer.isBuffer(body)) {
-    throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'Send JSON, or the images as files of a multipart form');
-  }
-  if (!body) throw new AppError('INVALID_REQUEST', 'The request has no body; name a prefix or objects');
+  const body = request.body as BatchRequestBody;
   checkModel(models, body.model);
   const { topK = DEFAULT_TOP_K, model = models.defaultName, idempotencyKey } = body;
   const source = sourceOf(body, objects.uri);
@@ -212,14 +207,14 @@ function usesFiles({ source }: Job, prefix: string): boolean {
 
 function sourceOf({ prefix, objects }: BatchRequestBody, storeUri: string): JobSource {
   if ((prefix === undefined) === (objects === undefined)) {
-    throw new AppError('INVALID_REQUEST', 'Send exactly one of prefix and objects');
+    throw new AppError('INVALID_REQUEST', 'send exactly one of prefix and objects');
   }
   if (prefix !== undefined) return { kind: 'prefix', prefix: parseInputKey(prefix, storeUri) };
   const keys = new Set(objects?.map((key) => parseInputKey(key, storeUri)));
   return { kind: 'objects', objects: [...keys].sort(compareKeys).map((key) => ({ key })) };
 }
 
-/** A model that is still being loaded is good enough: the workers load it for themselves. */
+/** A model that is still loading passes: the workers load it themselves. */
 function checkModel(models: Services['models'], name: string | undefined): void {
   try {
     if (models.taskOf) models.taskOf(name);
@@ -229,7 +224,7 @@ function checkModel(models: Services['models'], name: string | undefined): void 
   }
 }
 
-/** The first chunk is read before the answer begins, so that a job that is not there is still a 404. */
+/** Reads the first chunk before the response begins, so that an unknown job is a 404. */
 async function streamResults(batch: Batch, jobId: string, reply: FastifyReply): Promise<FastifyReply> {
   const chunks = batch.results(jobId, clientSignal(reply));
   const first = await chunks.next();
@@ -241,8 +236,7 @@ async function streamResults(batch: Batch, jobId: string, reply: FastifyReply): 
 }
 
 function batchOf({ batch }: Services): Batch {
-  if (!batch)
-    throw new AppError('INVALID_REQUEST', 'No object store is configured here; batch jobs need one');
+  if (!batch) throw new AppError('INVALID_REQUEST', 'no object store is configured; batch jobs need one');
   return batch;
 }
 

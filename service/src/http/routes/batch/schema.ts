@@ -1,18 +1,18 @@
 import { type Static, Type } from 'typebox';
 import { JOB_STATES, MAX_OBJECTS } from '../../../domain/job/job.ts';
 
-/** A key is at most 1,024 bytes; `s3://<bucket>/` may stand before it. */
+/** A key has at most 1,024 bytes; `s3://<bucket>/` may precede it. */
 const key = (description: string) => Type.String({ minLength: 1, maxLength: 1280, description });
 
 const options = {
   topK: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 100, default: 5, description: 'How many classes a result has' }),
+    Type.Integer({ minimum: 1, maximum: 100, default: 5, description: 'Number of classes per result' }),
   ),
   model: Type.Optional(
     Type.String({
       minLength: 1,
       maxLength: 64,
-      description: 'Name of the model; the default model when absent',
+      description: 'Name of the model; default: the default model',
     }),
   ),
   idempotencyKey: Type.Optional(
@@ -20,7 +20,7 @@ const options = {
       minLength: 1,
       maxLength: 256,
       description:
-        'A request that is sent again with the same key makes no second job; another request, or other files, with that key get 409',
+        'Makes a retry safe: the same request with the same key returns the same job; another request, or other files, with that key get 409',
     }),
   ),
 };
@@ -28,12 +28,12 @@ const options = {
 /** What POST /batch takes as JSON: exactly one of `prefix` and `objects`. */
 export const BatchRequestBody = Type.Object(
   {
-    prefix: Type.Optional(key('Every object of the store whose key starts so, e.g. `input/holiday/`')),
+    prefix: Type.Optional(key('Prefix of the keys, e.g. `input/holiday/`')),
     objects: Type.Optional(
       Type.Array(key('Key of an object, e.g. `input/a.jpg`'), {
         minItems: 1,
         maxItems: MAX_OBJECTS,
-        description: 'These objects, each once; for more than 10,000 name a prefix',
+        description: 'Each object counts once; for more than 10,000 send a prefix',
       }),
     ),
     ...options,
@@ -65,7 +65,7 @@ export const BatchJob = Type.Object(
       type: 'string',
       enum: [...JOB_STATES],
       description:
-        'PARTIAL: every input has a row, and some rows are errors. FAILED: no input could be classified, or the workers gave up',
+        'PARTIAL: every input has a row, and some rows are errors. FAILED: no input could be classified, or all attempts of the workers failed',
     }),
     counts: Type.Object(
       {
@@ -74,7 +74,7 @@ export const BatchJob = Type.Object(
         failed: Type.Integer({ minimum: 0 }),
         pending: Type.Integer({ minimum: 0 }),
       },
-      { description: 'Inputs; 0 while a prefix is still being listed' },
+      { description: 'Number of inputs; 0 until a prefix is listed' },
     ),
     model: Type.String(),
     topK: Type.Integer(),
@@ -82,7 +82,7 @@ export const BatchJob = Type.Object(
     submittedAt: Type.Optional(Type.String({ format: 'date-time' })),
     finishedAt: Type.Optional(Type.String({ format: 'date-time' })),
     reason: Type.Optional(Type.String({ description: 'Why it failed or was cancelled' })),
-    next: Type.Optional(Type.String({ description: 'The job that holds the inputs beyond 10,000 shards' })),
+    next: Type.Optional(Type.String({ description: 'The job with the inputs beyond 10,000 shards' })),
     links: Type.Object({ self: Type.String(), results: Type.String(), next: Type.Optional(Type.String()) }),
   },
   { $id: 'BatchJob' },
@@ -90,16 +90,19 @@ export const BatchJob = Type.Object(
 export type BatchJob = Static<typeof BatchJob>;
 
 export const BatchJobParams = Type.Object({
-  jobId: Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$', description: 'As POST /batch answered it' }),
+  jobId: Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$', description: 'Id from POST /batch' }),
 });
 
 export const BatchListQuery = Type.Object(
   {
     limit: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'Jobs in a page' }),
+      Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'Jobs per page' }),
     ),
     cursor: Type.Optional(
-      Type.String({ pattern: '^[0-9]{13}-[A-Za-z0-9_-]{1,128}$', description: '`next` of the page before' }),
+      Type.String({
+        pattern: '^[0-9]{13}-[A-Za-z0-9_-]{1,128}$',
+        description: '`next` of the previous page',
+      }),
     ),
   },
   { additionalProperties: false },

@@ -7,7 +7,7 @@ export const ExplainQuery = Type.Object(
       Type.Integer({
         minimum: 0,
         maximum: 1_000_000,
-        description: 'Which class to explain, as `index` of a prediction; the likeliest class when absent',
+        description: 'Class to explain, as `index` of a prediction; default: the likeliest class',
       }),
     ),
     model: Type.Optional(
@@ -21,7 +21,7 @@ export const ExplainQuery = Type.Object(
       Type.Unsafe<'json' | 'png'>({
         type: 'string',
         enum: ['json', 'png'],
-        description: 'The grid as JSON, or a heat map as PNG; by the Accept header when absent',
+        description: 'The grid as JSON, or a heat map as PNG; default: by the Accept header',
       }),
     ),
   },

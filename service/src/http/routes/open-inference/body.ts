@@ -6,7 +6,7 @@ import type { InferRequest, InputTensor, ModelMetadata, OutputTensor } from './s
 
 const NUMERIC = /^(FP(16|32|64)|U?INT(8|16|32|64)|BOOL)$/;
 
-/** What the protocol wants to know of a model: its tensors as requests and answers name them. */
+/** The protocol's metadata of a model: its tensors by name. */
 export function metadataOf(info: ModelInfo | TabularModelInfo): ModelMetadata {
   const inputs =
     'features' in info.input
@@ -38,7 +38,7 @@ export function metadataOf(info: ModelInfo | TabularModelInfo): ModelMetadata {
 const datatypeOf = (type: FeatureInfo['type']) =>
   type === 'category' ? 'BYTES' : type === 'integer' ? 'INT64' : 'FP64';
 
-/** The rows of a request: of one matrix [rows, features], or of one tensor a feature. @throws AppError INVALID_REQUEST */
+/** The rows of a request: one matrix [rows, features], or one tensor per feature. @throws AppError INVALID_REQUEST */
 export function rowsOf({ inputs }: InferRequest, features: readonly FeatureInfo[]): Row[] {
   const [only] = inputs;
   const isMatrix = inputs.length === 1 && only?.shape.length === 2 && only.shape[1] === features.length;
@@ -65,8 +65,7 @@ export function rowsOf({ inputs }: InferRequest, features: readonly FeatureInfo[
     if (values.length !== rows)
       throw invalid(`the input ${name} has ${values.length} rows, others have ${rows}`);
   }
-  if (new Set(columns.map(({ name }) => name)).size < columns.length)
-    throw invalid('an input is there twice');
+  if (new Set(columns.map(({ name }) => name)).size < columns.length) throw invalid('an input occurs twice');
   return Array.from({ length: rows }, (_, row) =>
     Object.fromEntries(columns.map(({ name, values }) => [name, values[row]])),
   );
@@ -81,7 +80,7 @@ export function imagesOf({ inputs }: InferRequest): string[] {
   return flatten(only).map(String);
 }
 
-/** The tensors that answer rows. */
+/** Output tensors for rows. */
 export function tensorsOfRows(
   { predictions }: TabularPrediction,
   { labels }: TabularModelInfo,
@@ -100,7 +99,7 @@ export function tensorsOfRows(
   ];
 }
 
-/** The tensors that answer images, each [images, k]. */
+/** Output tensors for images, each [images, k]. */
 export function tensorsOfImages(classifications: readonly Classification[]): OutputTensor[] {
   const all = classifications.flatMap(({ predictions }) => predictions);
   const shape = [classifications.length, classifications[0]?.predictions.length ?? 0];
@@ -111,14 +110,14 @@ export function tensorsOfImages(classifications: readonly Classification[]): Out
   ];
 }
 
-/** Only the outputs that were asked for; all when none was. @throws AppError INVALID_REQUEST */
+/** The requested outputs; all if none is requested. @throws AppError INVALID_REQUEST */
 export function selectOutputs(tensors: OutputTensor[], { outputs }: InferRequest): OutputTensor[] {
   if (!outputs || outputs.length === 0) return tensors;
   return outputs.map(({ name }) => {
     const found = tensors.find((tensor) => tensor.name === name);
     if (found) return found;
     const known = tensors.map((tensor) => tensor.name).join(', ');
-    throw invalid(`there is no output ${JSON.stringify(name.slice(0, 128))}; there are ${known}`);
+    throw invalid(`unknown output ${JSON.stringify(name.slice(0, 128))}; available: ${known}`);
   });
 }
 

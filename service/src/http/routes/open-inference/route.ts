@@ -1,18 +1,18 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import pLimit from 'p-limit';
 import { type TSchema, Type } from 'typebox';
+import type { Classifier } from '../../../domain/classifier.ts';
 import { AppError } from '../../../domain/errors.ts';
+import type { TabularModel } from '../../../domain/tabular.ts';
 import type { App } from '../../app-type.ts';
-import { decodeBase64 } from '../../body/base64.ts';
-import { longStringOf } from '../../body/long-strings.ts';
-import { tabularModel } from '../../body/tabular-body.ts';
-import { within } from '../../runtime/deadline.ts';
+import { decodeImage } from '../../body/image-request.ts';
+import { withDeadline } from '../../runtime/deadline.ts';
 import { DEFAULT_TOP_K, problems } from '../../schemas/shared.ts';
 import type { Services } from '../../services.ts';
 import { imagesOf, metadataOf, rowsOf, selectOutputs, tensorsOfImages, tensorsOfRows } from './body.ts';
 import { InferRequest, InferResponse, ModelMetadata, ServerMetadata } from './schema.ts';
 
-/** Images of one request that are at work at once, and how many it may have. */
+/** Images of one request that are classified at a time. */
 const IMAGES_AT_ONCE = 8;
 const MAX_IMAGES = 256;
 
@@ -65,23 +65,17 @@ export function openInferenceRoutes(app: App, services: Services): void {
     );
   }
 
-  get('/v2', 'getServerMetadata', 'What this server is', ServerMetadata, () => ({
+  get('/v2', 'getServerMetadata', 'Get server metadata', ServerMetadata, () => ({
     name: 'ml-serverless',
     version: '1.0.0',
     extensions: [],
   }));
-  get(
-    '/v2/health/live',
-    'getServerLive',
-    'Is the server alive',
-    Type.Object({ live: Type.Boolean() }),
-    () => ({
-      live: true,
-    }),
-  );
-  get('/v2/health/ready', 'getServerReady', 'Is every model ready', ready, () => {
+  get('/v2/health/live', 'getServerLive', 'Check liveness', Type.Object({ live: Type.Boolean() }), () => ({
+    live: true,
+  }));
+  get('/v2/health/ready', 'getServerReady', 'Check readiness of every model', ready, () => {
     if (!models.ready || app.lifecycle.closing) {
-      throw new AppError('MODEL_NOT_READY', 'not every model is loaded; ask again in a second');
+      throw new AppError('MODEL_NOT_READY', 'not every model is loaded; try again in a second');
     }
     return { ready: true };
   });
@@ -90,11 +84,11 @@ export function openInferenceRoutes(app: App, services: Services): void {
     ['/versions/:version', 'Version'],
   ] as const) {
     const path = `/v2/models/:name${suffix}`;
-    get(path, `getModel${id}Metadata`, 'What the model takes and answers', ModelMetadata, (params) =>
-      metadataOf(infoOf(services, params)),
+    get(path, `getModel${id}Metadata`, 'Get model metadata', ModelMetadata, (params) =>
+      metadataOf(modelOf(services, params).info),
     );
-    get(`${path}/ready`, `getModel${id}Ready`, 'Is the model ready', ready, (params) => {
-      infoOf(services, params);
+    get(`${path}/ready`, `getModel${id}Ready`, 'Check readiness of the model', ready, (params) => {
+      modelOf(services, params);
       return { ready: true };
     });
     app.post(
@@ -110,7 +104,7 @@ export function openInferenceRoutes(app: App, services: Services): void {
           params: paramsOf(path),
           body: { content: { 'application/json': { schema: InferRequest } } },
           response: {
-            200: json('One row of each tensor for one row or image', InferResponse),
+            200: json('One row of each tensor per row or image', InferResponse),
             ...problems(
               'UNAUTHORIZED',
               'MODEL_NOT_FOUND',
@@ -139,15 +133,14 @@ const paramsOf = (url: string) =>
       : {}),
   });
 
-/** @throws AppError MODEL_NOT_FOUND, also for another version than the one that is loaded */
-function infoOf({ models }: Services, { name, version }: ModelParams) {
-  const task = models.taskOf?.(name) ?? 'image-classification';
-  const info =
-    task === 'image-classification' || !models.tabular ? models.get(name).info : models.tabular(name).info;
-  if (version !== undefined && version !== info.version) {
-    throw new AppError('MODEL_NOT_FOUND', `the model ${name} has version ${info.version} here, no other`);
+/** @throws AppError MODEL_NOT_FOUND, also for another version than the loaded one */
+function modelOf({ models }: Services, { name, version }: ModelParams): Classifier | TabularModel {
+  const isTable = (models.taskOf?.(name) ?? 'image-classification') !== 'image-classification';
+  const model = isTable && models.tabular ? models.tabular(name) : models.get(name);
+  if (version !== undefined && version !== model.info.version) {
+    throw new AppError('MODEL_NOT_FOUND', `the model ${name} has the version ${model.info.version} only`);
   }
-  return info;
+  return model;
 }
 
 async function infer(
@@ -157,29 +150,24 @@ async function infer(
   services: Services,
 ): Promise<InferResponse> {
   const request = body as InferRequest;
-  const info = infoOf(services, params as ModelParams);
-  const outputs = await within(reply, async (signal) => {
-    if (info.task !== 'image-classification') {
-      const model = tabularModel(services, info.name);
+  const model = modelOf(services, params as ModelParams);
+  const outputs = await withDeadline(reply, async (signal) => {
+    if ('predict' in model) {
       const prediction = await model.predict(rowsOf(request, model.info.input.features), { signal });
       app.metrics.observe(prediction);
       return tensorsOfRows(prediction, model.info);
     }
     const images = imagesOf(request);
     if (images.length > MAX_IMAGES) {
-      throw new AppError(
-        'INVALID_REQUEST',
-        `${images.length} images are more than ${MAX_IMAGES}; send fewer`,
-      );
+      throw new AppError('INVALID_REQUEST', `${images.length} images exceed ${MAX_IMAGES}; send fewer`);
     }
-    const classifier = services.models.get(info.name);
     const topK = topKOf(request);
     const limit = pLimit(IMAGES_AT_ONCE);
     const classifications = await Promise.all(
       images.map((image) =>
         limit(async () => {
-          const bytes = await decodeBase64(longStringOf(image, longStrings));
-          return classifier.classify(bytes, { topK, signal });
+          const bytes = await decodeImage(image, longStrings, services.config.MAX_IMAGE_BYTES);
+          return model.classify(bytes, { topK, signal });
         }),
       ),
     );
@@ -187,8 +175,8 @@ async function infer(
     return tensorsOfImages(classifications);
   });
   return {
-    model_name: info.name,
-    model_version: info.version,
+    model_name: model.info.name,
+    model_version: model.info.version,
     ...(request.id === undefined ? {} : { id: request.id }),
     outputs: selectOutputs(outputs, request),
   };

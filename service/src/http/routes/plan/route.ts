@@ -14,7 +14,7 @@ import { problems } from '../../schemas/shared.ts';
 import type { Services } from '../../services.ts';
 import { PlanQuery, PlanResponse } from './schema.ts';
 
-/** GET /plan: what many pictures would take and cost. The app must know its metrics (metricsPlugin). */
+/** GET /plan: time and cost of many images. Needs metricsPlugin. */
 export function planRoutes(app: App, services: Services): void {
   app.addSchema(PlanResponse);
   const { config } = services;
@@ -24,9 +24,9 @@ export function planRoutes(app: App, services: Services): void {
     {
       schema: {
         operationId: 'planBatch',
-        summary: 'Predict time and cost',
+        summary: 'Estimate time and cost',
         description:
-          'How long so many pictures take and what they cost in US dollars: on this machine, on AWS Lambda and on AWS Fargate, with the arithmetic. Speeds are those this service has had with single pictures since its start, or documented ones until it has classified a few.',
+          'Time and cost in US dollars for a number of images on this machine, AWS Lambda and AWS Fargate, with the arithmetic. Speeds are measured from single images since the start of the service, or documented ones until it has classified a few.',
         tags: ['batch'],
         querystring: PlanQuery,
         response: {
@@ -53,7 +53,7 @@ export function planRoutes(app: App, services: Services): void {
         size,
         speedHere(services, observed, size),
       );
-      // With AWS Batch no job runs where this answers.
+      // With AWS Batch, no job runs on this machine.
       if (config.JOBS === 'local') return plan;
       return { ...plan, estimates: plan.estimates.slice(1) };
     },
@@ -63,7 +63,7 @@ export function planRoutes(app: App, services: Services): void {
 const sizeOfBytes = (bytes: number | undefined): PictureSize =>
   bytes === undefined || bytes === DEFAULT_SIZE.bytes ? DEFAULT_SIZE : sizeOfPixels(bytes / BYTES_PER_PIXEL);
 
-/** What the service knows of itself, or the documented speed. */
+/** The measured speed of this service, or the documented one. */
 function speedHere({ config, models }: Services, observed: ObservedSpeed, size: PictureSize): Speed {
   const model = models.list().find(({ name }) => name === models.defaultName);
   const measured = observed.read();
@@ -78,7 +78,7 @@ function speedHere({ config, models }: Services, observed: ObservedSpeed, size: 
     cores: config.cpus,
     decodeSeconds,
     inferenceSeconds,
-    // An upper bound: full batches are faster, but a service that had none does not know by how much.
+    // An upper bound: full batches are faster, by an unknown factor.
     batchSeconds: inferenceSeconds + decodeSeconds / config.cpus,
   };
 }

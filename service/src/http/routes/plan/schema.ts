@@ -8,11 +8,11 @@ const integer = (minimum: number, maximum: number, fallback: number, description
 /** Bounds are those of the `plan` command. */
 export const PlanQuery = Type.Object(
   {
-    images: Type.Integer({ minimum: 1, maximum: 1e12, description: 'How many pictures' }),
-    imageBytes: integer(1, 300_000_000, DEFAULT_SIZE.bytes, 'Bytes of one picture, on average'),
+    images: Type.Integer({ minimum: 1, maximum: 1e12, description: 'Number of images' }),
+    imageBytes: integer(1, 300_000_000, DEFAULT_SIZE.bytes, 'Average bytes per image'),
     memory: integer(512, 10_240, PLAN_DEFAULTS.lambdaMemoryMb, 'Memory of the Lambda function in MB'),
-    concurrency: integer(1, 10_000, PLAN_DEFAULTS.concurrency, 'Requests to Lambda at once'),
-    maxVcpus: integer(1, 10_000, PLAN_DEFAULTS.maxVcpus, 'vCPUs that Fargate tasks may use at once'),
+    concurrency: integer(1, 10_000, PLAN_DEFAULTS.concurrency, 'Concurrent requests to Lambda'),
+    maxVcpus: integer(1, 10_000, PLAN_DEFAULTS.maxVcpus, 'Maximum concurrent vCPUs of Fargate tasks'),
   },
   { additionalProperties: false },
 );
@@ -21,14 +21,14 @@ export type PlanQuery = Static<typeof PlanQuery>;
 const seconds = (description: string) => Type.Number({ minimum: 0, description });
 
 const SpeedResponse = Type.Object({
-  where: Type.String({ description: 'What is this fast' }),
-  source: Type.String({ description: 'Where the figures come from' }),
+  where: Type.String({ description: 'Machine with this speed' }),
+  source: Type.String({ description: 'Source of the figures' }),
   engine: Type.String(),
   precision: Type.String(),
-  cores: Type.Integer({ minimum: 1, description: 'CPU cores that were at work' }),
-  decodeSeconds: seconds('Decoding one picture, on one core'),
-  inferenceSeconds: seconds('One picture through the model by itself, on all cores'),
-  batchSeconds: seconds('A picture when there are always more'),
+  cores: Type.Integer({ minimum: 1, description: 'CPU cores in use' }),
+  decodeSeconds: seconds('Decoding of one image, on one core'),
+  inferenceSeconds: seconds('Inference of one image by itself, on all cores'),
+  batchSeconds: seconds('One image in a full batch'),
 });
 
 /** A Plan of domain/plan. */
@@ -41,25 +41,25 @@ export const PlanResponse = Type.Object(
         height: Type.Integer({ minimum: 1 }),
         bytes: Type.Integer({ minimum: 0 }),
       },
-      { description: 'One picture' },
+      { description: 'One image' },
     ),
     speed: Type.Object({ here: SpeedResponse, aws: SpeedResponse }),
     prices: Type.Object({
-      recordedOn: Type.String({ format: 'date', description: 'Prices change: check them' }),
+      recordedOn: Type.String({ format: 'date', description: 'Prices may have changed since' }),
       region: Type.String(),
       currency: Type.Literal('USD'),
     }),
     estimates: Type.Array(
       Type.Object({
-        where: Type.String({ description: 'Which way it is done' }),
+        where: Type.String({ description: 'Where the job runs' }),
         seconds: seconds('From start to end'),
         usd: Type.Union([Type.Number({ minimum: 0 }), Type.Null()], {
-          description: 'US dollars; null for a machine that is paid for anyway',
+          description: 'US dollars; null for a machine without extra cost',
         }),
-        arithmetic: Type.Array(Type.String(), { description: 'How they come about, a line a step' }),
+        arithmetic: Type.Array(Type.String(), { description: 'One line per step' }),
       }),
     ),
-    notes: Type.Array(Type.String(), { description: 'What the figures leave out, and what will not work' }),
+    notes: Type.Array(Type.String(), { description: 'Omissions and limits of the estimate' }),
   },
   { $id: 'Plan' },
 );

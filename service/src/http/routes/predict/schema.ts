@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox';
 import { Csv, Instances } from '../../schemas/tabular.ts';
 
-/** A body of bytes, for the document: such bodies are read by the parsers in image-body.ts, not validated as JSON. */
+/** A body of bytes, for the document; body/parsers.ts reads such bodies. */
 const binary = (description: string) =>
   Type.Unsafe<Buffer>({ type: 'string', format: 'binary', description });
 
@@ -9,7 +9,7 @@ const binary = (description: string) =>
 export const JsonImage = Type.Object(
   {
     image: Type.Optional(
-      Type.String({ minLength: 1, description: 'The image file in base64 (padded), or a `data:` URL of it' }),
+      Type.String({ description: 'The image file in base64 (padded), or a `data:` URL of it' }),
     ),
     object: Type.Optional(
       Type.String({ minLength: 1, maxLength: 1280, description: 'Key of an object in the configured store' }),
@@ -37,7 +37,7 @@ const JsonInput = Type.Object(
 
 const ImageForm = Type.Object(
   {
-    image: binary('The image file; the part may have any name, but it must be the only file'),
+    image: binary('The image file; under any part name, but the only file'),
     topK: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 100, description: 'As in the query, which wins' }),
     ),
@@ -52,7 +52,7 @@ const file = binary('The bytes of the image file: JPEG, PNG, WebP, AVIF, TIFF or
 
 /** Every body type of an image, keyed as Fastify and OpenAPI both want it. */
 export const ImageBody = {
-  description: 'One image, in whichever way suits',
+  description: 'One image',
   content: {
     'multipart/form-data': { schema: ImageForm },
     'image/*': { schema: file },
@@ -64,7 +64,7 @@ export const ImageBody = {
 
 /** Every body type of POST /predict: an image, or rows for a tabular model. */
 export const PredictBody = {
-  description: 'One image in whichever way suits, or rows',
+  description: 'One image, or rows',
   content: {
     ...ImageBody.content,
     'application/json': { schema: JsonInput },

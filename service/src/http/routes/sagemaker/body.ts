@@ -1,47 +1,45 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import { Value } from 'typebox/value';
-import type { Classifier } from '../../../domain/classifier.ts';
+import type { Config } from '../../../config/config.ts';
 import { AppError, isAppError } from '../../../domain/errors.ts';
 import type { Row, RowError } from '../../../domain/tabular.ts';
-import { decodeBase64 } from '../../body/base64.ts';
-import { cutLongStrings, longStringOf } from '../../body/long-strings.ts';
+import { decodeImage } from '../../body/image-request.ts';
+import { cutLongStrings } from '../../body/long-strings.ts';
+import { type ClassifyQuery, DEFAULT_TOP_K } from '../../schemas/shared.ts';
+import type { Services } from '../../services.ts';
 import { JsonImage } from '../predict/schema.ts';
 import type { RecordAnswer } from './formats.ts';
 
-/** Images of one JSON Lines body that are at work at once. */
+/** Images of one JSON Lines body that are classified at a time. */
 const IMAGES_AT_ONCE = 8;
 
-/** The client's own faults: each is the answer to its record. Every other failure fails the request. */
+/** Faults of one record, which answer it. Every other failure fails the request. */
 const RECORD_FAULTS = ['INVALID_REQUEST', 'UNREADABLE_IMAGE', 'IMAGE_TOO_LARGE'] as const;
 
-/** Bytes of lines that are parsed before others get their turn. */
+/** Bytes of lines to parse before yielding to the event loop. */
 const BYTES_PER_TURN = 256 * 1024;
 
-export interface RecordLimits {
-  readonly maxRecords: number;
-  /** Most bytes of one record besides its image. */
-  readonly maxJsonBytes: number;
-}
+type RecordLimits = Pick<Config, 'MAX_ROWS' | 'MAX_JSON_BYTES'>;
 
 export interface Records {
   readonly records: readonly (Row | RowError)[];
-  /** What cutLongStrings took out of them. */
+  /** Strings that cutLongStrings removed from them. */
   readonly longStrings: readonly Buffer[];
 }
 
 /**
- * The records of a JSON Lines body, one per line; a line that is no JSON is a failed record, so that places are kept.
+ * The records of a JSON Lines body, one per line; a line that is not JSON is a failed record in its place.
  *
- * @throws AppError when there are none, or too many
+ * @throws AppError INVALID_REQUEST without any record, PAYLOAD_TOO_LARGE for more than MAX_ROWS
  */
 export async function readRecords(body: Buffer, limits: RecordLimits): Promise<Records> {
-  const lines = linesOf(body, limits.maxRecords);
+  const lines = linesOf(body, limits.MAX_ROWS);
   if (lines.length === 0) {
-    throw new AppError('INVALID_REQUEST', 'the body has no records; send one a line');
+    throw new AppError('INVALID_REQUEST', 'the body has no records; send one per line');
   }
-  if (lines.length > limits.maxRecords) {
-    const message = `the body has more than ${limits.maxRecords} records; send fewer`;
+  if (lines.length > limits.MAX_ROWS) {
+    const message = `the body has more than ${limits.MAX_ROWS} records; send fewer`;
     throw new AppError('PAYLOAD_TOO_LARGE', message);
   }
   const longStrings: Buffer[] = [];
@@ -57,16 +55,16 @@ export async function readRecords(body: Buffer, limits: RecordLimits): Promise<R
   return { records, longStrings };
 }
 
-function readRecord(line: Buffer, { maxJsonBytes }: RecordLimits, longStrings: Buffer[]): Row | RowError {
+function readRecord(line: Buffer, { MAX_JSON_BYTES }: RecordLimits, longStrings: Buffer[]): Row | RowError {
   try {
-    return JSON.parse(cutLongStrings(line, maxJsonBytes, longStrings));
+    return JSON.parse(cutLongStrings(line, MAX_JSON_BYTES, longStrings));
   } catch (error) {
     const message = error instanceof AppError ? error.message : 'the line is not valid JSON';
     return { error: { code: 'INVALID_REQUEST', message } };
   }
 }
 
-/** The lines of a body up to the first one too many; none for one that is blank. A byte order mark and the last line's end are no part of them. */
+/** The lines of a body, at most `most` + 1; none if it is blank. Excludes a byte order mark and the end of the last line. */
 function linesOf(body: Buffer, most: number): Buffer[] {
   const isMarked = body.subarray(0, 3).equals(Buffer.from([0xef, 0xbb, 0xbf]));
   const lines: Buffer[] = [];
@@ -80,23 +78,24 @@ function linesOf(body: Buffer, most: number): Buffer[] {
   return lines.every(isBlank) ? [] : lines;
 }
 
-/** One classification a record `{"image": "<base64>"}`, in their order; records that do not fit get an error in their place. */
+/** One classification per record `{"image": "<base64>"}`, in their order; invalid records get an error in their place. */
 export async function classifyRecords(
   { records, longStrings }: Records,
-  classifier: Classifier,
-  topK: number,
+  { models, config }: Services,
+  { model, topK = DEFAULT_TOP_K }: ClassifyQuery,
   signal: AbortSignal,
 ): Promise<RecordAnswer[]> {
+  const classifier = models.get(model);
   const limit = pLimit(IMAGES_AT_ONCE);
   return Promise.all(
     records.map((record) =>
       limit(async () => {
         if (isFailed(record)) return record;
-        return orFailed(async () => {
+        return toRecordError(async () => {
           if (!Value.Check(JsonImage, record) || record.image === undefined) {
             throw new AppError('INVALID_REQUEST', 'the record is not {"image": "<base64>"}');
           }
-          const image = await decodeBase64(longStringOf(record.image, longStrings));
+          const image = await decodeImage(record.image, longStrings, config.MAX_IMAGE_BYTES);
           return classifier.classify(image, { topK, signal });
         });
       }),
@@ -104,7 +103,7 @@ export async function classifyRecords(
   );
 }
 
-async function orFailed(work: () => Promise<RecordAnswer>): Promise<RecordAnswer> {
+async function toRecordError(work: () => Promise<RecordAnswer>): Promise<RecordAnswer> {
   try {
     return await work();
   } catch (error) {

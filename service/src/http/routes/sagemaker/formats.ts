@@ -1,34 +1,31 @@
+import type { FastifyRequest } from 'fastify';
 import { AppError } from '../../../domain/errors.ts';
 import type { Classification } from '../../../domain/prediction.ts';
 import type { RowError, RowPrediction } from '../../../domain/tabular.ts';
-import { quality } from '../../runtime/accept.ts';
 
 /** What POST /invocations can answer with. */
 const FORMATS = ['application/json', 'application/jsonlines', 'text/csv'] as const;
-export type Format = (typeof FORMATS)[number];
+type Format = (typeof FORMATS)[number];
 
-/** What one record gets; a failed one of many keeps its place, so that records still join line by line. */
+/** The answer to one record; a failed one keeps its place, so that answers join with records line by line. */
 export type RecordAnswer = Classification | RowPrediction | RowError;
 
 /**
- * The format that an Accept header wants most; `natural` when it says nothing, when it wants anything, or among equals.
+ * The format that the Accept header prefers; among equals, and without the header, the type of the body or else JSON.
  *
- * @throws AppError UNSUPPORTED_MEDIA_TYPE when it wants none of ours
+ * @throws AppError UNSUPPORTED_MEDIA_TYPE if the header accepts none of them
  */
-export function chooseFormat(accept: string | undefined, natural: Format): Format {
-  if (accept === undefined || accept.trim() === '') return natural;
-  const ranked = [natural, ...FORMATS.filter((format) => format !== natural)]
-    .map((format) => ({ format, q: quality(accept, format) }))
-    .sort((a, b) => b.q - a.q);
-  const [best] = ranked;
-  if (best && best.q > 0) return best.format;
+export function chooseFormat(request: FastifyRequest, bodyType: string | undefined): Format {
+  const natural = FORMATS.filter((format) => format === bodyType);
+  const format = request.accepts().type([...natural, ...FORMATS]);
+  if (format !== false) return format as Format;
   throw new AppError(
     'UNSUPPORTED_MEDIA_TYPE',
-    `answers are ${FORMATS.join(', ')}; ask for one of them in Accept`,
+    `none of the types in Accept is available; available: ${FORMATS.join(', ')}`,
   );
 }
 
-/** One line a record and no line break after the last: SageMaker's batch transform puts one there (AssembleWith: Line). */
+/** One line per record and no line break after the last: SageMaker's batch transform adds it (AssembleWith: Line). */
 export function toLines(
   records: readonly RecordAnswer[],
   format: Exclude<Format, 'application/json'>,

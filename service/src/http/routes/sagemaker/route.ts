@@ -4,17 +4,17 @@ import { AppError } from '../../../domain/errors.ts';
 import type { Classification } from '../../../domain/prediction.ts';
 import type { TabularPrediction } from '../../../domain/tabular.ts';
 import type { App } from '../../app-type.ts';
-import { JSON_LINES } from '../../body/image-body.ts';
-import { mediaTypeOf, predictRows, tabularModel } from '../../body/tabular-body.ts';
-import { within } from '../../runtime/deadline.ts';
-import { DEFAULT_TOP_K, MODEL_PROBLEMS, problems } from '../../schemas/shared.ts';
+import { JSON_LINES } from '../../body/parsers.ts';
+import { hasRows, predictRows, tabularModel } from '../../body/tabular-body.ts';
+import { withDeadline } from '../../runtime/deadline.ts';
+import { type ClassifyQuery, MODEL_PROBLEMS, problems } from '../../schemas/shared.ts';
 import type { Services } from '../../services.ts';
-import { classifyRequest } from '../predict/route.ts';
+import { classifyImage } from '../predict/route.ts';
 import { PredictBody } from '../predict/schema.ts';
 import { classifyRecords, readRecords } from './body.ts';
-import { chooseFormat, type Format, type RecordAnswer, toLines } from './formats.ts';
+import { chooseFormat, type RecordAnswer, toLines } from './formats.ts';
 
-/** What SageMaker sends to a container at most, in MiB, and all concurrent requests of a transform together. */
+/** Maximum of a request and of all concurrent requests of a transform, in MiB. */
 const SAGEMAKER_MAX_MIB = 100;
 
 const text = (description: string) => ({ schema: Type.Unsafe<string>({ type: 'string', description }) });
@@ -23,7 +23,7 @@ const json = { 'application/json': { schema: Type.Object({ status: Type.Literal(
 
 /**
  * SageMaker's container contract: GET /ping, POST /invocations and GET /execution-parameters, for real-time and
- * serverless endpoints and for batch transform. The app must know the body types of an image and of rows (addImageParsers).
+ * serverless endpoints and for batch transform. Needs addBodyParsers.
  */
 export function sagemakerRoutes(app: App, services: Services): void {
   const { models, config } = services;
@@ -33,16 +33,16 @@ export function sagemakerRoutes(app: App, services: Services): void {
       config: { public: true, quiet: true, anyHost: true },
       schema: {
         operationId: 'ping',
-        summary: 'Can it answer? (SageMaker)',
-        description: 'As GET /health/ready, under the name that SageMaker asks for.',
+        summary: 'Check readiness (SageMaker)',
+        description: 'As GET /health/ready, under the path that SageMaker calls.',
         tags: ['sagemaker'],
         security: [],
-        response: { 200: { description: 'Yes', content: json }, ...problems('MODEL_NOT_READY') },
+        response: { 200: { description: 'Ready', content: json }, ...problems('MODEL_NOT_READY') },
       },
     },
     async () => {
       if (!models.ready || app.lifecycle.closing) {
-        throw new AppError('MODEL_NOT_READY', 'the model is not loaded; ask again in a second');
+        throw new AppError('MODEL_NOT_READY', 'the model is not loaded; try again in a second');
       }
       return { status: 'ok' as const };
     },
@@ -53,8 +53,8 @@ export function sagemakerRoutes(app: App, services: Services): void {
       config: { public: true, quiet: true },
       schema: {
         operationId: 'getExecutionParameters',
-        summary: 'How batch transform should ask (SageMaker)',
-        description: 'What batch transform uses where the transform job says nothing.',
+        summary: 'Get parameters of batch transform (SageMaker)',
+        description: 'Defaults of a batch transform job.',
         tags: ['sagemaker'],
         security: [],
         response: {
@@ -93,18 +93,17 @@ export function sagemakerRoutes(app: App, services: Services): void {
   app.post(
     '/invocations',
     {
-      config: { tooLargeCode: 'PAYLOAD_TOO_LARGE' },
       schema: {
         operationId: 'invoke',
         summary: 'Predict (SageMaker)',
         description:
-          'The bodies of POST /predict, and JSON Lines with one record a line. The answer is what Accept asks for; without it JSON Lines for JSON Lines, CSV for CSV, JSON for all else. Lines come out in the order and number in which they went in; a record of JSON Lines that cannot be answered has its error in its line. `model` and `topK` go into X-Amzn-SageMaker-Custom-Attributes, as in `model=resnet50,topK=3`.',
+          'Takes the bodies of POST /predict, and JSON Lines with one record per line. Accept chooses the type of the response; the default is JSON Lines for JSON Lines, CSV for CSV, else JSON. Response lines keep the number and order of the records; an invalid record of JSON Lines gets an error in its line. `model` and `topK` go into X-Amzn-SageMaker-Custom-Attributes, e.g. `model=resnet50,topK=3`.',
         tags: ['sagemaker'],
         headers: Type.Object({
           'x-amzn-sagemaker-custom-attributes': Type.Optional(
             Type.String({
               maxLength: 1024,
-              description: '`model=<name>`, `topK=<number>`, separated by commas',
+              description: '`model=<name>,topK=<number>`',
             }),
           ),
         }),
@@ -116,14 +115,14 @@ export function sagemakerRoutes(app: App, services: Services): void {
             ...Object.fromEntries(
               JSON_LINES.map((type) => [
                 type,
-                text('One record a line: a row (array or object), or `{"image": "<base64>"}`'),
+                text('One record per line: a row (array or object), or `{"image": "<base64>"}`'),
               ]),
             ),
           },
         },
         response: {
           200: {
-            description: 'One answer a record',
+            description: 'One prediction per record',
             content: {
               'application/json': {
                 schema: Type.Union([
@@ -131,9 +130,9 @@ export function sagemakerRoutes(app: App, services: Services): void {
                   Type.Unsafe<Classification>({ $ref: 'Classification#' }),
                 ]),
               },
-              'application/jsonlines': text('One answer a line'),
+              'application/jsonlines': text('One prediction per line'),
               'text/csv': text(
-                'One answer a line: a value; a label and all probabilities; or labels and probabilities in turn',
+                'One prediction per line: a value; a label and all probabilities; or labels and probabilities in turn',
               ),
             },
           },
@@ -146,57 +145,64 @@ export function sagemakerRoutes(app: App, services: Services): void {
 }
 
 async function invoke(request: FastifyRequest, reply: FastifyReply, app: App, services: Services) {
-  const { model: name, topK = DEFAULT_TOP_K } = attributesOf(request);
-  const type = mediaTypeOf(request);
-  const isLines = (JSON_LINES as readonly string[]).includes(type);
-  const natural: Format = isLines
-    ? 'application/jsonlines'
-    : type === 'text/csv'
-      ? 'text/csv'
-      : 'application/json';
-  const format = chooseFormat(request.headers.accept, natural);
-  const task = services.models.taskOf?.(name) ?? 'image-classification';
-  let records: readonly RecordAnswer[];
+  const query = attributesOf(request);
+  const isLines = (JSON_LINES as readonly (string | undefined)[]).includes(request.mediaType);
+  const format = chooseFormat(request, isLines ? 'application/jsonlines' : request.mediaType);
   if (isLines) {
-    const { MAX_ROWS: maxRecords, MAX_JSON_BYTES: maxJsonBytes } = services.config;
-    const parsed = await readRecords(request.body as Buffer, { maxRecords, maxJsonBytes });
-    records = await within(reply, async (signal) => {
-      if (task === 'image-classification') {
-        return classifyRecords(parsed, services.models.get(name), topK, signal);
-      }
-      const result = await tabularModel(services, name).predictEach(parsed.records, { signal });
-      app.metrics.observe(result);
-      return result.predictions;
-    });
-    // JSON for many records is a list in no schema of ours: lines are what was sent, and lines are what is answered.
+    const records = await withDeadline(reply, (signal) => answerLines(request, query, app, services, signal));
+    // No schema describes a JSON list of records, so JSON Lines answer JSON Lines or CSV.
     const lines = format === 'text/csv' ? format : 'application/jsonlines';
     return reply.type(lines).serializer(String).send(toLines(records, lines));
   }
-  if (task === 'image-classification' && type !== 'text/csv') {
-    const query = { topK, ...(name === undefined ? {} : { model: name }) };
-    const classification = await classifyRequest(request, reply, query, app, services);
-    if (format === 'application/json') return classification;
-    records = [classification];
-  } else {
-    const model = tabularModel(services, name);
-    if (!Buffer.isBuffer(request.body) && !hasInstances(request.body)) {
-      const message = `the model ${model.info.name} takes rows; send {"instances": [...]}, text/csv or JSON Lines`;
-      throw new AppError('INVALID_REQUEST', message);
-    }
-    if (Buffer.isBuffer(request.body) && type !== 'text/csv') {
-      throw new AppError('UNSUPPORTED_MEDIA_TYPE', `the model ${model.info.name} takes rows, not ${type}`);
-    }
-    const prediction = await predictRows(request, reply, model, app);
-    if (format === 'application/json') return prediction;
-    records = prediction.predictions;
-  }
+  const [prediction, records] = await withDeadline(reply, (signal) =>
+    predict(request, query, services, signal),
+  );
+  app.metrics.observe(prediction);
+  if (format === 'application/json') return prediction;
   return reply.type(format).serializer(String).send(toLines(records, format));
 }
 
-const hasInstances = (body: unknown) => typeof body === 'object' && body !== null && 'instances' in body;
+const takesImages = ({ models }: Services, { model }: ClassifyQuery) =>
+  (models.taskOf?.(model) ?? 'image-classification') === 'image-classification';
 
-/** `model` and `topK` of X-Amzn-SageMaker-Custom-Attributes; what else stands there is somebody else's. */
-function attributesOf({ headers }: FastifyRequest): { readonly model?: string; readonly topK?: number } {
+/** One answer per line, errors in their places. */
+async function answerLines(
+  request: FastifyRequest,
+  query: ClassifyQuery,
+  app: App,
+  services: Services,
+  signal: AbortSignal,
+): Promise<readonly RecordAnswer[]> {
+  const parsed = await readRecords(request.body as Buffer, services.config);
+  if (takesImages(services, query)) {
+    return classifyRecords(parsed, services, query, signal);
+  }
+  const result = await tabularModel(services, query.model).predictEach(parsed.records, { signal });
+  app.metrics.observe(result);
+  return result.predictions;
+}
+
+/** The answer to one image or one table, and its records. */
+async function predict(
+  request: FastifyRequest,
+  query: ClassifyQuery,
+  services: Services,
+  signal: AbortSignal,
+): Promise<readonly [Classification | TabularPrediction, readonly RecordAnswer[]]> {
+  if (hasRows(request)) {
+    const prediction = await predictRows(request, tabularModel(services, query.model), signal);
+    return [prediction, prediction.predictions];
+  }
+  if (takesImages(services, query)) {
+    const classification = await classifyImage(request, query, signal);
+    return [classification, [classification]];
+  }
+  const code = request.mediaType === 'application/json' ? 'INVALID_REQUEST' : 'UNSUPPORTED_MEDIA_TYPE';
+  throw new AppError(code, 'the model takes rows; send {"instances": [...]}, text/csv or JSON Lines');
+}
+
+/** `model` and `topK` of X-Amzn-SageMaker-Custom-Attributes; other attributes are ignored. */
+function attributesOf({ headers }: FastifyRequest): ClassifyQuery {
   const given = String(headers['x-amzn-sagemaker-custom-attributes'] ?? '');
   const pairs = new Map(
     given.split(/[,;]/).map((pair): [string, string] => {
