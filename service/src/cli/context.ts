@@ -20,8 +20,8 @@ export interface Context {
 
 /** Options of every command that asks the service. */
 export interface ServiceOptions {
-  readonly url?: string;
-  readonly apiKey?: string;
+  readonly url?: string | undefined;
+  readonly apiKey?: string | undefined;
 }
 
 /** Adds --url and --api-key. */
@@ -55,22 +55,27 @@ export function withExamples(command: Command, examples: readonly (readonly [str
   return command.addHelpText('after', ['', 'Examples:', ...lines, '', EXIT_STATUS_HELP].join('\n'));
 }
 
-/** The service that the options mean. */
-export function clientOf(context: Context, options: ServiceOptions, hint?: string): ServiceClient {
-  const { config, signal, terminal } = context;
-  const url = options.url ?? config.ML_SERVERLESS_URL;
+/** A client of the service that the options name. @param alternative a way without the service, for the error message */
+export function clientOf(
+  { config, signal, terminal }: Context,
+  options: ServiceOptions,
+  alternative?: string,
+): ServiceClient {
+  const url = options.url ?? config.ML_SERVERLESS_URL ?? `http://localhost:${config.PORT || 8080}`;
   const apiKey = options.apiKey ?? config.ML_SERVERLESS_API_KEY;
-  const client = createServiceClient({ url, apiKey, signal, hint: hint ?? hintFor(url) });
-  if (apiKey !== undefined && url.startsWith('http:') && !client.isLocal) {
+  const isLocal = /^https?:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])([:/]|$)/.test(url);
+  if (apiKey !== undefined && url.startsWith('http:') && !isLocal) {
     terminal.err(
-      `${terminal.errColours.yellow('warning:')} the API key goes to ${client.url} unencrypted; use https\n`,
+      `${terminal.errColours.yellow('warning:')} the API key is sent to ${url} unencrypted; use https\n`,
     );
   }
-  return client;
+  const hints = [isLocal ? 'start it with: npm start' : 'check --url and the network', alternative];
+  return createServiceClient({ url, apiKey, signal, hint: hints.filter(Boolean).join(', ') });
 }
 
-const hintFor = (url: string) =>
-  /\/\/(localhost|127\.|\[::1\])/.test(url) ? 'start it with: npm start' : 'check --url and the network';
+/** True if the user named a service; otherwise commands that can do without one do so. */
+export const isServiceNamed = ({ config }: Context, { url }: ServiceOptions): boolean =>
+  (url ?? config.ML_SERVERLESS_URL) !== undefined;
 
 /** Checks an address as the environment's is checked. */
 function parseUrl(text: string): string {

@@ -163,7 +163,7 @@ describe('batch, against a real server with real workers', () => {
     watching.kill('SIGINT');
     const { status, stderr } = await watching.ended;
     assert.equal(status, 130, stderr);
-    assert.ok(stderr.includes(`watch it again with: ml-serverless batch watch ${jobId}`), stderr);
+    assert.ok(stderr.includes(`to watch it again: ml-serverless batch watch ${jobId}`), stderr);
     const cancelled = await runCli(['batch', 'cancel', jobId, '--json'], { env });
     assert.equal(cancelled.status, 0, cancelled.stderr);
     assert.equal(jsonLines(cancelled.stdout)[0]?.status, 'CANCELLED');

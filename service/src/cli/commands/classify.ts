@@ -2,7 +2,7 @@ import { addAbortSignal } from 'node:stream';
 import type { Command } from 'commander';
 import pLimit from 'p-limit';
 import { formatDuration, formatNumber, plural } from '../../domain/format.ts';
-import { openLocal, openRemote, type Predictor } from '../client/predictor.ts';
+import { createPredictor, type Predictor } from '../client/predictor.ts';
 import {
   type Context,
   JSON_OPTION,
@@ -83,7 +83,7 @@ async function classify(context: Context, paths: readonly string[], options: Cla
   const isTable = !options.json;
   const topK = options.topK ?? (isTable && inputs.length > 1 ? 1 : 5);
   const began = performance.now();
-  const predictor = options.local ? await openLocal(context, options.model) : openRemote(context, options);
+  const predictor = await createPredictor(context, options);
   const rows: (ClassifyRow | undefined)[] = inputs.map(() => undefined);
   let fatal: CommandError | undefined;
   try {

@@ -43,9 +43,8 @@ async function list(context: Context, { limit, json, ...options }: ListOptions):
   const jobs: BatchJob[] = [];
   let cursor: string | undefined;
   do {
-    const query = new URLSearchParams({ limit: String(Math.min(PAGE, limit - jobs.length)) });
-    if (cursor !== undefined) query.set('cursor', cursor);
-    const page = await client.json<{ jobs: BatchJob[]; next?: string }>(`/batch?${query}`, 'jobs');
+    const searchParams = { limit: Math.min(PAGE, limit - jobs.length), cursor };
+    const page = await client.json<{ jobs: BatchJob[]; next?: string }>('/batch', 'jobs', { searchParams });
     jobs.push(...page.jobs);
     cursor = page.next;
   } while (cursor !== undefined && jobs.length < limit);

@@ -100,7 +100,6 @@ function submitKeys(
   const { topK, model, idempotencyKey = randomUUID() } = options;
   return client.json<BatchJob>('/batch', 'jobId', {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: () => JSON.stringify({ ...source, topK, model, idempotencyKey }),
+    json: { ...source, topK, model, idempotencyKey },
   });
 }
