@@ -4,9 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parse } from 'csv-parse/sync';
-import { CSV_HEADER, csvLines } from '../../src/cli/commands/batch/rows.ts';
 import { MAX_PART_BYTES, MAX_PART_FILES, splitUpload } from '../../src/cli/commands/batch/upload.ts';
-import type { ResultRow } from '../../src/domain/job/job.ts';
 import { idleQueue, picture, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { type ServerProcess, spawnServer } from '../helpers/server-process.ts';
@@ -108,6 +106,8 @@ describe('batch, against a real server with real workers', () => {
       rows.map(({ key }) => key),
     );
     assert.equal(table.filter(({ error_code }) => error_code === 'UNREADABLE_IMAGE').length, 1);
+    const served = await fetch(`${env.ML_SERVERLESS_URL}/batch/${jobId}/results?format=csv`);
+    assert.equal(await served.text(), csv.stdout, 'the service and the command write the same CSV');
   });
 
   test('the same idempotency key makes one job', async () => {
@@ -225,37 +225,5 @@ describe('parts of a batch', () => {
       splitUpload(large).map((part) => part.map(({ name }) => name)),
       [['0'], ['1'], ['2'], ['3']],
     );
-  });
-
-  test('CSV keeps keys with commas, quotes and line breaks', () => {
-    const key = 'input/a,"b"\nc.jpg';
-    const text = csvLines({ key, error: { code: 'UNREADABLE_IMAGE', message: 'x' } });
-    assert.deepEqual(parse(text), [[key, '', '', '', '', '', '', '', 'UNREADABLE_IMAGE', 'x']]);
-  });
-
-  test('CSV of a file of rows has a line for each row, with its class, value or error', () => {
-    const identity = { key: 'input/a.csv', model: 'm', version: '1' };
-    const error = { code: 'INVALID_REQUEST', message: 'row 2: age is missing' };
-    const iris = { label: 'setosa', index: 0, probability: 0.9, probabilities: { setosa: 0.9, other: 0.1 } };
-    const table = (predictions: NonNullable<ResultRow['predictions']>) =>
-      parse(CSV_HEADER + csvLines({ ...identity, predictions }), { columns: true }) as Record<
-        string,
-        string
-      >[];
-    const some = (rows: Record<string, string>[], ...names: string[]) =>
-      rows.map((row) => names.map((name) => row[name]));
-    assert.deepEqual(some(table([iris, { error }, iris]), 'row', 'label', 'probability', 'error_code'), [
-      ['1', 'setosa', '0.9', ''],
-      ['2', '', '', 'INVALID_REQUEST'],
-      ['3', 'setosa', '0.9', ''],
-    ]);
-    assert.deepEqual(some(table([{ value: 1.5 }, { value: 0 }]), 'key', 'row', 'value', 'label', 'model'), [
-      ['input/a.csv', '1', '1.5', '', 'm'],
-      ['input/a.csv', '2', '0', '', 'm'],
-    ]);
-    const { probabilities: _, ...picture } = iris;
-    assert.deepEqual(some(table([picture, { ...picture, label: 'other' }]), 'row', 'label'), [
-      ['', 'setosa'],
-    ]);
   });
 });

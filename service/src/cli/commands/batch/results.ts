@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { resultHeader, resultLines } from '../../../domain/csv.ts';
 import { plural } from '../../../domain/format.ts';
 import {
   type Context,
@@ -11,7 +12,7 @@ import {
 import { usageError } from '../../failure.ts';
 import { startProgress } from '../../ui/progress.ts';
 import { type BatchJob, getJob, hasEnded } from './jobs.ts';
-import { CSV_HEADER, csvLines, readRows } from './rows.ts';
+import { readRows } from './rows.ts';
 
 interface ResultsOptions extends ServiceOptions {
   readonly csv?: boolean;
@@ -54,19 +55,21 @@ async function results(context: Context, given: readonly string[], options: Resu
   const jobs: BatchJob[] = [];
   let count = 0;
   try {
-    const jobIds = jobIdsOf(given);
-    for (let jobId = jobIds.shift(); jobId !== undefined; jobId = jobIds.shift()) {
-      const job = await getJob(client, jobId);
-      // Inputs beyond one job's limit are in the job that continues it.
+    // A job beyond the limit of inputs continues in another one.
+    for (const jobIds = jobIdsOf(given); jobIds.length > 0; ) {
+      const job = await getJob(client, jobIds.shift() as string);
       if (job.next !== undefined && !jobIds.includes(job.next)) jobIds.unshift(job.next);
       jobs.push(job);
-      const total = jobs.reduce((sum, { counts }) => sum + counts.total - counts.pending, 0);
+    }
+    const topK = Math.max(...jobs.map((job) => job.topK));
+    const total = jobs.reduce((sum, { counts }) => sum + counts.total - counts.pending, 0);
+    if (options.csv) await terminal.out(resultHeader(topK));
+    for (const { jobId } of jobs) {
       const response = await client.request(`/batch/${jobId}/results`);
-      if (options.csv && jobs.length === 1) await terminal.out(CSV_HEADER);
       for await (const { text, row } of readRows(response, signal)) {
         progress.update(++count, Math.max(total, count));
         if (options.failed && !row.error) continue;
-        await terminal.out(options.csv ? csvLines(row) : `${text}\n`);
+        await terminal.out(options.csv ? resultLines([row], topK) : `${text}\n`);
       }
     }
   } finally {
