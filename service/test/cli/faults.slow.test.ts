@@ -35,7 +35,7 @@ describe('the command line and a service in trouble', () => {
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
-  test('no service: status 3, and one line that says how to start it', async () => {
+  test('no service: status 3, and one line with its address and how to start it', async () => {
     // A port that was free a moment ago.
     const probe = createSocketServer().listen(0, '127.0.0.1');
     await once(probe, 'listening');
@@ -57,7 +57,7 @@ describe('the command line and a service in trouble', () => {
     }
   });
 
-  test('a model that is still loading is waited for', async () => {
+  test('a model that is still loading is retried', async () => {
     const models = createGatedModels();
     models.ready = false;
     const server = await startApp({ models });
@@ -74,7 +74,7 @@ describe('the command line and a service in trouble', () => {
     }
   });
 
-  test('a service that stays full is given up after several tries', async () => {
+  test('a service that stays overloaded fails the command after six attempts', async () => {
     let requests = 0;
     const problem = JSON.stringify({ code: 'OVERLOADED', detail: 'too much to do; try again later' });
     const headers = { 'content-type': 'application/problem+json', 'retry-after': '0' };
@@ -112,7 +112,7 @@ describe('the command line and a service in trouble', () => {
     }
   });
 
-  test('a service with keys: status 4 without one, and one from the environment or the option opens it', async () => {
+  test('an API key comes from the environment or the option; status 4 without one', async () => {
     const models = createGatedModels();
     const server = await startApp({ models, env: { API_KEYS: 'secret-1' } });
     const args = ['classify', file, '--json', '--url', server.url];
@@ -149,7 +149,7 @@ describe('the command line and a service in trouble', () => {
     assert.equal(keysSeen, 0);
   });
 
-  test('something else at the address: status 5', async () => {
+  test('another program at the address: status 5', async () => {
     await withServer(
       (_request, response) => response.setHeader('content-type', 'text/html').end('<h1>hello</h1>'),
       async (url) => {
@@ -163,7 +163,7 @@ describe('the command line and a service in trouble', () => {
     );
   });
 
-  test('results that break off are an error, not a short file', async () => {
+  test('truncated results are an error, not a short file', async () => {
     const job = {
       jobId: 'x',
       status: 'SUCCEEDED',
@@ -183,7 +183,7 @@ describe('the command line and a service in trouble', () => {
         const { status, stdout, stderr } = await runCli(['batch', 'results', 'x', '--url', url]);
         assert.equal(status, 3);
         assert.equal(stdout, '{"key":"input/a.jpg"}\n');
-        assert.match(stderr, /broke off/);
+        assert.match(stderr, /are truncated/);
       },
     );
   });
@@ -206,7 +206,7 @@ describe('the command line and a service in trouble', () => {
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const) {
-    test(`${signal} ends it with status ${expected}, after what was done so far`, async () => {
+    test(`${signal} ends it with status ${expected}, after printing finished rows`, async () => {
       const models = createGatedModels();
       const server = await startApp({ models });
       try {

@@ -64,7 +64,7 @@ describe('the arithmetic of a plan', () => {
     near(spot?.usd ?? null, hours * perHour * spotFactor + beside);
   });
 
-  test('a minute is the least that Fargate bills', () => {
+  test('Fargate bills a minute at least', () => {
     const [, , few] = estimateAll({ ...input, images: 1 }, speed, speed);
     const { vcpuHour, gbHour } = PRICES.fargate;
     const hour = 2 * vcpuHour.x86_64 + 4 * gbHour.x86_64 + PRICES.publicIpv4Hour;
@@ -92,7 +92,7 @@ describe('the arithmetic of a plan', () => {
     assert.throws(() => parseSize('9999MP'), /up to 1000 megapixels/);
   });
 
-  test('larger pictures take longer to decode', () => {
+  test('larger images take longer to decode', () => {
     const [small, large] = [DEFAULT_SIZE, parseSize('12MP')].map(documentedSpeed);
     assert.ok((large?.batchSeconds ?? 0) > (small?.batchSeconds ?? 0));
   });

@@ -35,16 +35,14 @@ function notesOn({ memory, architecture }: PlanInput, size: PictureSize, here: S
   const notes: string[] = [];
   if (aws.source !== here.source) {
     notes.push(
-      `AWS rows use the documented speed of ${aws.precision} with AVX2, which every CPU there has, not that of this machine (${here.engine}, ${here.precision})`,
+      `AWS rows use the documented speed of ${aws.precision} with AVX2, not that of this machine (${here.engine}, ${here.precision})`,
     );
   }
   notes.push(
-    'times on AWS take speed to grow with vCPUs, and leave out upload and cold starts; measure there before you rely on it',
+    'times on AWS assume that speed scales with vCPUs, without uploads and cold starts; measure there before you rely on them',
   );
   if (size.bytes > MAX_LAMBDA_IMAGE_BYTES) {
-    notes.push(
-      'files over 4.5 MB do not fit through API Gateway to Lambda: make them smaller, or use a batch job',
-    );
+    notes.push('files over 4.5 MB do not pass API Gateway and Lambda; shrink them, or use a batch job');
   }
   if (memory < 1024) notes.push('the model needs about 1,024 MB of Lambda memory');
   if (architecture === 'arm64') notes.push('the speeds were measured on x86_64');

@@ -26,13 +26,10 @@ export function addResults(batch: Command, context: Context): void {
     .command('results')
     .summary('print the results of jobs')
     .description(
-      'Prints every row so far, one JSON object a line: { key, etag, model, version, predictions }, or { key, error: { code, message } }.',
+      'Prints every row so far as JSON Lines: { key, etag, model, version, predictions }, or { key, error: { code, message } }.',
     )
-    .argument('<jobIds...>', 'as batch submit and batch list print them')
-    .option(
-      '--csv',
-      'as CSV with a header line: the likeliest class (or value) of each picture or row, or its error',
-    )
+    .argument('<jobIds...>', 'ids as printed by batch submit and batch list')
+    .option('--csv', 'as CSV with a header, safe to open in a spreadsheet')
     .option('--failed', 'only the inputs that failed')
     .option('--json', 'JSON Lines: the default');
   withService(command).action((jobIds: string[], options: ResultsOptions) =>
@@ -41,7 +38,7 @@ export function addResults(batch: Command, context: Context): void {
   withExamples(command, [
     ['ml-serverless batch results <jobId> > results.jsonl', 'everything'],
     ['ml-serverless batch results <jobId> --csv > results.csv', 'for a spreadsheet'],
-    ['ml-serverless batch results <jobId> --failed', 'what failed, and why'],
+    ['ml-serverless batch results <jobId> --failed', 'failed inputs with reasons'],
   ]);
 }
 
@@ -49,7 +46,7 @@ async function results(context: Context, given: readonly string[], options: Resu
   if (options.csv && options.json) throw usageError('give --csv or --json, not both');
   const { terminal, signal } = context;
   const client = clientOf(context, options);
-  // Rows on a terminal show by themselves how far they are.
+  // Rows on a terminal need no progress bar.
   const quiet = terminal.isTerminal ? { ...terminal, live: undefined } : terminal;
   const progress = startProgress(quiet, { doing: 'reading results', total: 0, unit: 'images' });
   const jobs: BatchJob[] = [];
@@ -79,7 +76,7 @@ async function results(context: Context, given: readonly string[], options: Resu
   if (unfinished.length > 0) {
     const ids = unfinished.map(({ jobId }) => jobId);
     terminal.err(
-      `${plural(count, 'row')} so far, the job is not finished; watch it with: ${context.invocation('batch', 'watch', ...ids)}\n`,
+      `${plural(count, 'row')} so far; the job is still running; to watch it: ${context.invocation('batch', 'watch', ...ids)}\n`,
     );
   }
 }
