@@ -1,37 +1,31 @@
-import { lambdaRequest, taskSecondsPerImage } from '../../service/src/domain/estimate/estimate.ts';
+import {
+  fargateCost,
+  lambdaCost,
+  lambdaRequest,
+  PLAN_DEFAULTS,
+  type PlanInput,
+  taskSecondsPerImage,
+} from '../../service/src/domain/estimate/estimate.ts';
 import { DEFAULT_SIZE } from '../../service/src/domain/estimate/picture-size.ts';
 import {
-  batchCostPerMillion,
   type Cost,
   idleCostPerMonth,
-  interactiveCostPerMillion,
   PRICES,
+  type SageMakerInstance,
   sagemakerVcpus,
-  serverlessEndpointCostPerMillion,
-  transformCostPerMillion,
+  serverlessEndpointCost,
+  transformCost,
 } from '../../service/src/domain/estimate/prices.ts';
 import { documentedSpeed } from '../../service/src/domain/estimate/speed.ts';
 import type { Parameters } from './parameters.ts';
 import { instanceOf } from './sagemaker-parameters.ts';
 
-/**
- * The speed of the estimates, for images of ImageNet's usual size. docs/aws.md describes the measurement. A vCPU of Lambda
- * or Fargate can be slower: run `npm run bench` on the target.
- */
+/** For images of ImageNet's usual size; docs/aws.md says how it was measured. A vCPU on AWS can be slower. */
 const SPEED = documentedSpeed(DEFAULT_SIZE);
-
-/** Share of a worker's time for image pull and start, if a shard takes minutes. */
-const TASK_OVERHEAD = 0.1;
-/** Uncompressed size. ECR bills compressed layers, which are smaller. */
-const IMAGE_GB = 0.9;
+const IMAGES = 1_000_000;
+/** Uncompressed; ECR bills the compressed layers, which are smaller. */
+const CONTAINER_IMAGE_GB = 0.9;
 const ZONES = 2;
-
-/** Billed seconds of one warm POST /predict. */
-export const interactiveSeconds = (lambdaMemoryMb: number): number =>
-  lambdaRequest(lambdaMemoryMb, SPEED).each;
-
-/** Images a second of one worker. */
-export const workerImagesPerSecond = (taskVcpu: number): number => 1 / taskSecondsPerImage(taskVcpu, SPEED);
 
 /** The cost of a stack with these parameters: idle per month, and per million images by request and by job. */
 export function estimateCosts(parameters: Parameters): {
@@ -40,46 +34,49 @@ export function estimateCosts(parameters: Parameters): {
   batch: Cost;
   sagemaker?: Cost;
 } {
-  const { architecture, network, auth, sagemaker, sagemakerMode, sagemakerMemoryMb } = parameters;
+  const { architecture, network, auth, sagemaker, sagemakerMode, spot, maxVcpus } = parameters;
+  const { lambdaMemoryMb: memory, taskVcpu: vcpu, taskMemoryMb: taskMemory } = parameters;
   const instance = instanceOf(parameters);
   const endpoints = network === 'private' ? (auth === 'key' ? 6 : 5) : 0;
+  const input: PlanInput = {
+    ...PLAN_DEFAULTS,
+    images: IMAGES,
+    architecture,
+    memory,
+    vcpu,
+    taskMemory,
+    maxVcpus,
+  };
   return {
     idle: idleCostPerMonth({
       hasSecret: auth === 'key',
-      imageGb: IMAGE_GB,
+      imageGb: CONTAINER_IMAGE_GB,
       interfaceEndpoints: endpoints * ZONES,
       endpointInstance: sagemaker === 'endpoint' && sagemakerMode === 'real-time' ? instance : undefined,
     }),
-    interactive: interactiveCostPerMillion({
-      architecture,
-      memoryMb: parameters.lambdaMemoryMb,
-      secondsPerImage: interactiveSeconds(parameters.lambdaMemoryMb),
-    }),
-    batch: batchCostPerMillion({
-      architecture,
-      vcpu: parameters.taskVcpu,
-      memoryMb: parameters.taskMemoryMb,
-      imagesPerSecond: workerImagesPerSecond(parameters.taskVcpu),
-      spot: parameters.spot,
-      publicAddress: network === 'public',
-      overhead: TASK_OVERHEAD,
-    }),
+    interactive: lambdaCost(input, SPEED),
+    batch: fargateCost(input, SPEED, { spot, publicAddress: network === 'public' }),
     ...(sagemaker === 'batch-transform'
-      ? { sagemaker: transformCostPerMillion(instance, workerImagesPerSecond(sagemakerVcpus(instance))) }
+      ? { sagemaker: transformCost(IMAGES, instance, instanceHours(instance)) }
       : {}),
-    // vCPUs scale with memory; the same ratio as Lambda's is assumed.
     ...(sagemaker === 'endpoint' && sagemakerMode === 'serverless'
-      ? {
-          sagemaker: serverlessEndpointCostPerMillion({
-            memoryMb: sagemakerMemoryMb,
-            secondsPerImage: interactiveSeconds(sagemakerMemoryMb),
-          }),
-        }
+      ? { sagemaker: serverlessCost(parameters.sagemakerMemoryMb) }
       : {}),
   };
 }
 
-/** Formats the estimate as text. */
+const instanceHours = (instance: SageMakerInstance): number =>
+  (IMAGES * taskSecondsPerImage(sagemakerVcpus(instance), SPEED)) / 3600;
+
+/** If a serverless endpoint has the vCPUs of a Lambda function with the same memory. */
+const serverlessCost = (memoryMb: number): Cost =>
+  serverlessEndpointCost({
+    images: IMAGES,
+    memoryMb,
+    secondsPerImage: lambdaRequest(memoryMb, SPEED).each,
+  });
+
+/** The estimate as text. */
 export function describeCosts(parameters: Parameters): string {
   const { idle, interactive, batch, sagemaker } = estimateCosts(parameters);
   const line = (what: string, { usd, items }: Cost) =>

@@ -1,13 +1,24 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { PLAN_DEFAULTS } from '../../service/src/domain/estimate/estimate.ts';
+import { DEFAULT_SIZE } from '../../service/src/domain/estimate/picture-size.ts';
+import { makePlan } from '../../service/src/domain/estimate/plan.ts';
 import {
-  batchCostPerMillion,
+  batchCost,
+  type Cost,
   idleCostPerMonth,
-  interactiveCostPerMillion,
+  interactiveCost,
   PRICES,
 } from '../../service/src/domain/estimate/prices.ts';
-import { describeCosts, estimateCosts, interactiveSeconds, workerImagesPerSecond } from '../lib/cost.ts';
+import { documentedSpeed } from '../../service/src/domain/estimate/speed.ts';
+import { formatCount, formatDollars } from '../../service/src/domain/format.ts';
+import { describeCosts, estimateCosts } from '../lib/cost.ts';
 import { parseParameters } from '../lib/parameters.ts';
+
+const root = fileURLToPath(new URL('../../../', import.meta.url));
 
 const near = (actual: number, expected: number) =>
   assert.ok(Math.abs(actual - expected) < 0.005, `${actual} is about ${expected}`);
@@ -15,7 +26,8 @@ const near = (actual: number, expected: number) =>
 describe('the arithmetic of costs', () => {
   it('of a million requests is gigabyte-seconds, requests and the API', () => {
     // 1 GB for 0.1 s, a million times: 100,000 GB-s at 0.0000166667, 0.20 and 1.00.
-    const { usd, items } = interactiveCostPerMillion({
+    const { usd, items } = interactiveCost({
+      images: 1e6,
       architecture: 'x86_64',
       memoryMb: 1024,
       secondsPerImage: 0.1,
@@ -28,25 +40,18 @@ describe('the arithmetic of costs', () => {
   });
 
   it('of a million images by AWS Batch is the tasks, their addresses, S3 and SQS', () => {
-    // 1,000,000 / 100 / 3600 = 2.7778 h of 1 vCPU and 2 GB.
-    const hours = 1_000_000 / 100 / 3600;
+    const hours = 2.5;
     const use = {
+      images: 1e6,
       architecture: 'x86_64',
       vcpu: 1,
       memoryMb: 2048,
-      imagesPerSecond: 100,
+      hours,
       publicAddress: true,
     } as const;
-    near(
-      batchCostPerMillion({ ...use, spot: false }).usd,
-      hours * (0.04048 + 2 * 0.004445 + 0.005) + 10 + 0.4 + 0.48,
-    );
-    const spot = batchCostPerMillion({ ...use, spot: true }).items.find(({ what }) => what === 'Fargate');
+    near(batchCost({ ...use, spot: false }).usd, hours * (0.04048 + 2 * 0.004445 + 0.005) + 10 + 0.4 + 0.48);
+    const spot = batchCost({ ...use, spot: true }).items.find(({ what }) => what === 'Fargate');
     near(spot?.usd ?? 0, hours * (0.04048 + 2 * 0.004445) * PRICES.fargate.spotFactor);
-    assert.ok(
-      batchCostPerMillion({ ...use, spot: true, overhead: 0.5 }).usd >
-        batchCostPerMillion({ ...use, spot: true }).usd,
-    );
   });
 
   it('of an idle stack is a secret, an image and what endpoints there are', () => {
@@ -60,9 +65,39 @@ describe('the arithmetic of costs', () => {
     assert.ok(of({ network: 'private' }).idle.usd > 50, 'endpoints are billed by the hour');
     assert.ok(of({ spot: 'false' }).batch.usd > of({}).batch.usd);
     assert.ok(of({ architecture: 'arm64' }).interactive.usd < of({}).interactive.usd);
-    assert.ok(interactiveSeconds(3538) < interactiveSeconds(1769));
-    assert.equal(interactiveSeconds(10_240) < interactiveSeconds(7076), true);
-    assert.equal(workerImagesPerSecond(4), 2 * workerImagesPerSecond(2));
+  });
+
+  it('is the one that plan and GET /plan show', () => {
+    const size = DEFAULT_SIZE;
+    const plan = makePlan({ ...PLAN_DEFAULTS, images: 1e6 }, size, documentedSpeed(size));
+    const [, lambda, onDemand, spot] = plan.estimates;
+    assert.equal(lambda?.usd, estimateCosts(parseParameters({})).interactive.usd);
+    assert.equal(spot?.usd, estimateCosts(parseParameters({})).batch.usd);
+    assert.equal(onDemand?.usd, estimateCosts(parseParameters({ spot: 'false' })).batch.usd);
+  });
+
+  it('has the figures that docs/aws.md shows', () => {
+    const docs = readFileSync(join(root, 'docs/aws.md'), 'utf8');
+    const { idle, interactive, batch } = estimateCosts(parseParameters({}));
+    const onDemand = estimateCosts(parseParameters({ spot: 'false' })).batch;
+    const serverless = estimateCosts(
+      parseParameters({ sagemaker: 'endpoint', sagemakerMode: 'serverless' }),
+    ).sagemaker;
+    const bold = ({ usd }: Cost) => `**${formatDollars(usd)}**`;
+    const month = (perDay: number, { usd }: Cost) => {
+      const amount = (usd * perDay * 30) / 1e6;
+      return amount < 10 ? formatDollars(amount) : `$${formatCount(amount)}`;
+    };
+    for (const text of [
+      `**Idle**: ${formatDollars(idle.usd)} a month`,
+      `| **sum** | ${[interactive, batch, onDemand].map(bold).join(' | ')} |`,
+      ...[1000, 100_000, 1e7].map(
+        (n) => `| ${formatCount(n)} | ${month(n, interactive)} | ${month(n, batch)}`,
+      ),
+      `x 1e6 x $0.00002 = ${formatDollars(serverless?.usd ?? 0)}`,
+    ]) {
+      assert.ok(docs.includes(text), text);
+    }
   });
 
   it('says of when the prices are and that they are to be checked', () => {

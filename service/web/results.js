@@ -1,5 +1,4 @@
 import { call } from './api.js';
-import { csvHeader, csvRow } from './csv.js';
 import { el } from './dom.js';
 import { number, percent, readable } from './format.js';
 
@@ -29,12 +28,11 @@ const fileOf = (key) => key.replace(/^jobs\/[^/]+\/uploads\/[0-9a-f]{16}\/|^inpu
 /** All rows as a file. @param {'csv' | 'jsonl'} kind */
 export async function download(jobs, kind, signal) {
   const parts = [];
-  if (kind === 'jsonl') {
-    for (const { jobId } of jobs) parts.push(await (await call(`batch/${jobId}/results`, { signal })).blob());
-  } else {
-    const topK = Math.max(...jobs.map((job) => job.topK));
-    parts.push(csvHeader(topK));
-    for await (const row of rowsOf(jobs, signal)) parts.push(csvRow(row, topK));
+  for (const { jobId } of jobs) {
+    const response = await call(`batch/${jobId}/results?format=${kind}`, { signal });
+    const blob = await response.blob();
+    const hasHeader = kind === 'csv' && parts.length > 0;
+    parts.push(hasHeader ? blob.slice((await blob.text()).indexOf('\n') + 1) : blob);
   }
   const type = kind === 'csv' ? 'text/csv;charset=utf-8' : 'application/x-ndjson';
   const url = URL.createObjectURL(new Blob(parts, { type }));

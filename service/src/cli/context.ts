@@ -4,24 +4,24 @@ import { createServiceClient, type ServiceClient } from './client/service-client
 import { EXIT_STATUS_HELP, type ExitStatus, usageError } from './failure.ts';
 import type { Terminal } from './ui/terminal.ts';
 
-/** What every command is given. */
+/** Passed to every command. */
 export interface Context {
   readonly config: CliConfig;
   readonly terminal: Terminal;
-  /** Aborted by Ctrl-C and SIGTERM, with the CommandError that the command then ends with. */
+  /** Aborted by Ctrl-C and SIGTERM; the reason is the CommandError to end with. */
   readonly signal: AbortSignal;
-  /** The folder that relative paths start from. */
+  /** Base of relative paths. */
   readonly cwd: string;
-  /** How its user would type a command here, e.g. `ml-serverless batch watch`, or `npm run -s batch -- watch`. */
-  invocation(group: string, ...words: readonly string[]): string;
-  /** Sets the exit status of a command that ended in good order. */
+  /** A command line for the user to type, e.g. `npm run -s batch -- watch`. */
+  invocation(...words: readonly string[]): string;
+  /** Sets the exit status of a command that throws nothing. */
   exit(status: ExitStatus): void;
 }
 
-/** Options of every command that asks the service. */
+/** Options of every command that uses the service. */
 export interface ServiceOptions {
-  readonly url?: string;
-  readonly apiKey?: string;
+  readonly url?: string | undefined;
+  readonly apiKey?: string | undefined;
 }
 
 /** Adds --url and --api-key. */
@@ -29,21 +29,21 @@ export function withService(command: Command): Command {
   return command
     .option(
       '--url <address>',
-      'the service; default: $ML_SERVERLESS_URL, else http://localhost:8080',
+      'the service; default: $ML_SERVERLESS_URL, else http://localhost:$PORT (8080)',
       parseUrl,
     )
     .option(
       '--api-key <key>',
-      'its API key; better: $ML_SERVERLESS_API_KEY, which other users of this machine cannot see',
+      'its API key; $ML_SERVERLESS_API_KEY hides it from other users of this machine',
     );
 }
 
-/** Columns of a terminal that has its usual width. */
+/** Default width of a terminal. */
 const COLUMNS = 80;
 
 /**
- * Adds the examples and the exit statuses under the options. Each example is [command line, what it does]; what does not fit beside
- * its line stands below it, in the same column.
+ * Adds examples and exit statuses to the help. Each example is [command line, description]; a description that does not fit
+ * on the same line is on the next one, in the same column.
  */
 export function withExamples(command: Command, examples: readonly (readonly [string, string])[]): Command {
   const room = COLUMNS - 5 - Math.max(...examples.map(([, what]) => what.length));
@@ -55,53 +55,58 @@ export function withExamples(command: Command, examples: readonly (readonly [str
   return command.addHelpText('after', ['', 'Examples:', ...lines, '', EXIT_STATUS_HELP].join('\n'));
 }
 
-/** The service that the options mean. */
-export function clientOf(context: Context, options: ServiceOptions, hint?: string): ServiceClient {
-  const { config, signal, terminal } = context;
-  const url = options.url ?? config.ML_SERVERLESS_URL;
+/** A client of the service that the options name. @param alternative a way without the service, for the error message */
+export function clientOf(
+  { config, signal, terminal }: Context,
+  options: ServiceOptions,
+  alternative?: string,
+): ServiceClient {
+  const url = options.url ?? config.ML_SERVERLESS_URL ?? `http://localhost:${config.PORT || 8080}`;
   const apiKey = options.apiKey ?? config.ML_SERVERLESS_API_KEY;
-  const client = createServiceClient({ url, apiKey, signal, hint: hint ?? hintFor(url) });
-  if (apiKey !== undefined && url.startsWith('http:') && !client.isLocal) {
+  const isLocal = /^https?:\/\/(localhost|127\.\d+\.\d+\.\d+|\[::1\])([:/]|$)/.test(url);
+  if (apiKey !== undefined && url.startsWith('http:') && !isLocal) {
     terminal.err(
-      `${terminal.errColours.yellow('warning:')} the API key goes to ${client.url} unencrypted; use https\n`,
+      `${terminal.errColours.yellow('warning:')} the API key is sent to ${url} unencrypted; use https\n`,
     );
   }
-  return client;
+  const hints = [isLocal ? 'start it with: npm start' : 'check --url and the network', alternative];
+  return createServiceClient({ url, apiKey, signal, hint: hints.filter(Boolean).join(', ') });
 }
 
-const hintFor = (url: string) =>
-  /\/\/(localhost|127\.|\[::1\])/.test(url) ? 'start it with: npm start' : 'check --url and the network';
+/** True if the user named a service; otherwise commands that can do without one do so. */
+export const isServiceNamed = ({ config }: Context, { url }: ServiceOptions): boolean =>
+  (url ?? config.ML_SERVERLESS_URL) !== undefined;
 
-/** Checks an address as the environment's is checked. */
+/** Checks an address like ML_SERVERLESS_URL. */
 function parseUrl(text: string): string {
-  if (!URL.canParse(text)) throw new InvalidArgumentError('write it like http://localhost:8080');
+  if (!URL.canParse(text)) throw new InvalidArgumentError('expected an address like http://localhost:8080');
   const { protocol, username, search, hash } = new URL(text);
-  if (!/^https?:$/.test(protocol)) throw new InvalidArgumentError('it starts with http:// or https://');
-  if (username || search || hash) throw new InvalidArgumentError('it has no user, query or fragment');
+  if (!/^https?:$/.test(protocol)) throw new InvalidArgumentError('must start with http:// or https://');
+  if (username || search || hash) throw new InvalidArgumentError('must have no user, query or fragment');
   return text;
 }
 
-/** Parses a whole number within bounds, for commander. */
+/** A commander parser for whole numbers within bounds. */
 export const wholeNumber = (minimum: number, maximum: number) => (text: string) => {
   const value = /^\d[\d_,]*$/.test(text) ? Number(text.replaceAll(/[_,]/g, '')) : Number.NaN;
   if (Number.isInteger(value) && value >= minimum && value <= maximum) return value;
   throw new InvalidArgumentError(
-    `it is a whole number from ${minimum.toLocaleString('en-US')} to ${maximum.toLocaleString('en-US')}`,
+    `must be a whole number from ${minimum.toLocaleString('en-US')} to ${maximum.toLocaleString('en-US')}`,
   );
 };
 
 const JOB_ID = /^[A-Za-z0-9_-]{1,128}$/;
 
-/** Parses job ids, each once. */
+/** Checks job ids and removes duplicates. */
 export function jobIdsOf(texts: readonly string[]): string[] {
   for (const text of texts) {
     if (!JOB_ID.test(text))
-      throw usageError(`${JSON.stringify(text)} is not a job id; batch list shows those there are`);
+      throw usageError(`${JSON.stringify(text)} is not a job id; batch list prints them`);
   }
   return [...new Set(texts)];
 }
 
-/** One JSON object a line: what --json means in every command. */
+/** A line of --json output. */
 export const jsonLine = (value: unknown): string => `${JSON.stringify(value)}\n`;
 
-export const JSON_OPTION = ['--json', 'one JSON object a line on stdout (JSON Lines), for programs'] as const;
+export const JSON_OPTION = ['--json', 'print JSON Lines, for programs'] as const;

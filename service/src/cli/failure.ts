@@ -8,7 +8,7 @@ export const EXIT = {
   unreachable: 3,
   refused: 4,
   fault: 5,
-  /** As shells say it: 128 + SIGINT. */
+  /** 128 + SIGINT, as in shells. */
   interrupted: 130,
   /** 128 + SIGTERM. */
   terminated: 143,
@@ -16,7 +16,7 @@ export const EXIT = {
 
 export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 
-/** What only the command line can meet; codes of the service (domain/errors.ts) are passed on as they are. */
+/** Codes of the command line itself; those of the service (domain/errors.ts) are passed on. */
 export const CLI_CODES = [
   'USAGE',
   'UNREACHABLE',
@@ -28,7 +28,7 @@ export const CLI_CODES = [
 
 export type CliCode = (typeof CLI_CODES)[number];
 
-/** A failure that ends a command or one of its inputs: a code, one line that says what to do, an exit status. */
+/** A failure of a command or of one of its inputs: a code, a message of one line, an exit status. */
 export class CommandError extends Error {
   readonly code: string;
   readonly exitStatus: ExitStatus;
@@ -52,18 +52,21 @@ export const noImages = own('NO_IMAGES', EXIT.someFailed);
 export const interrupted = (message: string, status: ExitStatus) =>
   new CommandError('INTERRUPTED', message, status);
 
-/** Faults of the service, not of the request: it may be right the next time. */
+/** Faults of the service, not of the request; a later attempt may succeed. */
 const FAULTS = new Set(['INTERNAL', 'ENGINE_FAILED', 'STORE_UNAVAILABLE', 'QUEUE_UNAVAILABLE']);
-/** The service is there, but it has no room or no model yet. */
+/** The service runs, but is overloaded or still loading its model. */
 const BUSY = new Set(['OVERLOADED', 'MODEL_NOT_READY', 'RATE_LIMITED']);
 
-/** The one place where a code of the service becomes an exit status. */
 export function exitStatusOf(code: string): ExitStatus {
   if (BUSY.has(code)) return EXIT.unreachable;
   return FAULTS.has(code) ? EXIT.fault : EXIT.refused;
 }
 
-/** Any thrown value as a CommandError. */
+/** True if no service answers at an address, or another program does. */
+export const isNoService = (error: unknown): boolean =>
+  error instanceof CommandError && (error.code === 'UNREACHABLE' || error.code === 'UNEXPECTED_ANSWER');
+
+/** Converts any thrown value to a CommandError. */
 export function toCommandError(error: unknown): CommandError {
   if (error instanceof CommandError) return error;
   if (error instanceof AppError) {
@@ -78,8 +81,8 @@ export function toCommandError(error: unknown): CommandError {
 export const EXIT_STATUS_HELP = `Exit status:
   0  everything succeeded
   1  some inputs failed, or a job ended with failures
-  2  wrong usage
-  3  the service cannot be reached, or has no room after several tries
-  4  the service refused: a wrong API key, no such job or model, a wrong prefix
-  5  the service failed, or something else answered at that address
-  130 and 143: stopped by Ctrl-C and by SIGTERM`;
+  2  invalid command line
+  3  the service is unreachable, or still overloaded after several attempts
+  4  the service refused: invalid API key, unknown job or model, empty prefix
+  5  the service failed, or another program answered at its address
+  130 after Ctrl-C, 143 after SIGTERM`;

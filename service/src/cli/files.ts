@@ -3,36 +3,39 @@ import { basename, join, resolve } from 'node:path';
 import { formatBytes } from '../domain/format.ts';
 import { CommandError, EXIT, noImages, notReadable } from './failure.ts';
 
-/** What a folder is searched for; a file that is named is taken whatever it is called. */
+/** File names that are searched for in a folder; a named file may have any name. */
 const IMAGE = /\.(jpe?g|jpe|jfif|png|webp|avif|tiff?|gif)$/i;
-/** Most files of one command. */
+/** Files per command. */
 const MAX_FILES = 1_000_000;
 
-/** One thing to classify, or why it cannot be. */
+/** An input, or why it cannot be read. */
 export type Found =
   | {
       readonly name: string;
       readonly path: string;
       readonly bytes: number;
-      /** Below the folder that was named, with that folder's own name and slashes between: `photos/sub/a.jpg`. */
+      /** Path from the named folder on, that folder's name included, with slashes: `photos/sub/a.jpg`. */
       readonly relative: string;
     }
   | { readonly name: string; readonly error: CommandError };
 
-/** A file that is there. */
 export type FoundFile = Extract<Found, { path: string }>;
 
 /**
- * The files that the arguments mean: files as they are, folders with everything below them that looks like an image,
- * in order. Hidden files and folders, and linked folders, are left out. What cannot be read becomes an entry with its error.
+ * The files that the arguments name: files, and all images below folders, in order. Hidden files and folders, and linked
+ * folders, are skipped. An unreadable path becomes an entry with its error.
  *
- * @param cwd where relative paths start
+ * @param cwd base of relative paths
  */
 export async function findFiles(paths: readonly string[], cwd: string): Promise<Found[]> {
   const found: Found[] = [];
   const add = (entry: Found) => {
     if (found.push(entry) > MAX_FILES) {
-      throw new CommandError('USAGE', `more than ${MAX_FILES} files; name fewer of them`, EXIT.usage);
+      throw new CommandError(
+        'USAGE',
+        `more than ${MAX_FILES} files; split them into several commands`,
+        EXIT.usage,
+      );
     }
   };
   for (const name of paths) {
@@ -52,8 +55,8 @@ async function search(
   try {
     const facts = await stat(path);
     if (facts.isFile()) return add({ name, path, bytes: facts.size, relative });
-    if (!facts.isDirectory()) throw notReadable('neither a file nor a folder; pipe it into -');
-    // A link to a folder may lead back to where it stands.
+    if (!facts.isDirectory()) throw notReadable('not a file or folder; pipe it into -');
+    // A link to a folder may form a cycle.
     if (how === 'entry') return;
     let count = 0;
     const entries = await readdir(path, { withFileTypes: true });
@@ -75,31 +78,31 @@ async function search(
     if (how === 'named' && count === 0)
       throw noImages('no image in this folder (JPEG, PNG, WebP, AVIF, TIFF, GIF)');
   } catch (error) {
-    // A limit of the whole command, not a fault of this path.
+    // A limit of the whole command, not of this path.
     if (error instanceof CommandError && error.exitStatus !== EXIT.someFailed) throw error;
     add({ name, error: error instanceof CommandError ? error : fileError(error) });
   }
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file or folder',
-  EACCES: 'no permission to read it',
-  EPERM: 'no permission to read it',
-  EISDIR: 'it is a folder',
-  ELOOP: 'a link that leads to itself',
+  ENOENT: 'no such file or folder',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EISDIR: 'is a folder',
+  ELOOP: 'a cycle of links',
 };
 
-/** A failure of the file system in words. */
+/** A file system error as a message. */
 export function fileError(error: unknown): CommandError {
   const { code = '', message } = error as NodeJS.ErrnoException;
   return notReadable(REASONS[code] ?? message, error);
 }
 
-/** Largest file that is read into memory here; services take 20 MiB unless they are told otherwise. */
+/** Largest file that is read into memory; the default limit of services is 20 MiB. */
 const MAX_BYTES = 128 * 1024 * 1024;
 
 const tooLarge = (bytes: string) =>
-  new CommandError('IMAGE_TOO_LARGE', `${bytes} are more than ${formatBytes(MAX_BYTES)}`, EXIT.someFailed);
+  new CommandError('IMAGE_TOO_LARGE', `${bytes}: more than ${formatBytes(MAX_BYTES)}`, EXIT.someFailed);
 
 /** The bytes of a file, bounded. @throws CommandError FILE_NOT_READABLE, IMAGE_TOO_LARGE */
 export async function readImageFile(path: string): Promise<Buffer<ArrayBuffer>> {
@@ -116,15 +119,15 @@ export async function readImageFile(path: string): Promise<Buffer<ArrayBuffer>> 
   }
 }
 
-/** Everything that comes on stdin, bounded. @throws CommandError IMAGE_TOO_LARGE, NO_IMAGES */
+/** The bytes of stdin, bounded. @throws CommandError IMAGE_TOO_LARGE, NO_IMAGES */
 export async function readStdin(stream: AsyncIterable<Buffer>): Promise<Buffer<ArrayBuffer>> {
   const parts: Buffer[] = [];
   let bytes = 0;
   for await (const part of stream) {
     bytes += part.length;
-    if (bytes > MAX_BYTES) throw tooLarge('the bytes on stdin');
+    if (bytes > MAX_BYTES) throw tooLarge('stdin');
     parts.push(part);
   }
-  if (bytes === 0) throw noImages('nothing came on stdin; pipe one image into it');
+  if (bytes === 0) throw noImages('stdin is empty; pipe an image into it');
   return Buffer.concat(parts);
 }

@@ -7,9 +7,14 @@ import { failureMark } from './ui/terminal.ts';
 
 const SCRIPTS = new Set(['classify', 'batch', 'plan']);
 
-const OWN_NAME = new RegExp(`ml-serverless (${[...SCRIPTS].join('|')})`, 'g');
+/** Command lines as the user can type them: `ml-serverless` exists where npm link or a container installed it. */
+function typed(text: string, script: string | undefined): string {
+  const name = /ml-serverless (classify|batch|plan|\[)/g;
+  if (script === 'npx') return text.replaceAll(name, 'npx $&');
+  return SCRIPTS.has(script ?? '') ? text.replaceAll(name, 'npm run -s $1 --') : text;
+}
 
-/** "what it is for (one, two, three; default two)" */
+/** "description (choice, choice; default choice)" */
 function optionDescription({
   description,
   argChoices,
@@ -23,30 +28,25 @@ function optionDescription({
   return facts.length > 0 ? `${description} (${facts.join('; ')})` : description;
 }
 
-/** All commands, ready to parse; a wrong line throws a CommanderError, after it was told on stderr. */
+/** All commands, ready to parse; an invalid command line is reported on stderr, then throws a CommanderError. */
 export function createProgram(given: Omit<Context, 'invocation' | 'cwd'>): Command {
   const { config, terminal } = given;
   const script = config.npm_lifecycle_event;
   const isScript = script !== undefined && SCRIPTS.has(script);
   const context: Context = {
     ...given,
-    // npm runs its scripts in the package's folder, wherever its user stands.
+    // npm runs scripts in the package's folder.
     cwd: (isScript && config.INIT_CWD) || process.cwd(),
-    invocation: (group, ...words) =>
-      isScript
-        ? ['npm run -s', group, '--', ...words].join(' ')
-        : ['ml-serverless', group, ...words].join(' '),
+    invocation: (...words) => typed(['ml-serverless', ...words].join(' '), script),
   };
   const { colours } = terminal;
   const program = new Command('ml-serverless')
-    .description('Names what is in photographs: one at a time, or many as a job.')
+    .description('Classifies images: a few at once, or many as a job.')
     .exitOverride()
-    .showHelpAfterError('(add --help to see what there is)')
-    .helpOption('-h, --help', 'show this')
+    .showHelpAfterError('(add --help for usage)')
+    .helpOption('-h, --help', 'print this help')
     .configureOutput({
-      // In a clone nothing is installed under the program's own name: the line that its user typed is shown, just as long.
-      writeOut: (text) =>
-        process.stdout.write(isScript ? text.replaceAll(OWN_NAME, 'npm run -s $1 --') : text),
+      writeOut: (text) => process.stdout.write(typed(text, script)),
       outputError: (text, write) =>
         write(terminal.live ? text.replace(/^error:/, failureMark(terminal)) : text),
     })
@@ -63,9 +63,9 @@ export function createProgram(given: Omit<Context, 'invocation' | 'cwd'>): Comma
   addBatch(program, context);
   addPlan(program, context);
   return withExamples(program, [
-    ['ml-serverless classify cat.jpg', 'what is in a picture'],
+    ['ml-serverless classify cat.jpg', 'classify an image'],
     ['ml-serverless batch submit photos/ --watch', 'a folder as a job, with progress'],
-    ['ml-serverless plan --images 1000000', 'what a million pictures take, and cost'],
-    ['npm run -s classify -- cat.jpg', 'the same in a clone, without installing it'],
+    ['ml-serverless plan --images 1000000', 'time and cost of a million images'],
+    ['npm run -s classify -- cat.jpg', 'the same as an npm script'],
   ]);
 }

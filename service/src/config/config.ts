@@ -383,12 +383,14 @@ export function workerEnvironment(extra: Readonly<Record<string, string>>): Node
 }
 
 const cliSchema = Type.Object({
-  ML_SERVERLESS_URL: Type.String({
-    default: 'http://localhost:8080',
-    pattern: '^https?://[^/?#@\\s]+(/[^?#\\s]*)?$',
-    description: 'address of the service that the command line asks, without user, query or fragment',
-  }),
-  ML_SERVERLESS_API_KEY: optionalString('key that the command line sends, where the service wants one'),
+  PORT: configSchema.properties.PORT,
+  ML_SERVERLESS_URL: Type.Optional(
+    Type.String({
+      pattern: '^https?://[^/?#@\\s]+(/[^?#\\s]*)?$',
+      description: 'address of the service for the command line; default: http://localhost:$PORT',
+    }),
+  ),
+  ML_SERVERLESS_API_KEY: optionalString('API key that the command line sends'),
   NO_COLOR: optionalString('any value: no colours'),
   // npm sets these two for `npm run <script>`: which script it is, and where its user stands.
   npm_lifecycle_event: optionalString('set by npm'),

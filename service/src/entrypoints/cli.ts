@@ -5,7 +5,7 @@ import { createProgram } from '../cli/program.ts';
 import { createTerminal, failureMark, printable, type Terminal } from '../cli/ui/terminal.ts';
 import { loadCliConfig } from '../config/config.ts';
 
-// The first signal lets the command end in good order, the second one ends it at once.
+// The first signal aborts the command, the second one exits at once.
 const stop = new AbortController();
 const endOn = (signal: NodeJS.Signals, status: ExitStatus) =>
   process.on(signal, () => {
@@ -25,7 +25,7 @@ try {
   await createProgram({ config, terminal, signal: stop.signal, exit }).parseAsync();
 } catch (thrown) {
   if (thrown instanceof CommanderError) {
-    // Commander has told it already.
+    // Commander has reported it.
     process.exitCode = thrown.exitCode === 0 ? EXIT.ok : EXIT.usage;
   } else {
     const { code, message, exitStatus } = toCommandError(thrown);

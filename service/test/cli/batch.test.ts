@@ -4,9 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parse } from 'csv-parse/sync';
-import { CSV_HEADER, csvLines } from '../../src/cli/commands/batch/rows.ts';
 import { MAX_PART_BYTES, MAX_PART_FILES, splitUpload } from '../../src/cli/commands/batch/upload.ts';
-import type { ResultRow } from '../../src/domain/job/job.ts';
 import { idleQueue, picture, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { type ServerProcess, spawnServer } from '../helpers/server-process.ts';
@@ -42,14 +40,14 @@ describe('batch, against a real server with real workers', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  test('a prefix of the store: submit --watch ends with 0 when every input succeeded', async () => {
+  test('a prefix: submit --watch exits with 0 if every input succeeded', async () => {
     const { status, stdout, stderr } = await runCli(['batch', 'submit', 'input/a/', '--watch'], { env });
     assert.equal(status, 0, stderr);
     assert.match(stdout, /^ {2}job +status +done +of +failed +took +submitted\n {2}\S+ +SUCCEEDED +6 +6 +0 /);
     assert.match(stderr, /results: ml-serverless batch results \S+\n$/);
   });
 
-  test('uploaded files keep their path below the folder that was named; a file that was named is its name', async () => {
+  test('uploaded files keep their path from the named folder on', async () => {
     const folders = join(folder, 'twins');
     for (const [n, name] of ['one', 'two'].entries()) {
       await mkdir(join(folders, name), { recursive: true });
@@ -67,7 +65,7 @@ describe('batch, against a real server with real workers', () => {
     assert.deepEqual(keys.sort(), ['one/same.png', 'same.png', 'twins/one/same.png', 'twins/two/same.png']);
   });
 
-  test('keys of the store, and a pattern of them, make jobs of those objects', async () => {
+  test('keys of the store, and a pattern of them, are submitted as objects', async () => {
     const submit = async (...inputs: string[]) => {
       const run = await runCli(['batch', 'submit', ...inputs, '--json', '--watch'], { env });
       assert.equal(run.status, 0, run.stderr);
@@ -108,9 +106,11 @@ describe('batch, against a real server with real workers', () => {
       rows.map(({ key }) => key),
     );
     assert.equal(table.filter(({ error_code }) => error_code === 'UNREADABLE_IMAGE').length, 1);
+    const served = await fetch(`${env.ML_SERVERLESS_URL}/batch/${jobId}/results?format=csv`);
+    assert.equal(await served.text(), csv.stdout, 'the service and the command write the same CSV');
   });
 
-  test('the same idempotency key makes one job', async () => {
+  test('the same idempotency key creates one job', async () => {
     const submit = async () => {
       const args = ['batch', 'submit', 'input/a/', '--idempotency-key', 'once', '--json'];
       return jsonLines((await runCli(args, { env })).stdout)[0]?.jobId;
@@ -120,17 +120,17 @@ describe('batch, against a real server with real workers', () => {
     assert.equal(await submit(), first);
   });
 
-  test('a file that is not there is told and left out; nothing to upload is wrong usage', async () => {
+  test('a missing file is reported and skipped; without any file the status is 2', async () => {
     const paths = [join(folder, 'gone.png'), join(folder, 'photos', 'p"0, é.png')];
     const some = await runCli(['batch', 'submit', ...paths, '--json'], { env });
     assert.equal(some.status, 1);
-    assert.match(some.stderr, /FILE_NOT_READABLE .*gone\.png: there is no such file/);
+    assert.match(some.stderr, /FILE_NOT_READABLE .*gone\.png: no such file/);
     assert.equal(jsonLines(some.stdout).length, 1);
     const none = await runCli(['batch', 'submit', paths[0] as string], { env });
     assert.equal(none.status, 2);
   });
 
-  test('a prefix without objects and a job that is not there: status 4 and one line', async () => {
+  test('an empty prefix and an unknown job: status 4 and one line', async () => {
     const empty = await runCli(['batch', 'submit', 'input/none/'], { env });
     assert.equal(empty.status, 4);
     assert.match(empty.stderr, /^error: [^\n]+\[INVALID_REQUEST\]\n$/);
@@ -142,17 +142,17 @@ describe('batch, against a real server with real workers', () => {
     }
   });
 
-  test('list shows jobs newest first, as many as --limit says', async () => {
+  test('list shows the newest jobs first, up to --limit', async () => {
     const json = jsonLines((await runCli(['batch', 'list', '--json', '-n', '100'], { env })).stdout);
     assert.ok(json.length >= 4);
     const times = json.map(({ createdAt }) => createdAt as unknown as string);
     assert.deepEqual(times, times.toSorted().reverse());
     const { stdout, stderr } = await runCli(['batch', 'list', '-n', '2'], { env });
     assert.equal(stdout.trimEnd().split('\n').length, 1 + 2);
-    assert.match(stderr, /there are more/);
+    assert.match(stderr, /more jobs exist/);
   });
 
-  test('Ctrl-C while watching says that the job goes on; cancel ends it, and watching it then gives 1', async () => {
+  test('Ctrl-C stops watching, not the job; cancel ends it, and watch then exits with 1', async () => {
     const many = join(folder, 'many');
     await mkdir(many);
     for (let n = 0; n < 400; n++) await writeFile(join(many, `${n}.png`), await picture(n));
@@ -163,18 +163,18 @@ describe('batch, against a real server with real workers', () => {
     watching.kill('SIGINT');
     const { status, stderr } = await watching.ended;
     assert.equal(status, 130, stderr);
-    assert.ok(stderr.includes(`watch it again with: ml-serverless batch watch ${jobId}`), stderr);
+    assert.ok(stderr.includes(`to watch it again: ml-serverless batch watch ${jobId}`), stderr);
     const cancelled = await runCli(['batch', 'cancel', jobId, '--json'], { env });
     assert.equal(cancelled.status, 0, cancelled.stderr);
     assert.equal(jsonLines(cancelled.stdout)[0]?.status, 'CANCELLED');
     assert.equal((await runCli(['batch', 'watch', jobId], { env })).status, 1);
   });
 
-  test('under npm, hints are lines that work there', async () => {
+  test('as an npm script, hints are lines to type', async () => {
     const npm = { npm_lifecycle_event: 'batch', INIT_CWD: folder };
     const { status, stderr } = await runCli(['batch', 'submit', 'photos'], { env: { ...env, ...npm } });
     assert.equal(status, 0, stderr);
-    assert.match(stderr, /watch it with: npm run -s batch -- watch \S+\n$/);
+    assert.match(stderr, /to watch it: npm run -s batch -- watch \S+\n$/);
   });
 
   test('on a terminal, watching shows a bar with counts', { skip: terminalMissing }, async () => {
@@ -184,8 +184,8 @@ describe('batch, against a real server with real workers', () => {
   });
 });
 
-describe('batch submit to a service that takes small requests only, as on Lambda', () => {
-  test('uploads in parts below what it takes, one job each, and loses no file', async () => {
+describe('batch submit to a service with a small form limit, as on Lambda', () => {
+  test('uploads in parts below the limit, one job each, and loses no file', async () => {
     const store = await tempStore();
     const models = createGatedModels();
     const batch = tempBatch(store, idleQueue());
@@ -225,37 +225,5 @@ describe('parts of a batch', () => {
       splitUpload(large).map((part) => part.map(({ name }) => name)),
       [['0'], ['1'], ['2'], ['3']],
     );
-  });
-
-  test('CSV keeps keys with commas, quotes and line breaks', () => {
-    const key = 'input/a,"b"\nc.jpg';
-    const text = csvLines({ key, error: { code: 'UNREADABLE_IMAGE', message: 'x' } });
-    assert.deepEqual(parse(text), [[key, '', '', '', '', '', '', '', 'UNREADABLE_IMAGE', 'x']]);
-  });
-
-  test('CSV of a file of rows has a line for each row, with its class, value or error', () => {
-    const identity = { key: 'input/a.csv', model: 'm', version: '1' };
-    const error = { code: 'INVALID_REQUEST', message: 'row 2: age is missing' };
-    const iris = { label: 'setosa', index: 0, probability: 0.9, probabilities: { setosa: 0.9, other: 0.1 } };
-    const table = (predictions: NonNullable<ResultRow['predictions']>) =>
-      parse(CSV_HEADER + csvLines({ ...identity, predictions }), { columns: true }) as Record<
-        string,
-        string
-      >[];
-    const some = (rows: Record<string, string>[], ...names: string[]) =>
-      rows.map((row) => names.map((name) => row[name]));
-    assert.deepEqual(some(table([iris, { error }, iris]), 'row', 'label', 'probability', 'error_code'), [
-      ['1', 'setosa', '0.9', ''],
-      ['2', '', '', 'INVALID_REQUEST'],
-      ['3', 'setosa', '0.9', ''],
-    ]);
-    assert.deepEqual(some(table([{ value: 1.5 }, { value: 0 }]), 'key', 'row', 'value', 'label', 'model'), [
-      ['input/a.csv', '1', '1.5', '', 'm'],
-      ['input/a.csv', '2', '0', '', 'm'],
-    ]);
-    const { probabilities: _, ...picture } = iris;
-    assert.deepEqual(some(table([picture, { ...picture, label: 'other' }]), 'row', 'label'), [
-      ['', 'setosa'],
-    ]);
   });
 });

@@ -50,7 +50,7 @@ describe('classify', { skip: real.missing }, () => {
     assert.match(stderr, /4 images · [\d.]+ s · [\d.]+\/s/);
   });
 
-  test('one picture gets five classes, or as many as --top-k says', async () => {
+  test('one image gets five classes, or --top-k', async () => {
     const file = join(folder, 'a.jpg');
     const five = await runCli(['classify', file], { env });
     assert.equal(five.stdout.trimEnd().split('\n').length, 1 + 5);
@@ -58,7 +58,7 @@ describe('classify', { skip: real.missing }, () => {
     assert.equal(two.stdout.trimEnd().split('\n').length, 1 + 2);
   });
 
-  test('a folder is searched for images below it; --json gives a line for each, in order', async () => {
+  test('a folder is searched recursively; --json prints one line per image, in order', async () => {
     const { status, stdout } = await runCli(['classify', folder, '--json', '-k', '3'], { env });
     assert.equal(status, 1, 'one of them is damaged');
     const rows = jsonLines(stdout);
@@ -73,27 +73,34 @@ describe('classify', { skip: real.missing }, () => {
     assert.equal((rows[2]?.error as { code: string } | undefined)?.code, 'UNREADABLE_IMAGE');
   });
 
-  test('files that fail are rows with their code, the others are classified, and the status is 1', async () => {
+  test('failed files are rows with a code, the others are classified; status 1', async () => {
     const paths = ['gone.jpg', 'notes.txt', 'empty', 'no suffix'];
     const { status, stdout, stderr } = await runCli(['classify', ...paths], { env, cwd: folder });
     assert.equal(status, 1);
-    assert.match(stdout, /gone\.jpg +FILE_NOT_READABLE +there is no such file or folder/);
+    assert.match(stdout, /gone\.jpg +FILE_NOT_READABLE +no such file or folder/);
     assert.match(stdout, /notes\.txt +UNREADABLE_IMAGE +not a JPEG/);
     assert.match(stdout, /empty +NO_IMAGES +no image in this folder/);
     assert.match(stdout, /no suffix +\S+ +\d+\.\d %/);
     assert.match(stderr, /4 images .* 3 failed/);
   });
 
-  test('- is one picture on stdin, and an empty stdin an error', async () => {
+  test('without an address, the service on PORT is used', async () => {
+    const { port } = new URL(server.url);
+    const run = await runCli(['classify', '--json', join(folder, 'a.jpg')], { env: { PORT: port } });
+    assert.equal(run.stderr, '');
+    assert.equal(jsonLines(run.stdout)[0]?.model, 'resnet50');
+  });
+
+  test('- reads one image from stdin; an empty stdin is an error', async () => {
     const good = await runCli(['classify', '-', '--json'], { env, stdin: await picture() });
     assert.equal(good.status, 0, good.stderr);
     assert.equal(jsonLines(good.stdout)[0]?.file, '-');
     const empty = await runCli(['classify', '-'], { env });
     assert.equal(empty.status, 1);
-    assert.match(empty.stdout, /NO_IMAGES +nothing came on stdin/);
+    assert.match(empty.stdout, /NO_IMAGES +stdin is empty/);
   });
 
-  test('a file larger than the service takes is refused with its code', async () => {
+  test('a file above the limit of the service is refused with its code', async () => {
     const large = await startApp({ models: real.models as never, env: { MAX_IMAGE_BYTES: '2048' } });
     try {
       const file = join(folder, 'large.bin');
@@ -107,14 +114,14 @@ describe('classify', { skip: real.missing }, () => {
     }
   });
 
-  test('a model that is not there ends it with status 4 and one line', async () => {
+  test('an unknown model ends the command with status 4 and one line', async () => {
     const { status, stdout, stderr } = await runCli(['classify', folder, '-m', 'nope'], { env });
     assert.equal(status, 4);
     assert.equal(stdout, '');
     assert.match(stderr, /^error: unknown model "nope"[^\n]+\[MODEL_NOT_FOUND\]\n$/);
   });
 
-  test('a reader that has had enough (| head) is no failure', async () => {
+  test('a reader that stops early (| head) is no failure', async () => {
     const many = Array.from({ length: 40 }, () => join(folder, 'a.jpg'));
     const line = `set -o pipefail; "${process.execPath}" "${CLI}" classify --json ${many.map((name) => `'${name}'`).join(' ')} | head -1`;
     const { ML_SERVERLESS_API_KEY: _, ...rest } = process.env;
@@ -125,7 +132,7 @@ describe('classify', { skip: real.missing }, () => {
     assert.equal(stderr, '');
   });
 
-  test('on a terminal there are colours and bars; NO_COLOR leaves the bars', {
+  test('a terminal gets colours and bars; with NO_COLOR only bars', {
     skip: terminalMissing,
   }, async () => {
     const args = ['classify', join(folder, 'a.jpg'), join(folder, 'sub', 'cut.PNG')];
@@ -146,8 +153,8 @@ describe('classify', { skip: real.missing }, () => {
   });
 });
 
-describe('classify --local', () => {
-  test('needs no service: it loads the model of the environment', async () => {
+describe('classify in its own process', () => {
+  test('--local, and no service on PORT, load the model of the environment', async () => {
     const tiny = await makeTinyModel();
     const folder = await mkdtemp(join(tmpdir(), 'cli-local-'));
     try {
@@ -160,6 +167,12 @@ describe('classify --local', () => {
       const [good, bad] = jsonLines(stdout);
       assert.equal(good?.model, 'tiny');
       assert.equal((bad?.error as { code: string } | undefined)?.code, 'UNREADABLE_IMAGE');
+      const alone = await runCli(['classify', '--json', folder], { env: { ...tiny.env, PORT: '9' } });
+      assert.equal(alone.stderr, 'no service at http://localhost:9; classifying in this process\n');
+      assert.deepEqual(
+        jsonLines(alone.stdout).map(({ predictions }) => predictions),
+        [good?.predictions, undefined],
+      );
       const wrong = await runCli(['classify', '--local', '-m', 'nope', folder], { env: tiny.env });
       assert.notEqual(wrong.status, 0);
       assert.match(wrong.stderr, /^error: [^\n]+\[(MODEL_NOT_FOUND|INVALID_MODEL)\]\n$/);

@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { promisify } from 'node:util';
 import type { Command } from 'commander';
 import { EXIT } from '../../src/cli/failure.ts';
 import { createProgram } from '../../src/cli/program.ts';
 import { createTerminal } from '../../src/cli/ui/terminal.ts';
 import { loadCliConfig } from '../../src/config/config.ts';
+import { fromRoot } from '../helpers/root.ts';
 import { runCli, runOnTerminal, terminalMissing } from './run-cli.ts';
 
 const program = createProgram({
@@ -20,10 +26,10 @@ function* commandLines(command: Command, words: readonly string[]): Generator<st
   for (const child of command.commands) yield* commandLines(child, [...words, child.name()]);
 }
 
-describe('the command line explains itself', () => {
+describe('the help of the command line', () => {
   const all = [...commandLines(program, [])];
 
-  test('there are the commands that are documented', () => {
+  test('lists the documented commands', () => {
     const names = all.map((words) => words.join(' '));
     assert.deepEqual(names.toSorted(), [
       '',
@@ -51,12 +57,31 @@ describe('the command line explains itself', () => {
     });
   }
 
-  test('in a clone, help shows the lines that are typed there', async () => {
+  test('as an npm script, help shows the lines to type', async () => {
     const env = { npm_lifecycle_event: 'batch', INIT_CWD: process.cwd() };
     const { stdout } = await runCli(['batch', 'submit', '--help'], { env });
     assert.match(stdout, /^Usage: npm run -s batch -- submit \[options\] <inputs...>$/m);
     assert.match(stdout, /^ {2}npm run -s batch -- submit photos\/ --watch {3}upload/m);
     assert.doesNotMatch(stdout, /ml-serverless batch/);
+  });
+
+  test('under npx, help shows that name', async () => {
+    const { stdout } = await runCli(['--help'], { env: { npm_lifecycle_event: 'npx' } });
+    assert.match(stdout, /^Usage: npx ml-serverless \[options\] \[command\]$/m);
+    assert.match(stdout, /^ {2}npx ml-serverless classify cat\.jpg /m);
+    assert.doesNotMatch(stdout, /(?<!npx )ml-serverless (classify|batch|plan)/);
+  });
+
+  test('the name in help is a program of this package', async () => {
+    const cache = await mkdtemp(join(tmpdir(), 'npx-'));
+    const env = { ...process.env, npm_config_cache: cache };
+    try {
+      const args = ['--no-install', 'ml-serverless', 'classify', '--help'];
+      const { stdout } = await promisify(execFile)('npx', args, { cwd: fromRoot(), env });
+      assert.match(stdout, /^Usage: npx ml-serverless classify \[options\] <paths\.\.\.>$/m);
+    } finally {
+      await rm(cache, { recursive: true, force: true });
+    }
   });
 
   test('on a terminal help has colours, and wrong usage a cross; NO_COLOR takes the colours away', {

@@ -1,22 +1,23 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { makePicture } from '../../src/cli/commands/plan/measure.ts';
 import { parseSize } from '../../src/cli/commands/plan/picture-size.ts';
 import { estimateAll, type PlanInput } from '../../src/domain/estimate/estimate.ts';
 import { BYTES_PER_PIXEL, DEFAULT_SIZE, megapixelsOf } from '../../src/domain/estimate/picture-size.ts';
+import type { Plan } from '../../src/domain/estimate/plan.ts';
 import { PRICES } from '../../src/domain/estimate/prices.ts';
 import { documentedSpeed, speedOnAws } from '../../src/domain/estimate/speed.ts';
 import { createGatedModels } from '../helpers/gated-models.ts';
+import { picture } from '../helpers/pictures.ts';
 import { startApp } from '../helpers/test-app.ts';
 import { jsonLines, runCli } from './run-cli.ts';
 
 const input: PlanInput = {
   images: 1_000_000,
   architecture: 'x86_64',
-  lambdaMemoryMb: 3538,
+  memory: 3538,
   concurrency: 1,
-  taskVcpu: 2,
-  taskMemoryMb: 4096,
+  vcpu: 2,
+  taskMemory: 4096,
   maxVcpus: 20,
   shardSize: 5000,
 };
@@ -63,7 +64,7 @@ describe('the arithmetic of a plan', () => {
     near(spot?.usd ?? null, hours * perHour * spotFactor + beside);
   });
 
-  test('a minute is the least that Fargate bills', () => {
+  test('Fargate bills a minute at least', () => {
     const [, , few] = estimateAll({ ...input, images: 1 }, speed, speed);
     const { vcpuHour, gbHour } = PRICES.fargate;
     const hour = 2 * vcpuHour.x86_64 + 4 * gbHour.x86_64 + PRICES.publicIpv4Hour;
@@ -91,7 +92,7 @@ describe('the arithmetic of a plan', () => {
     assert.throws(() => parseSize('9999MP'), /up to 1000 megapixels/);
   });
 
-  test('larger pictures take longer to decode', () => {
+  test('larger images take longer to decode', () => {
     const [small, large] = [DEFAULT_SIZE, parseSize('12MP')].map(documentedSpeed);
     assert.ok((large?.batchSeconds ?? 0) > (small?.batchSeconds ?? 0));
   });
@@ -115,46 +116,46 @@ describe('the arithmetic of a plan', () => {
     const slow = { ...documentedSpeed(DEFAULT_SIZE), inferenceSeconds: 0.053, batchSeconds: 0.05 };
     assert.equal(speedOnAws(slow, DEFAULT_SIZE), slow);
   });
-
-  test('the picture that is measured with has the size that was asked for', async () => {
-    const { default: sharp } = await import('sharp');
-    const { width, height, format } = await sharp(await makePicture(parseSize('640x480'))).metadata();
-    assert.deepEqual({ width, height, format }, { width: 640, height: 480, format: 'jpeg' });
-  });
 });
 
 describe('plan', () => {
-  test('measures a service on this machine, and says so', async () => {
+  test('asks the service, with every option that is given, and shows its measured speed', async () => {
     const models = createGatedModels();
     const server = await startApp({ models });
     try {
-      const { status, stdout, stderr } = await runCli(['plan', '-n', '1000', '--json', '--url', server.url]);
+      const image = await picture();
+      for (let n = 0; n < 6; n++) {
+        await server.http.post('/predict').set('content-type', 'image/jpeg').send(image).expect(200);
+      }
+      const options = ['--memory', '1769', '--vcpu', '4', '--task-memory', '8192', '--max-vcpus', '40'];
+      const more = ['--shard-size', '100', '--architecture', 'arm64', '--size', '640x360'];
+      const args = ['plan', '-n', '1000', '--url', server.url, ...options, ...more];
+      const { status, stdout, stderr } = await runCli([...args, '--json']);
       assert.equal(status, 0, stderr);
-      const [plan] = jsonLines(stdout) as unknown as {
-        speed: { here: { source: string; batchSeconds: number }; aws: { source: string } };
-        estimates: { where: string; seconds: number }[];
-        prices: { recordedOn: string };
-      }[];
-      assert.match(
-        plan?.speed.here.source ?? '',
-        /^measured now at http:\/\/127\.0\.0\.1:\d+ \(resnet50, wasm, float32\)$/,
+      const [plan] = jsonLines(stdout) as unknown as [Plan];
+      assert.match(plan.speed.here.source, /^measured: .*\(resnet50, wasm, float32\)$/);
+      near(plan.estimates[0]?.seconds ?? null, 1000 * plan.speed.here.batchSeconds);
+      assert.equal(plan.prices.recordedOn, PRICES.recordedOn);
+      assert.deepEqual(plan.size, parseSize('640x360'));
+      assert.match(plan.estimates[1]?.where ?? '', /1,769 MB/);
+      assert.match(plan.estimates[2]?.arithmetic.join('\n') ?? '', /÷ 100 = 10, 10 at once \(40 vCPU ÷ 4\)/);
+      assert.ok(plan.notes.includes('the speeds were measured on x86_64'));
+      const local = jsonLines((await runCli([...args.filter(isNotUrl), '--local', '--json'])).stdout);
+      assert.deepEqual(
+        (local as unknown as [Plan])[0].estimates.map(({ where }) => where),
+        ['a machine of two cores', ...plan.estimates.slice(1).map(({ where }) => where)],
       );
-      assert.match(plan?.speed.aws.source ?? '', /^documented/);
-      near(plan?.estimates[0]?.seconds ?? null, 1000 * (plan?.speed.here.batchSeconds ?? 0));
-      assert.equal(plan?.prices.recordedOn, PRICES.recordedOn);
-      assert.equal(plan?.estimates[0]?.where, 'this machine');
     } finally {
       await server.close();
       await models.close();
     }
   });
 
-  test('without a service it takes the documented speed and says so; with --speed measured it fails', async () => {
-    const away = ['plan', '-n', '1000', '--url', 'http://127.0.0.1:9'];
-    const { status, stdout } = await runCli(away);
+  test('without a service, uses the documented speed and says so; a named service must answer', async () => {
+    const { status, stdout } = await runCli(['plan', '-n', '1000'], { env: { PORT: '9' } });
     assert.equal(status, 0);
     assert.match(stdout, /speed: [\d.]+ images\/s, documented/);
-    assert.match(stdout, /no service answers at http:\/\/127\.0\.0\.1:9; npm start/);
+    assert.match(stdout, /no service at http:\/\/localhost:9; the speeds are documented ones/);
     for (const where of [
       'a machine of two cores',
       'Lambda, 3,008 MB',
@@ -164,6 +165,11 @@ describe('plan', () => {
       assert.match(stdout, new RegExp(`^ {2}${where} +\\S+`, 'm'));
     }
     assert.ok(stdout.includes(`recorded on ${PRICES.recordedOn}`));
-    assert.equal((await runCli([...away, '--speed', 'measured'])).status, 3);
+    const named = await runCli(['plan', '-n', '1000', '--url', 'http://127.0.0.1:9']);
+    assert.equal(named.status, 3);
+    assert.match(named.stderr, /start it with: npm start, or add --local \[UNREACHABLE\]\n$/);
   });
 });
+
+const isNotUrl = (word: string, index: number, words: readonly string[]) =>
+  word !== '--url' && words[index - 1] !== '--url';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Batch } from '../../src/batch/batch.ts';
+import { resultHeader, resultLines } from '../../src/domain/csv.ts';
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
 import {
   contentOf,
@@ -75,6 +76,10 @@ test('a prefix becomes a job with links, whose results are streamed, and which i
   assert.equal(rows.length, 31);
   assert.equal(rows.find(({ key }) => key === 'input/set/bad.jpg').error.code, 'UNREADABLE_IMAGE');
   assert.ok(rows.every((row) => row.error || row.predictions.length === 2));
+  const csv = await app.http.get(`${links.results}?format=csv`).expect(200).buffer(true);
+  assert.equal(csv.headers['content-type'], 'text/csv; charset=utf-8');
+  assert.equal(csv.text, resultHeader(2) + resultLines(rows, 2));
+  await app.http.get(`${links.results}?format=xml`).expect(400);
   const list = (await app.http.get('/batch?limit=1').expect(200)).body;
   assert.equal(list.jobs[0].jobId, jobId);
 });

@@ -33,6 +33,11 @@ describe('GET /plan', () => {
     assert.ok(large.usd > plain.usd);
     assert.match(strong.where, /8,845 MB/);
     assert.match(strong.arithmetic.join('\n'), /1 at once/);
+    const [, , tasks] = (await ask('images=1000&vcpu=0.5&taskMemory=1024&shardSize=100&maxVcpus=2'))
+      .estimates;
+    assert.match(tasks.arithmetic.join('\n'), /÷ 100 = 10, 4 at once \(2 vCPU ÷ 0\.5\)/);
+    const arm = await ask('images=1000&architecture=arm64');
+    assert.ok(arm.estimates[1].usd < plain.usd);
     assert.match((await ask('images=10&imageBytes=9000000')).notes.join('\n'), /files over 4\.5 MB/);
   });
 
@@ -42,7 +47,7 @@ describe('GET /plan', () => {
       await server.http.post('/predict').set('content-type', 'image/png').send(image).expect(200);
     }
     const { speed, estimates } = await ask('images=500');
-    assert.match(speed.here.source, /^measured: .* the last [56] pictures .*\(resnet50, wasm, float32\)$/);
+    assert.match(speed.here.source, /^measured: .* the last [56] images .*\(resnet50, wasm, float32\)$/);
     assert.ok(Math.abs(estimates[0].seconds - 500 * speed.here.batchSeconds) < 1e-6);
     assert.match(speed.aws.source, /^documented/, 'WebAssembly is not what runs at AWS');
   });
@@ -61,7 +66,14 @@ describe('GET /plan', () => {
   });
 
   test('nonsense is refused by name', async () => {
-    for (const query of ['', 'images=0', 'images=many', 'images=1&memory=1', 'images=1&surprise=1']) {
+    for (const query of [
+      '',
+      'images=0',
+      'images=many',
+      'images=1&memory=1',
+      'images=1&surprise=1',
+      'images=1&vcpu=3',
+    ]) {
       const { status, body } = await server.http.get(`/plan?${query}`);
       assert.deepEqual([status, body.code], [400, 'INVALID_REQUEST'], query);
     }

@@ -128,7 +128,7 @@ describe('the batch tab', { skip: browserMissing }, () => {
     assert.equal(csv.name, `results-${jobId}.csv`);
     const table = parse(csv.text, { columns: true }) as Record<string, string>[];
     assert.deepEqual(
-      table.map((line) => [line.key, line.label_1, line.probability_1, line.error_code, line.error_message]),
+      table.map((line) => [line.key, line.label, line.probability, line.error_code, line.error_message]),
       rows.map(({ key, predictions, error }) => [
         key,
         predictions?.[0]?.label ?? '',

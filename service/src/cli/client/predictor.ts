@@ -2,48 +2,60 @@ import { pino } from 'pino';
 import { loadConfig, quietTensorFlow } from '../../config/config.ts';
 import { isAppError } from '../../domain/errors.ts';
 import type { Classification } from '../../domain/prediction.ts';
-import { type Context, clientOf, type ServiceOptions } from '../context.ts';
+import { type Context, clientOf, isServiceNamed, type ServiceOptions } from '../context.ts';
+import { isNoService } from '../failure.ts';
 import { startProgress } from '../ui/progress.ts';
+import type { ServiceClient } from './service-client.ts';
 
-/** Classifies one image, wherever the model is. */
+/** Until a service on this machine must answer, in milliseconds. */
+const PROBE_TIMEOUT_MS = 5000;
+
+/** Classifies one image, in the service or in this process. */
 export interface Predictor {
   /** @throws CommandError or AppError */
   classify(image: Uint8Array<ArrayBuffer>, topK: number): Promise<Classification>;
   close(): Promise<void>;
 }
 
-/** Asks the service. */
-export function openRemote(
-  context: Context,
-  options: ServiceOptions & { readonly model?: string },
-): Predictor {
-  const url = options.url ?? context.config.ML_SERVERLESS_URL;
-  const hint = /\/\/(localhost|127\.|\[::1\])/.test(url)
-    ? 'start it with: npm start, or add --local to do without it'
-    : undefined;
-  const client = clientOf(context, options, hint);
+interface PredictorOptions extends ServiceOptions {
+  readonly model?: string;
+  readonly local?: boolean;
+}
+
+/** Uses the service; with --local, or if the user named none and none runs, loads the model into this process. */
+export async function createPredictor(context: Context, options: PredictorOptions): Promise<Predictor> {
+  if (options.local) return loadPredictor(context, options.model);
+  const client = clientOf(context, options, 'or add --local');
+  if (isServiceNamed(context, options)) return createRemotePredictor(client, options.model);
+  try {
+    await client.json('/health/live', 'status', { timeout: PROBE_TIMEOUT_MS });
+  } catch (error) {
+    if (!isNoService(error)) throw error;
+    context.terminal.err(`no service at ${client.url}; classifying in this process\n`);
+    return loadPredictor(context, options.model);
+  }
+  return createRemotePredictor(client, options.model);
+}
+
+function createRemotePredictor(client: ServiceClient, model: string | undefined): Predictor {
   return {
-    classify(image, topK) {
-      const query = new URLSearchParams({
-        topK: String(topK),
-        ...(options.model ? { model: options.model } : {}),
-      });
-      return client.json<Classification>(`/predict?${query}`, 'predictions', {
+    classify: (image, topK) =>
+      client.json<Classification>('/predict', 'predictions', {
         method: 'POST',
-        headers: { 'content-type': 'application/octet-stream' },
-        body: () => image,
-      });
-    },
+        searchParams: { topK, model },
+        contentType: 'application/octet-stream',
+        body: image,
+      }),
     close: async () => {},
   };
 }
 
-/** Loads the model into this process, as the environment (MODEL, ENGINE, PRECISION …) says. */
-export async function openLocal(context: Context, model?: string): Promise<Predictor> {
+/** Loads the model as the environment (MODEL, ENGINE, PRECISION …) says. */
+async function loadPredictor(context: Context, model: string | undefined): Promise<Predictor> {
   const config = loadConfig();
   quietTensorFlow();
   const progress = startProgress(context.terminal, { doing: 'loading the model', total: 0, unit: 'images' });
-  // Engine and decoder take a while to load: only for those who ask for them.
+  // Engine and decoder load slowly: only if they are needed.
   const { createModels } = await import('../../inference/models.ts');
   const named = model === undefined ? {} : { MODEL: model, models: [model] };
   const models = await createModels({ ...config, ...named }, pino({ level: 'silent' }));

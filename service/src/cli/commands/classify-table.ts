@@ -3,17 +3,17 @@ import { formatBar, formatPercent, shorten } from '../ui/format.ts';
 import { type Row, renderTable } from '../ui/table.ts';
 import { printable, type Terminal } from '../ui/terminal.ts';
 
-/** What `--json` prints for one picture: its classification, or its error. */
+/** A line of `--json`: the classification of an image, or its error. */
 export interface ClassifyRow extends Partial<Classification> {
-  /** As given, or as found in a folder; `-` for stdin. */
+  /** The path as named or found in a folder; `-` for stdin. */
   readonly file: string;
-  /** From reading the file to the answer, retries included, in milliseconds. */
+  /** Reading, request and retries, in milliseconds. */
   readonly elapsedMs?: number;
   readonly error?: { readonly code: string; readonly message: string };
 }
 
 const BAR_WIDTH = 10;
-/** Columns that label, bar, probability and ms take beside the file's name. */
+/** Width of all columns but the file's name. */
 const BESIDE_NAME = 56;
 
 const COLUMNS = [
@@ -23,7 +23,7 @@ const COLUMNS = [
   { title: 'ms', align: 'right' },
 ] as const;
 
-/** One line for each class of each picture; a picture that failed has its code and reason instead. */
+/** One line per class of each image, or one line with an image's error. */
 export function renderRows(rows: readonly ClassifyRow[], terminal: Terminal): string {
   const { colours, isTerminal, columns } = terminal;
   const nameWidth = columns === undefined ? Number.POSITIVE_INFINITY : Math.max(12, columns - BESIDE_NAME);
@@ -38,7 +38,6 @@ export function renderRows(rows: readonly ClassifyRow[], terminal: Terminal): st
     predictions.forEach(({ label, probability }, rank) => {
       const text = printable(label);
       const percent = formatPercent(probability);
-      // The bar is for eyes, not for pipes.
       const bar = isTerminal ? `${colours.cyan(formatBar(probability, BAR_WIDTH))} ` : '';
       const cells = [
         rank === 0 ? name : '',

@@ -2,7 +2,7 @@ import { addAbortSignal } from 'node:stream';
 import type { Command } from 'commander';
 import pLimit from 'p-limit';
 import { formatDuration, formatNumber, plural } from '../../domain/format.ts';
-import { openLocal, openRemote, type Predictor } from '../client/predictor.ts';
+import { createPredictor, type Predictor } from '../client/predictor.ts';
 import {
   type Context,
   JSON_OPTION,
@@ -25,7 +25,7 @@ interface ClassifyOptions extends ServiceOptions {
   readonly json?: boolean;
 }
 
-/** What concerns every image alike: going on would only repeat it. */
+/** Failures that every further image would repeat. */
 const ENDS_ALL = new Set([
   'UNREACHABLE',
   'UNEXPECTED_ANSWER',
@@ -44,36 +44,33 @@ const ENDS_ALL = new Set([
 export function addClassify(program: Command, context: Context): void {
   const command = program
     .command('classify')
-    .summary('name what is in pictures')
-    .description(
-      'Names what is in pictures: files, folders with all below them, or one picture on stdin (-).',
-    )
+    .summary('classify images')
+    .description('Classifies images: files, folders (recursively), or one image on stdin (-).')
     .argument('<paths...>', 'files, folders, or - for stdin')
     .option(
       '-k, --top-k <n>',
-      'classes for each picture; default 5, and 1 in a table of several',
+      'classes per image; default 5, or 1 in a table of several images',
       wholeNumber(1, 100),
     )
-    .option('-m, --model <name>', "a model of the service; default: the service's own default")
-    .option('-c, --concurrency <n>', 'pictures under way at once', wholeNumber(1, 64), 8)
-    .option('--local', 'load the model in this process instead of asking a service')
+    .option('-m, --model <name>', 'name of a model; default: that of the service')
+    .option('-c, --concurrency <n>', 'concurrent requests', wholeNumber(1, 64), 8)
+    .option('--local', 'load the model into this process instead of using a service')
     .option(...JSON_OPTION);
   withService(command).action((paths: string[], options: ClassifyOptions) =>
     classify(context, paths, options),
   );
   withExamples(command, [
     ['ml-serverless classify cat.jpg', 'the five likeliest classes'],
-    ['ml-serverless classify photos/ *.png', 'a table, one line a picture'],
+    ['ml-serverless classify photos/ *.png', 'a table, one line per image'],
     ['ml-serverless classify --local photos/', 'without a service'],
     ['curl -s https://example.com/a.jpg | ml-serverless classify -', 'from a pipe'],
-    ["ml-serverless classify photos/ --json | jq -r 'select(.error) | .file'", 'the pictures that failed'],
+    ["ml-serverless classify photos/ --json | jq -r 'select(.error) | .file'", 'the images that failed'],
   ]);
 }
 
 async function classify(context: Context, paths: readonly string[], options: ClassifyOptions): Promise<void> {
   const { terminal, signal } = context;
-  if (paths.filter((path) => path === '-').length > 1)
-    throw usageError('- stands for stdin and can be given once');
+  if (paths.filter((path) => path === '-').length > 1) throw usageError('- (stdin) can be given once');
   if (options.local && options.url) throw usageError('give --local or --url, not both');
   const inputs: (Found | { readonly name: '-' })[] = [];
   for (const path of paths) {
@@ -83,7 +80,7 @@ async function classify(context: Context, paths: readonly string[], options: Cla
   const isTable = !options.json;
   const topK = options.topK ?? (isTable && inputs.length > 1 ? 1 : 5);
   const began = performance.now();
-  const predictor = options.local ? await openLocal(context, options.model) : openRemote(context, options);
+  const predictor = await createPredictor(context, options);
   const rows: (ClassifyRow | undefined)[] = inputs.map(() => undefined);
   let fatal: CommandError | undefined;
   try {
@@ -100,7 +97,7 @@ async function classify(context: Context, paths: readonly string[], options: Cla
   if (failed > 0) context.exit(EXIT.someFailed);
 }
 
-/** Fills `rows`, in JSON mode printing each as soon as those before it are there. @returns what ended all of it early */
+/** Fills `rows`; in JSON mode, prints them in order as they arrive. @returns the failure that ended the run early */
 async function run(
   { terminal, signal }: Context,
   inputs: readonly (Found | { readonly name: '-' })[],
@@ -145,7 +142,7 @@ async function run(
   } finally {
     progress.stop();
   }
-  // One that was left out holds back the finished ones behind it.
+  // Finished rows may follow one that was skipped.
   if (json) for (const row of rows.slice(printed)) if (row) await terminal.out(jsonLine(row));
   return fatal ?? (signal.aborted ? toCommandError(signal.reason) : undefined);
 }

@@ -3,27 +3,27 @@ import { formatBytes, formatCount, formatDuration, formatNumber } from '../../do
 import type { Terminal } from './terminal.ts';
 
 const BAR_WIDTH = 24;
-/** What is over by then shows no bar, in milliseconds. */
+/** A shorter step shows no bar, in milliseconds. */
 const SHOW_AFTER_MS = 400;
 const REDRAW_MS = 100;
-/** The rate is that of the last so many milliseconds, so that the estimate follows a change. */
+/** Window of the rate, in milliseconds; a short one follows changes. */
 const RATE_WINDOW_MS = 10_000;
 
-/** A step that may take a while; `stop` takes its line off the screen. */
+/** A long step; `stop` removes its line from the screen. */
 export interface Progress {
-  /** @param at how much is done, in the unit of `total` @param total when it became known only now */
+  /** @param at amount done, in the unit of `total` @param total if it has changed */
   update(at: number, total?: number): void;
   stop(): void;
 }
 
 export interface ProgressOptions {
   readonly doing: string;
-  /** 0: not known (yet); the time is shown instead of a bar. */
+  /** 0: unknown; elapsed time is shown instead of a bar. */
   readonly total: number;
   readonly unit: 'images' | 'bytes';
 }
 
-/** How far it is: count, rate and what is left at this rate. */
+/** Count, rate and time left. */
 function describeProgress(
   at: number,
   { total, unit }: Pick<ProgressOptions, 'total' | 'unit'>,
@@ -39,7 +39,7 @@ function describeProgress(
   return [amount, rate, left].filter(Boolean).join(' · ');
 }
 
-/** A live line on stderr with bar, rate and ETA; nothing where stderr is no terminal. */
+/** A live line on stderr with bar, rate and time left; nothing if stderr is not a terminal. */
 export function startProgress({ live, errColours }: Terminal, options: ProgressOptions): Progress {
   if (!live) return { update: () => {}, stop: () => {} };
   const began = Date.now();
@@ -62,7 +62,7 @@ export function startProgress({ live, errColours }: Terminal, options: ProgressO
     barsize: BAR_WIDTH,
     barCompleteChar: '━',
     barIncompleteChar: '─',
-    // Redrawn by the timer here, so that the rate moves while nothing is reported.
+    // Redrawn by the timer below, so that the rate changes between updates.
     fps: 1000 / REDRAW_MS,
     format: (barOptions) => {
       if (total === 0)

@@ -5,7 +5,7 @@ export interface Column {
   readonly align?: 'left' | 'right';
 }
 
-/** One row: a text a column; `tail` goes on behind the last cell that is not empty and widens no column. */
+/** One row; `tail` follows the last cell and widens no column. */
 export interface Row {
   readonly cells: readonly string[];
   readonly tail?: string;
@@ -17,7 +17,7 @@ const none = Object.fromEntries(
   ),
 );
 
-/** Columns side by side without lines, two blanks before each; cells may have colours. */
+/** Columns without lines, each after two spaces; cells may have colours. */
 export function renderTable(
   columns: readonly Column[],
   rows: readonly Row[],
@@ -30,7 +30,7 @@ export function renderTable(
     style: { head: [], border: [], 'padding-left': 2, 'padding-right': 0 },
   });
   for (const { cells } of rows) table.push([...cells]);
-  // A heading line, then a line for each row: no cell holds a line break.
+  // One line per row: no cell has a line break.
   const [heading = '', ...lines] = table.toString().split('\n');
   const all = [heading, ...lines.map((line, at) => `${line.trimEnd()}${rows[at]?.tail ?? ''}`)];
   return all.map((line) => `${line.trimEnd()}\n`).join('');

@@ -3,19 +3,18 @@ import picocolors from 'picocolors';
 
 type Colours = ReturnType<typeof picocolors.createColors>;
 
-/** Where a command writes: results to `out`, everything else to `err`. */
+/** Output of a command: results to `out`, everything else to `err`. */
 export interface Terminal {
-  /** Resolves when the reader can take more. */
+  /** Resolves when the stream can take more. */
   out(text: string | Uint8Array): Promise<void>;
   err(text: string): void;
-  /** Colours of stdout; they do nothing when it is not a terminal, or with NO_COLOR. */
+  /** Colours of stdout; without effect if it is not a terminal, or with NO_COLOR. */
   readonly colours: Colours;
   readonly errColours: Colours;
-  /** True when a person looks at stdout. */
   readonly isTerminal: boolean;
-  /** stderr, for live progress; undefined when it is not a terminal. */
+  /** stderr, for live progress; undefined if it is not a terminal. */
   readonly live: NodeJS.WriteStream | undefined;
-  /** Width of stdout in columns; undefined when it is not a terminal. */
+  /** Width of stdout in columns; undefined if it is not a terminal. */
   readonly columns: number | undefined;
 }
 
@@ -24,7 +23,7 @@ export function createTerminal(noColour: boolean): Terminal {
   const { stdout, stderr } = process;
   for (const stream of [stdout, stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      // The reader has what it wanted (`| head`): nothing went wrong.
+      // The reader has stopped (`| head`): no failure.
       if (error.code === 'EPIPE') process.exit(0);
       throw error;
     });
@@ -43,11 +42,11 @@ export function createTerminal(noColour: boolean): Terminal {
   };
 }
 
-/** What a failure begins with: a cross for people, a word for logs. */
+/** Start of an error message: a cross on a terminal, else a word. */
 export const failureMark = ({ live, errColours }: Terminal): string =>
   live ? errColours.red('  ✗') : 'error:';
 
-/** Text from files and services as it is safe to show: control characters (colours, cursor moves, newlines) are spelt out. */
+/** Text from files and services that is safe to print: control characters (colours, cursor moves, newlines) are escaped. */
 export function printable(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, (character) => {
     const code = character.charCodeAt(0);

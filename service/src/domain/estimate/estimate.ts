@@ -1,41 +1,37 @@
 import { formatCount, formatDollars, formatDuration, formatNumber, plural } from '../format.ts';
-import {
-  type Architecture,
-  batchCostPerMillion,
-  type Cost,
-  interactiveCostPerMillion,
-  PRICES,
-} from './prices.ts';
+import { type Architecture, batchCost, type Cost, interactiveCost, PRICES } from './prices.ts';
 import type { Speed } from './speed.ts';
 
-/** What is planned. */
+/** A job and where it could run; the names are those of GET /plan. */
 export interface PlanInput {
   readonly images: number;
   readonly architecture: Architecture;
   /** Of the Lambda function, MB. */
-  readonly lambdaMemoryMb: number;
-  /** Requests under way at once, each in a Lambda environment of its own. */
+  readonly memory: number;
+  /** Concurrent requests, each in a Lambda environment of its own. */
   readonly concurrency: number;
-  readonly taskVcpu: number;
-  readonly taskMemoryMb: number;
-  /** vCPUs that tasks may use at once. */
+  /** Of a Fargate task. */
+  readonly vcpu: number;
+  /** Of a Fargate task, MB. */
+  readonly taskMemory: number;
+  /** vCPUs of all concurrent tasks. */
   readonly maxVcpus: number;
-  /** Images of one Fargate task. */
+  /** Images per Fargate task. */
   readonly shardSize: number;
 }
 
-/** What a plan takes for granted unless it is told otherwise: the stack's own defaults. */
+/** The stack's own defaults. */
 export const PLAN_DEFAULTS: Omit<PlanInput, 'images'> = {
   architecture: 'x86_64',
-  lambdaMemoryMb: 3008,
+  memory: 3008,
   concurrency: 10,
-  taskVcpu: 2,
-  taskMemoryMb: 4096,
+  vcpu: 2,
+  taskMemory: 4096,
   maxVcpus: 64,
   shardSize: 5000,
 };
 
-/** Time and money of one way to do it, and how they come about. */
+/** Time and cost at one place, with the arithmetic. */
 export interface Estimate {
   readonly where: string;
   readonly seconds: number;
@@ -44,25 +40,26 @@ export interface Estimate {
   readonly arithmetic: readonly string[];
 }
 
-/** MB of Lambda memory that come with one vCPU, and the most vCPUs there are. */
+/** MB of Lambda memory per vCPU, and the maximum of vCPUs. */
 const LAMBDA_MB_PER_VCPU = 1769;
 const LAMBDA_MAX_VCPU = 6;
-/** HTTP, JSON and base64 around a request: an allowance, not a measurement. */
+/** HTTP, JSON and base64 of a request: an allowance, not a measurement. */
 const HANDLING_SECONDS = 0.005;
-/** Requests a second that the stack's API takes unless it is told otherwise (infra: throttleRate). */
+/** Requests per second that the stack's API accepts by default (infra: throttleRate). */
 const API_RATE = 50;
-/** From a job's submission to a task's first image: finding room, pulling the image, loading the model. An allowance. */
+/** From a job's submission to a task's first image: placement, image pull, model load. An allowance. */
 const TASK_WAIT_SECONDS = 90;
-/** The part of it that is billed: from the pull on. */
+/** The billed part of it, from the pull on. */
 const TASK_START_SECONDS = 30;
-const MILLION = 1_000_000;
+/** Fargate's minimum charge. */
+const MIN_BILLED_SECONDS = 60;
 
 const s = (seconds: number) => `${formatNumber(seconds)} s`;
 const clock = (seconds: number) => (seconds < 60 ? s(seconds) : `${s(seconds)} (${formatDuration(seconds)})`);
 const ms = (seconds: number) => `${formatNumber(seconds * 1000)} ms`;
 const n = formatCount;
 
-/** The four ways, the machine that is there first. */
+/** The service's own machine first. */
 export function estimateAll(input: PlanInput, here: Speed, aws: Speed): Estimate[] {
   return [
     onThisMachine(input, here),
@@ -73,9 +70,9 @@ export function estimateAll(input: PlanInput, here: Speed, aws: Speed): Estimate
 }
 
 /**
- * One warm POST /predict on Lambda, taking inference to scale with vCPUs.
+ * One warm POST /predict on Lambda, if inference scales with vCPUs.
  *
- * @returns vCPUs that come with the memory; seconds of decoding and HTTP, which one vCPU does; billed seconds in all
+ * @returns the memory's vCPUs; seconds of decoding and HTTP, which use one vCPU; billed seconds in total
  */
 export function lambdaRequest(memoryMb: number, speed: Speed): { vcpu: number; alone: number; each: number } {
   const vcpu = Math.min(LAMBDA_MAX_VCPU, memoryMb / LAMBDA_MB_PER_VCPU);
@@ -83,9 +80,43 @@ export function lambdaRequest(memoryMb: number, speed: Speed): { vcpu: number; a
   return { vcpu, alone, each: alone + (speed.inferenceSeconds * speed.cores) / vcpu };
 }
 
-/** Seconds that one image takes a Fargate task of so many vCPUs, taking its work to scale with them. */
+/** Seconds per image of a Fargate task or an instance, if its work scales with vCPUs. */
 export const taskSecondsPerImage = (vcpu: number, speed: Speed): number =>
   (speed.batchSeconds * speed.cores) / vcpu;
+
+/** Images by POST /predict. */
+export const lambdaCost = ({ images, architecture, memory }: PlanInput, speed: Speed): Cost =>
+  interactiveCost({
+    images,
+    architecture,
+    memoryMb: memory,
+    secondsPerImage: lambdaRequest(memory, speed).each,
+  });
+
+/** The tasks of a job; seconds, and billed hours of all tasks together. */
+function fargateTasks({ images, vcpu, maxVcpus, shardSize }: PlanInput, speed: Speed) {
+  const each = taskSecondsPerImage(vcpu, speed);
+  const shards = Math.ceil(images / shardSize);
+  const concurrent = Math.max(1, Math.min(shards, Math.floor(maxVcpus / vcpu)));
+  const work = Math.ceil(images / shards) * each;
+  const billed = Math.max(MIN_BILLED_SECONDS, TASK_START_SECONDS + work);
+  return { each, shards, concurrent, work, billed, hours: (shards * billed) / 3600 };
+}
+
+/** Images by AWS Batch. */
+export const fargateCost = (
+  input: PlanInput,
+  speed: Speed,
+  options: { readonly spot: boolean; readonly publicAddress: boolean },
+): Cost =>
+  batchCost({
+    images: input.images,
+    architecture: input.architecture,
+    vcpu: input.vcpu,
+    memoryMb: input.taskMemory,
+    hours: fargateTasks(input, speed).hours,
+    ...options,
+  });
 
 function onThisMachine({ images }: PlanInput, { where, batchSeconds }: Speed): Estimate {
   const seconds = images * batchSeconds;
@@ -100,12 +131,11 @@ function onThisMachine({ images }: PlanInput, { where, batchSeconds }: Speed): E
 }
 
 function onLambda(input: PlanInput, speed: Speed): Estimate {
-  const { images, lambdaMemoryMb: memoryMb, concurrency, architecture } = input;
+  const { images, memory: memoryMb, concurrency, architecture } = input;
   const { vcpu, alone, each } = lambdaRequest(memoryMb, speed);
   const rate = Math.min(API_RATE, concurrency / each);
-  // A few images at once take as long as one of them.
   const seconds = Math.max(each, images / rate);
-  const cost = scale(interactiveCostPerMillion({ architecture, memoryMb, secondsPerImage: each }), images);
+  const cost = lambdaCost(input, speed);
   const gb = memoryMb / 1024;
   const { gbSecond, millionRequests } = PRICES.lambda;
   const explain: Readonly<Record<string, string>> = {
@@ -130,28 +160,11 @@ function onLambda(input: PlanInput, speed: Speed): Estimate {
 }
 
 function onFargate(input: PlanInput, speed: Speed, spot: boolean): Estimate {
-  const { images, architecture, taskVcpu: vcpu, taskMemoryMb: memoryMb, maxVcpus, shardSize } = input;
-  const each = taskSecondsPerImage(vcpu, speed);
-  const shards = Math.ceil(images / shardSize);
-  const tasks = Math.max(1, Math.min(shards, Math.floor(maxVcpus / vcpu)));
-  const waves = Math.ceil(shards / tasks);
-  const work = Math.ceil(images / shards) * each;
+  const { images, architecture, vcpu, taskMemory: memoryMb, maxVcpus, shardSize } = input;
+  const { each, shards, concurrent, work, billed, hours } = fargateTasks(input, speed);
+  const waves = Math.ceil(shards / concurrent);
   const seconds = waves * (TASK_WAIT_SECONDS + work);
-  // Fargate bills a minute at least.
-  const billed = Math.max(60, TASK_START_SECONDS + work);
-  const cost = scale(
-    batchCostPerMillion({
-      architecture,
-      vcpu,
-      memoryMb,
-      imagesPerSecond: 1 / each,
-      spot,
-      publicAddress: true,
-      overhead: 1 - (images * each) / (shards * billed),
-    }),
-    images,
-  );
-  const hours = (shards * billed) / 3600;
+  const cost = fargateCost(input, speed, { spot, publicAddress: true });
   const { vcpuHour, gbHour, spotFactor } = PRICES.fargate;
   const size = `(${vcpu} vCPU × $${vcpuHour[architecture]} + ${formatNumber(memoryMb / 1024)} GB × $${gbHour[architecture]})`;
   const explain: Readonly<Record<string, string>> = {
@@ -169,20 +182,15 @@ function onFargate(input: PlanInput, speed: Speed, spot: boolean): Estimate {
       ? ['       as on demand, except', ...dollars(cost, explain, 'Fargate')]
       : [
           `image  ${ms(speed.batchSeconds)} in batches on ${speed.cores} cores × ${speed.cores} ÷ ${vcpu} vCPU = ${ms(each)}`,
-          `tasks  ${plural(images, 'image')} ÷ ${n(shardSize)} = ${n(shards)}, ${n(tasks)} at once (${n(maxVcpus)} vCPU ÷ ${vcpu}): ${plural(waves, 'wave')}`,
+          `tasks  ${plural(images, 'image')} ÷ ${n(shardSize)} = ${n(shards)}, ${n(concurrent)} at once (${n(maxVcpus)} vCPU ÷ ${vcpu}): ${plural(waves, 'wave')}`,
           `time   ${n(waves)} × (${TASK_WAIT_SECONDS} s to start + ${s(work)} of work) = ${clock(seconds)}`,
-          `billed ${n(shards)} × ${billed === 60 ? 'the least there is, 60 s,' : `(${TASK_START_SECONDS} s to start + ${s(work)})`} = ${formatNumber(hours)} h`,
+          `billed ${n(shards)} × ${billed === MIN_BILLED_SECONDS ? `the minimum, ${MIN_BILLED_SECONDS} s,` : `(${TASK_START_SECONDS} s to start + ${s(work)})`} = ${formatNumber(hours)} h`,
           ...dollars(cost, explain),
         ],
   };
 }
 
-function scale({ items, usd }: Cost, images: number): Cost {
-  const share = images / MILLION;
-  return { items: items.map((item) => ({ ...item, usd: item.usd * share })), usd: usd * share };
-}
-
-/** A line for each item (or only for `one`), and one for their sum. */
+/** A line per item (or only for `one`), and one for their sum. */
 function dollars({ items, usd }: Cost, explain: Readonly<Record<string, string>>, one?: string): string[] {
   const shown = items.filter(({ what }) => one === undefined || what === one);
   return [

@@ -1,6 +1,6 @@
 import { formatBytes, formatNumber } from '../format.ts';
 
-/** What a picture of the plan is like. */
+/** The average image of a plan. */
 export interface PictureSize {
   readonly width: number;
   readonly height: number;
@@ -8,17 +8,17 @@ export interface PictureSize {
   readonly bytes: number;
 }
 
-/** JPEG files of cameras have about this many bytes for each pixel. */
+/** Typical for JPEG files of cameras. */
 export const BYTES_PER_PIXEL = 0.3;
 
-/** ImageNet's usual size, which the documented speeds were measured with. */
+/** ImageNet's usual size; documented speeds are for it. */
 export const DEFAULT_SIZE: PictureSize = sizeOf(500, 375);
 
 export function sizeOf(width: number, height: number): PictureSize {
   return { width, height, bytes: Math.round(width * height * BYTES_PER_PIXEL) };
 }
 
-/** A picture of so many pixels, four to three, as most cameras take them. */
+/** An image with that number of pixels and an aspect ratio of 4:3. */
 export function sizeOfPixels(pixels: number): PictureSize {
   const height = Math.max(1, Math.round(Math.sqrt((pixels * 3) / 4)));
   return sizeOf(Math.max(1, Math.round(pixels / height)), height);

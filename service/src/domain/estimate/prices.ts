@@ -1,15 +1,14 @@
 /**
- * AWS prices and the arithmetic over them: what a million images cost on either path, and what an idle stack costs a month.
+ * AWS prices and what images and an idle stack cost at them. No price is repeated elsewhere.
  *
- * Prices of us-east-1 in US dollars, without taxes, free tiers or discounts. Written down on the date in `recordedOn` from memory of
+ * Prices of us-east-1 in US dollars, without taxes, free tiers or discounts. Recorded on the date in `recordedOn` from memory of
  * the public price lists, not read from them on that day: check them at https://calculator.aws before money depends on them.
- * They stand here and nowhere else.
  */
 export const PRICES = {
   recordedOn: '2026-11-22',
   region: 'us-east-1',
   lambda: { gbSecond: { x86_64: 0.0000166667, arm64: 0.0000133334 }, millionRequests: 0.2 },
-  /** Spot is a moving price: about 70 % below on demand. */
+  /** The price of Spot changes: about 70 % below on demand. */
   fargate: {
     vcpuHour: { x86_64: 0.04048, arm64: 0.03238 },
     gbHour: { x86_64: 0.004445, arm64: 0.00356 },
@@ -18,7 +17,7 @@ export const PRICES = {
   httpApi: { millionRequests: 1.0 },
   s3: { thousandPuts: 0.005, thousandGets: 0.0004, gbMonth: 0.023 },
   sqs: { millionRequests: 0.4 },
-  /** On demand, in dollars an hour; `large` has two vCPUs, each next size twice as many. */
+  /** On demand, per hour; `large` has two vCPUs, each further size twice as many. */
   sagemaker: {
     instanceHour: {
       'ml.c6i.large': 0.102,
@@ -59,8 +58,8 @@ export interface Cost {
 }
 
 const MILLION = 1_000_000;
-/** AWS counts a month as 730 hours. */
-const HOURS_A_MONTH = 730;
+/** AWS's month. */
+const HOURS_PER_MONTH = 730;
 
 const total = (items: readonly CostItem[]): Cost => ({
   items: items.filter((item) => item.usd > 0),
@@ -68,67 +67,65 @@ const total = (items: readonly CostItem[]): Cost => ({
 });
 
 export interface InteractiveUse {
+  readonly images: number;
   readonly architecture: Architecture;
   readonly memoryMb: number;
-  /** Billed time of one request, one image each. */
+  /** Billed time of one request with one image. */
   readonly secondsPerImage: number;
 }
 
-/** A million images by POST /predict: API Gateway, Lambda's requests and its time. */
-export function interactiveCostPerMillion(use: InteractiveUse): Cost {
-  const gbSeconds = (use.memoryMb / 1024) * use.secondsPerImage * MILLION;
+/** Images by POST /predict: API Gateway, Lambda's requests and its time. */
+export function interactiveCost({ images, architecture, memoryMb, secondsPerImage }: InteractiveUse): Cost {
+  const gbSeconds = (memoryMb / 1024) * secondsPerImage * images;
+  const millions = images / MILLION;
   return total([
-    { what: 'Lambda time', usd: gbSeconds * PRICES.lambda.gbSecond[use.architecture] },
-    { what: 'Lambda requests', usd: PRICES.lambda.millionRequests },
-    { what: 'API Gateway', usd: PRICES.httpApi.millionRequests },
+    { what: 'Lambda time', usd: gbSeconds * PRICES.lambda.gbSecond[architecture] },
+    { what: 'Lambda requests', usd: millions * PRICES.lambda.millionRequests },
+    { what: 'API Gateway', usd: millions * PRICES.httpApi.millionRequests },
   ]);
 }
 
 export interface BatchUse {
+  readonly images: number;
   readonly architecture: Architecture;
   readonly vcpu: number;
   readonly memoryMb: number;
-  /** Of one task. */
-  readonly imagesPerSecond: number;
+  /** Billed hours of all tasks together. */
+  readonly hours: number;
   readonly spot: boolean;
   /** Tasks in public subnets have an address, which is billed. */
   readonly publicAddress: boolean;
-  /** Share of a task's time spent on starting, 0 up to but not 1. */
-  readonly overhead?: number;
 }
 
-/** A million images by AWS Batch on Fargate: the tasks, and S3 for the drop, the reading and the result of each image. */
-export function batchCostPerMillion(use: BatchUse): Cost {
-  const hours = MILLION / use.imagesPerSecond / 3600 / (1 - (use.overhead ?? 0));
+/** Images by AWS Batch on Fargate: the tasks, and S3 for the drop, the read and the result of each image. */
+export function batchCost({ images, hours, ...use }: BatchUse): Cost {
   const { vcpuHour, gbHour, spotFactor } = PRICES.fargate;
   const perHour = use.vcpu * vcpuHour[use.architecture] + (use.memoryMb / 1024) * gbHour[use.architecture];
   return total([
     { what: 'Fargate', usd: hours * perHour * (use.spot ? spotFactor : 1) },
     { what: 'public addresses', usd: use.publicAddress ? hours * PRICES.publicIpv4Hour : 0 },
-    { what: 'S3 writes (drop and result)', usd: 2 * (MILLION / 1000) * PRICES.s3.thousandPuts },
-    { what: 'S3 reads', usd: (MILLION / 1000) * PRICES.s3.thousandGets },
-    // S3 sends one message an object; receiving and deleting go ten at a time.
-    { what: 'SQS', usd: 1.2 * PRICES.sqs.millionRequests },
+    ...s3Items(images),
+    // S3 sends one message per object; receiving and deleting are batched by ten.
+    { what: 'SQS', usd: 1.2 * (images / MILLION) * PRICES.sqs.millionRequests },
   ]);
 }
 
-/** A million images by a SageMaker serverless endpoint; `secondsPerImage` is the billed time of one request, one image each. */
-export function serverlessEndpointCostPerMillion(use: Omit<InteractiveUse, 'architecture'>): Cost {
-  const gbSeconds = (use.memoryMb / 1024) * use.secondsPerImage * MILLION;
+const s3Items = (images: number): CostItem[] => [
+  { what: 'S3 writes (drop and result)', usd: 2 * (images / 1000) * PRICES.s3.thousandPuts },
+  { what: 'S3 reads', usd: (images / 1000) * PRICES.s3.thousandGets },
+];
+
+/** Images by a SageMaker serverless endpoint, one per request. */
+export function serverlessEndpointCost(use: Omit<InteractiveUse, 'architecture'>): Cost {
+  const gbSeconds = (use.memoryMb / 1024) * use.secondsPerImage * use.images;
   return total([{ what: 'endpoint time', usd: gbSeconds * PRICES.sagemaker.serverlessGbSecond }]);
 }
 
-/** A million images by SageMaker batch transform: the instance, and S3 for the drop, the reading and the result of each image. */
-export function transformCostPerMillion(instance: SageMakerInstance, imagesPerSecond: number): Cost {
-  const hours = MILLION / imagesPerSecond / 3600;
-  return total([
-    { what: instance, usd: hours * PRICES.sagemaker.instanceHour[instance] },
-    { what: 'S3 writes (drop and result)', usd: 2 * (MILLION / 1000) * PRICES.s3.thousandPuts },
-    { what: 'S3 reads', usd: (MILLION / 1000) * PRICES.s3.thousandGets },
-  ]);
-}
+/** Images by SageMaker batch transform: the instance, and S3 for the drop, the read and the result of each image. */
+export const transformCost = (images: number, instance: SageMakerInstance, hours: number): Cost =>
+  total([{ what: instance, usd: hours * PRICES.sagemaker.instanceHour[instance] }, ...s3Items(images)]);
 
-/** vCPUs by the size in an instance's name. */
+/** vCPUs of an instance, from the size in its name. */
 export function sagemakerVcpus(instance: SageMakerInstance): number {
   const [, , size = ''] = instance.split('.');
   return size === 'large' ? 2 : 4 * (Number.parseInt(size, 10) || 1);
@@ -137,21 +134,21 @@ export function sagemakerVcpus(instance: SageMakerInstance): number {
 export interface IdleUse {
   readonly hasSecret: boolean;
   readonly imageGb: number;
-  /** Endpoints times zones; 0 in a public network. */
+  /** Endpoints x zones; 0 in a public network. */
   readonly interfaceEndpoints: number;
-  /** The instance of a SageMaker real-time endpoint, which runs whether it is asked or not. */
+  /** The instance of a SageMaker real-time endpoint, which runs without requests as well. */
   readonly endpointInstance?: SageMakerInstance | undefined;
 }
 
-/** What the stack costs a month when nobody calls it. Stored pictures and results come on top (S3, `gbMonth`). */
+/** The stack without requests, per month; stored images and results not included (S3, `gbMonth`). */
 export function idleCostPerMonth(use: IdleUse): Cost {
   return total([
     { what: 'Secrets Manager', usd: use.hasSecret ? PRICES.secretMonth : 0 },
     { what: 'container image in ECR', usd: use.imageGb * PRICES.ecrGbMonth },
     {
       what: 'SageMaker endpoint',
-      usd: use.endpointInstance ? PRICES.sagemaker.instanceHour[use.endpointInstance] * HOURS_A_MONTH : 0,
+      usd: use.endpointInstance ? PRICES.sagemaker.instanceHour[use.endpointInstance] * HOURS_PER_MONTH : 0,
     },
-    { what: 'VPC endpoints', usd: use.interfaceEndpoints * PRICES.interfaceEndpointHour * HOURS_A_MONTH },
+    { what: 'VPC endpoints', usd: use.interfaceEndpoints * PRICES.interfaceEndpointHour * HOURS_PER_MONTH },
   ]);
 }

@@ -2,27 +2,26 @@ import { megapixelsOf, type PictureSize } from './picture-size.ts';
 
 /** How fast a service is; times in seconds. */
 export interface Speed {
-  /** What is this fast, e.g. `this machine`. */
+  /** The machine, e.g. `this machine`. */
   readonly where: string;
-  /** Where the figures come from, as a sentence part. */
+  /** Source of the figures, as part of a sentence. */
   readonly source: string;
   readonly engine: string;
   readonly precision: string;
-  /** CPU cores that were at work. */
+  /** CPU cores used. */
   readonly cores: number;
   /** Decoding and preprocessing one image, on one core. */
   readonly decodeSeconds: number;
-  /** One image through the model by itself, on all cores. */
+  /** Inference of a single image, on all cores. */
   readonly inferenceSeconds: number;
-  /** An image when there are always more: full batches on all cores, decoding beside. */
+  /** Per image in full batches on all cores, decoding included. */
   readonly batchSeconds: number;
 }
 
 /**
- * ResNet-50 in int8 on two cores of an AMD EPYC of the Zen 3 generation: AVX2, no AVX-512. Lambda and Fargate choose the
- * CPU, and this is the weakest kind they hand out, so the figures are no promise that depends on VNNI, bfloat16 or AMX.
- * Batches are those of 8 (MAX_BATCH). Decoding was measured at 0.19 and 12 megapixels (5 and 24 ms; sharp shrinks while it decodes): a
- * line through both.
+ * ResNet-50 in int8 on two cores of an AMD EPYC of the Zen 3 generation (AVX2, no AVX-512), the slowest CPU that Lambda and
+ * Fargate assign: the figures need no VNNI, bfloat16 or AMX. Batches of 8 (MAX_BATCH). Decoding is linear between two
+ * measurements: 5 ms at 0.19 and 24 ms at 12 megapixels (sharp shrinks while it decodes).
  */
 const DOCUMENTED = {
   cores: 2,
@@ -33,7 +32,7 @@ const DOCUMENTED = {
   decodeSecondsPerMegapixel: 0.0016,
 } as const;
 
-/** The documented speed, for pictures of this size. */
+/** The documented speed for images of this size. */
 export function documentedSpeed(size: PictureSize): Speed {
   const decodeSeconds = DOCUMENTED.decodeSeconds + DOCUMENTED.decodeSecondsPerMegapixel * megapixelsOf(size);
   return {
@@ -49,8 +48,8 @@ export function documentedSpeed(size: PictureSize): Speed {
 }
 
 /**
- * The speed to expect on AWS: the documented one, unless this machine is slower. Lambda and Fargate choose the CPU, so a
- * measurement on a faster CPU promises nothing.
+ * The speed to expect on AWS: the documented one, unless this machine is slower. AWS chooses the CPU, so a faster CPU here
+ * does not count.
  */
 export function speedOnAws(here: Speed, size: PictureSize): Speed {
   const documented = documentedSpeed(size);

@@ -11,8 +11,8 @@ import { addWatch } from './watch.ts';
 export function addBatch(program: Command, context: Context): void {
   const batch = program
     .command('batch')
-    .summary('classify many pictures as a job')
-    .description('Classifies many pictures as a job that goes on by itself.');
+    .summary('classify many images as a job')
+    .description('Classifies many images as a job, which the service runs in the background.');
   addSubmit(batch, context);
   addWatch(batch, context);
   addResults(batch, context);
@@ -20,7 +20,7 @@ export function addBatch(program: Command, context: Context): void {
   addCancel(batch, context);
   withExamples(batch, [
     ['ml-serverless batch submit photos/ --watch', 'upload a folder, watch the job'],
-    ['ml-serverless batch submit input/holiday/', 'what lies in the store already'],
+    ['ml-serverless batch submit input/holiday/', 'objects of the store by prefix'],
     ['ml-serverless batch results <jobId> --csv > results.csv', 'the results as a table'],
   ]);
 }

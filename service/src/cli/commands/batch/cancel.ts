@@ -20,8 +20,8 @@ export function addCancel(batch: Command, context: Context): void {
   const command = batch
     .command('cancel')
     .summary('cancel jobs')
-    .description('Cancels jobs. Results that are there stay; a job that has ended stays as it is.')
-    .argument('<jobIds...>', 'as batch submit and batch list print them')
+    .description('Cancels jobs. Finished results remain; a job that has ended is not changed.')
+    .argument('<jobIds...>', 'ids as printed by batch submit and batch list')
     .option(...JSON_OPTION);
   withService(command).action((jobIds: string[], options: CancelOptions) => cancel(context, jobIds, options));
   withExamples(command, [['ml-serverless batch cancel <jobId>', 'end a job early']]);

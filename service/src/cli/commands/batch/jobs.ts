@@ -8,20 +8,20 @@ import { printable, type Terminal } from '../../ui/terminal.ts';
 
 export type { BatchJob };
 
-/** One job. @throws CommandError JOB_NOT_FOUND and what any request can meet */
+/** @throws CommandError JOB_NOT_FOUND, and those of any request */
 export function getJob(client: ServiceClient, jobId: string, patient = false): Promise<BatchJob> {
   return client.json<BatchJob>(`/batch/${jobId}`, 'jobId', { patient });
 }
 
-/** True when nothing will change any more; a cancelled job may still have workers that are ending. */
+/** True if the job has ended; workers of a cancelled job may still be stopping. */
 export const hasEnded = (job: BatchJob): boolean =>
   job.finishedAt !== undefined || ['SUCCEEDED', 'PARTIAL', 'FAILED', 'CANCELLED'].includes(job.status);
 
-/** What a job that has ended means for the exit status. */
+/** The exit status for jobs that have ended. */
 export const exitOf = (jobs: readonly BatchJob[]): ExitStatus =>
   jobs.every(({ status }) => status === 'SUCCEEDED') ? EXIT.ok : EXIT.someFailed;
 
-/** The counts of several jobs together. */
+/** The sum of the counts of several jobs. */
 export function sumCounts(jobs: readonly BatchJob[]): JobCounts {
   const sum = { total: 0, succeeded: 0, failed: 0, pending: 0 };
   for (const { counts } of jobs) {
@@ -40,7 +40,7 @@ const COLUMNS = [
   { title: 'submitted' },
 ] as const;
 
-/** A line for each job. */
+/** A table of jobs. */
 export function renderJobs(jobs: readonly BatchJob[], { colours, isTerminal }: Terminal): string {
   const paint: Record<JobState, (text: string) => string> = {
     SUBMITTED: colours.dim,
@@ -69,7 +69,7 @@ export function renderJobs(jobs: readonly BatchJob[], { colours, isTerminal }: T
   return `${isTerminal ? '\n' : ''}${renderTable(COLUMNS, rows, colours.dim)}${reasons.join('')}`;
 }
 
-/** "2026-11-22 04:05", in this machine's time zone. */
+/** "2026-11-22 04:05", local time. */
 function localTime(iso: string): string {
   const date = new Date(iso);
   const two = (value: number) => String(value).padStart(2, '0');

@@ -11,7 +11,7 @@ import {
 } from '../../context.ts';
 import { type BatchJob, renderJobs } from './jobs.ts';
 
-/** Jobs the service gives in one page. */
+/** Maximum page size of the service. */
 const PAGE = 100;
 
 interface ListOptions extends ServiceOptions {
@@ -25,14 +25,14 @@ export function addList(batch: Command, context: Context): void {
     .command('list')
     .summary('list the jobs')
     .description('Lists the jobs, newest first.')
-    .option('-n, --limit <n>', 'how many', wholeNumber(1, 10_000), 20)
+    .option('-n, --limit <n>', 'number of jobs', wholeNumber(1, 10_000), 20)
     .option(...JSON_OPTION);
   withService(command).action((options: ListOptions) => list(context, options));
   withExamples(command, [
     ['ml-serverless batch list', 'the newest 20'],
     [
       'ml-serverless batch list --json | jq -r \'select(.status == "FAILED") | .jobId\'',
-      'ids of the failed ones',
+      'ids of failed jobs',
     ],
   ]);
 }
@@ -43,18 +43,17 @@ async function list(context: Context, { limit, json, ...options }: ListOptions):
   const jobs: BatchJob[] = [];
   let cursor: string | undefined;
   do {
-    const query = new URLSearchParams({ limit: String(Math.min(PAGE, limit - jobs.length)) });
-    if (cursor !== undefined) query.set('cursor', cursor);
-    const page = await client.json<{ jobs: BatchJob[]; next?: string }>(`/batch?${query}`, 'jobs');
+    const searchParams = { limit: Math.min(PAGE, limit - jobs.length), cursor };
+    const page = await client.json<{ jobs: BatchJob[]; next?: string }>('/batch', 'jobs', { searchParams });
     jobs.push(...page.jobs);
     cursor = page.next;
   } while (cursor !== undefined && jobs.length < limit);
   if (json) {
     for (const job of jobs) await terminal.out(jsonLine(job));
   } else if (jobs.length === 0) {
-    terminal.err(`no jobs yet; make one with: ${context.invocation('batch', 'submit', 'photos/')}\n`);
+    terminal.err(`no jobs yet; to submit one: ${context.invocation('batch', 'submit', 'photos/')}\n`);
   } else {
     await terminal.out(renderJobs(jobs, terminal));
-    if (cursor !== undefined) terminal.err(`there are more; --limit ${limit * 2} shows twice as many\n`);
+    if (cursor !== undefined) terminal.err(`more jobs exist; --limit ${limit * 2} shows twice as many\n`);
   }
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { resultHeader, resultLines } from '../../../domain/csv.ts';
 import { plural } from '../../../domain/format.ts';
 import {
   type Context,
@@ -11,7 +12,7 @@ import {
 import { usageError } from '../../failure.ts';
 import { startProgress } from '../../ui/progress.ts';
 import { type BatchJob, getJob, hasEnded } from './jobs.ts';
-import { CSV_HEADER, csvLines, readRows } from './rows.ts';
+import { readRows } from './rows.ts';
 
 interface ResultsOptions extends ServiceOptions {
   readonly csv?: boolean;
@@ -25,13 +26,10 @@ export function addResults(batch: Command, context: Context): void {
     .command('results')
     .summary('print the results of jobs')
     .description(
-      'Prints every row so far, one JSON object a line: { key, etag, model, version, predictions }, or { key, error: { code, message } }.',
+      'Prints every row so far as JSON Lines: { key, etag, model, version, predictions }, or { key, error: { code, message } }.',
     )
-    .argument('<jobIds...>', 'as batch submit and batch list print them')
-    .option(
-      '--csv',
-      'as CSV with a header line: the likeliest class (or value) of each picture or row, or its error',
-    )
+    .argument('<jobIds...>', 'ids as printed by batch submit and batch list')
+    .option('--csv', 'as CSV with a header, safe to open in a spreadsheet')
     .option('--failed', 'only the inputs that failed')
     .option('--json', 'JSON Lines: the default');
   withService(command).action((jobIds: string[], options: ResultsOptions) =>
@@ -40,7 +38,7 @@ export function addResults(batch: Command, context: Context): void {
   withExamples(command, [
     ['ml-serverless batch results <jobId> > results.jsonl', 'everything'],
     ['ml-serverless batch results <jobId> --csv > results.csv', 'for a spreadsheet'],
-    ['ml-serverless batch results <jobId> --failed', 'what failed, and why'],
+    ['ml-serverless batch results <jobId> --failed', 'failed inputs with reasons'],
   ]);
 }
 
@@ -48,25 +46,27 @@ async function results(context: Context, given: readonly string[], options: Resu
   if (options.csv && options.json) throw usageError('give --csv or --json, not both');
   const { terminal, signal } = context;
   const client = clientOf(context, options);
-  // Rows on a terminal show by themselves how far they are.
+  // Rows on a terminal need no progress bar.
   const quiet = terminal.isTerminal ? { ...terminal, live: undefined } : terminal;
   const progress = startProgress(quiet, { doing: 'reading results', total: 0, unit: 'images' });
   const jobs: BatchJob[] = [];
   let count = 0;
   try {
-    const jobIds = jobIdsOf(given);
-    for (let jobId = jobIds.shift(); jobId !== undefined; jobId = jobIds.shift()) {
-      const job = await getJob(client, jobId);
-      // Inputs beyond one job's limit are in the job that continues it.
+    // A job beyond the limit of inputs continues in another one.
+    for (const jobIds = jobIdsOf(given); jobIds.length > 0; ) {
+      const job = await getJob(client, jobIds.shift() as string);
       if (job.next !== undefined && !jobIds.includes(job.next)) jobIds.unshift(job.next);
       jobs.push(job);
-      const total = jobs.reduce((sum, { counts }) => sum + counts.total - counts.pending, 0);
+    }
+    const topK = Math.max(...jobs.map((job) => job.topK));
+    const total = jobs.reduce((sum, { counts }) => sum + counts.total - counts.pending, 0);
+    if (options.csv) await terminal.out(resultHeader(topK));
+    for (const { jobId } of jobs) {
       const response = await client.request(`/batch/${jobId}/results`);
-      if (options.csv && jobs.length === 1) await terminal.out(CSV_HEADER);
       for await (const { text, row } of readRows(response, signal)) {
         progress.update(++count, Math.max(total, count));
         if (options.failed && !row.error) continue;
-        await terminal.out(options.csv ? csvLines(row) : `${text}\n`);
+        await terminal.out(options.csv ? resultLines([row], topK) : `${text}\n`);
       }
     }
   } finally {
@@ -76,7 +76,7 @@ async function results(context: Context, given: readonly string[], options: Resu
   if (unfinished.length > 0) {
     const ids = unfinished.map(({ jobId }) => jobId);
     terminal.err(
-      `${plural(count, 'row')} so far, the job is not finished; watch it with: ${context.invocation('batch', 'watch', ...ids)}\n`,
+      `${plural(count, 'row')} so far; the job is still running; to watch it: ${context.invocation('batch', 'watch', ...ids)}\n`,
     );
   }
 }

@@ -28,28 +28,25 @@ interface SubmitOptions extends ServiceOptions, JobOptions {
 export function addSubmit(batch: Command, context: Context): void {
   const command = batch
     .command('submit')
-    .summary('make a job')
+    .summary('submit a job')
     .description(
       [
-        'Makes a job, and prints its id. The inputs are one of:',
+        'Submits a job and prints its id. The inputs are one of:',
         '',
-        '  input/holiday/  every object of the store under that prefix',
-        '  input/holiday*  the same for a part of a name',
-        '  input/a.jpg …   these objects of the store',
+        '  input/holiday/  all objects of the store with that prefix',
+        '  input/holiday*  likewise, for a part of a name',
+        '  input/a.jpg …   objects of the store',
         '  anything else   local files and folders, which are uploaded;',
         '                  ./input/ is a local folder of that name',
         '',
-        'More than 1,000 files or 512 MiB to upload (on Lambda 4.4 MB) become several jobs.',
+        'More than 1,000 files or 60 MiB to upload (on Lambda 4.4 MB) become several jobs.',
       ].join('\n'),
     )
     .argument('<inputs...>', 'one prefix, or keys, or local files and folders')
-    .option('-k, --top-k <n>', 'classes for each input; default 5', wholeNumber(1, 100))
-    .option('-m, --model <name>', "a model of the service; default: the service's own default")
-    .option(
-      '--idempotency-key <key>',
-      'the same key stands for the same job: submitting again makes no second one',
-    )
-    .option('-w, --watch', 'watch it until it has ended')
+    .option('-k, --top-k <n>', 'classes per image; default 5', wholeNumber(1, 100))
+    .option('-m, --model <name>', 'name of a model; default: that of the service')
+    .option('--idempotency-key <key>', 'submitting again with the same key creates no second job')
+    .option('-w, --watch', 'watch it until it ends')
     .option(...JSON_OPTION);
   withService(command).action((inputs: string[], options: SubmitOptions) => submit(context, inputs, options));
   withExamples(command, [
@@ -78,13 +75,13 @@ async function submit(context: Context, inputs: readonly string[], options: Subm
   } else if (!options.json) {
     await terminal.out(renderJobs(jobs, terminal));
     terminal.err(
-      `\n  ${terminal.errColours.dim('watch it with:')} ${context.invocation('batch', 'watch', ...jobIds)}\n`,
+      `\n  ${terminal.errColours.dim('to watch it:')} ${context.invocation('batch', 'watch', ...jobIds)}\n`,
     );
   }
   if (skipped > 0) context.exit(EXIT.someFailed);
 }
 
-/** A job of what is in the store. */
+/** Submits a job of objects of the store. */
 function submitKeys(
   client: ServiceClient,
   keys: readonly string[],
@@ -92,7 +89,7 @@ function submitKeys(
 ): Promise<BatchJob> {
   const prefixes = keys.filter((key) => /[/*]$/.test(key));
   if (prefixes.length > 0 && keys.length > 1) {
-    throw usageError('a job has one prefix, or a list of keys; submit them one by one');
+    throw usageError('a job takes one prefix or a list of keys; submit several jobs');
   }
   if (keys.length > MAX_KEYS) throw usageError(`a job takes up to ${MAX_KEYS} keys; name a prefix`);
   const [prefix] = prefixes;
@@ -100,7 +97,6 @@ function submitKeys(
   const { topK, model, idempotencyKey = randomUUID() } = options;
   return client.json<BatchJob>('/batch', 'jobId', {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: () => JSON.stringify({ ...source, topK, model, idempotencyKey }),
+    json: { ...source, topK, model, idempotencyKey },
   });
 }

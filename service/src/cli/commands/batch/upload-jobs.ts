@@ -9,10 +9,10 @@ import { printable } from '../../ui/terminal.ts';
 import type { BatchJob } from './jobs.ts';
 import { createForm, MAX_PART_BYTES, splitUpload } from './upload.ts';
 
-/** Longest wait for the answer to an upload, in milliseconds: a little more than services allow one by default. */
-const UPLOAD_WITHIN_MS = 65 * 60_000;
+/** Until the response to a form arrives, in milliseconds; the service's own limit is a little lower. */
+const UPLOAD_TIMEOUT_MS = 130_000;
 
-/** What a job is asked for, beside its inputs; with `json` no sentence follows the upload. */
+/** Options of a job beside its inputs; `json` suppresses the summary of the upload. */
 export interface JobOptions {
   readonly topK?: number;
   readonly model?: string;
@@ -20,7 +20,7 @@ export interface JobOptions {
   readonly json?: boolean;
 }
 
-/** Jobs of local files. Files that cannot be read are told on stderr and left out. */
+/** Creates jobs of local files. Files that cannot be read are reported on stderr and skipped. */
 export async function uploadJobs(
   context: Context,
   client: ServiceClient,
@@ -41,13 +41,13 @@ export async function uploadJobs(
       `${terminal.errColours.red(`${error.code}`)} ${printable(name)}: ${printable(error.message)}\n`,
     );
   }
-  if (files.length === 0) throw usageError('there is nothing to upload');
+  if (files.length === 0) throw usageError('no file to upload');
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   const progress = startProgress(terminal, { doing: 'uploading', total, unit: 'bytes' });
   const parts = splitUpload(files, await partBytesOf(client));
   const key = options.idempotencyKey ?? randomUUID();
   const jobs: BatchJob[] = [];
-  let before = 0;
+  let sent = 0;
   try {
     for (const [index, part] of parts.entries()) {
       const fields = {
@@ -55,23 +55,23 @@ export async function uploadJobs(
         ...(options.model === undefined ? {} : { model: options.model }),
         idempotencyKey: index === 0 ? key : partKey(key, index),
       };
-      const start = before;
-      const form = createForm(fields, part, (bytes) => progress.update(start + bytes));
+      const start = sent;
+      sent += part.reduce((sum, { bytes }) => sum + bytes, 0);
       jobs.push(
         await client.json<BatchJob>('/batch', 'jobId', {
           method: 'POST',
-          headers: { 'content-type': form.contentType },
-          body: form.body,
-          within: UPLOAD_WITHIN_MS,
+          body: await createForm(fields, part),
+          timeout: UPLOAD_TIMEOUT_MS,
+          // The form's headers count as well.
+          onUpload: ({ transferredBytes }) => progress.update(Math.min(start + transferredBytes, sent)),
         }),
       );
-      before += part.reduce((sum, { bytes }) => sum + bytes, 0);
     }
   } catch (error) {
     progress.stop();
     if (jobs.length > 0) {
-      const made = jobs.map(({ jobId }) => jobId).join(' ');
-      terminal.err(`${plural(jobs.length, 'job')} of ${parts.length} made before it failed: ${made}\n`);
+      const ids = jobs.map(({ jobId }) => jobId).join(' ');
+      terminal.err(`${jobs.length} of ${plural(parts.length, 'job')} created before the failure: ${ids}\n`);
     }
     throw error;
   } finally {
@@ -85,7 +85,7 @@ export async function uploadJobs(
   return { jobs, skipped };
 }
 
-/** Most bytes of one request: on Lambda the service takes far less than elsewhere, and says so to its page. */
+/** Maximum bytes of a form; on Lambda the service accepts far less than elsewhere. */
 async function partBytesOf(client: ServiceClient): Promise<number> {
   interface Settings {
     readonly limits: { readonly formBytes?: number };
@@ -94,13 +94,13 @@ async function partBytesOf(client: ServiceClient): Promise<number> {
     const { limits } = await client.json<Settings>('/web/settings.json', 'limits');
     return Math.min(MAX_PART_BYTES, limits.formBytes ?? MAX_PART_BYTES);
   } catch (error) {
-    // A service that serves no page takes what a service takes by default.
+    // A service without the page has the default limit.
     if (error instanceof CommandError && error.code === 'NOT_FOUND') return MAX_PART_BYTES;
     throw error;
   }
 }
 
-/** Each part of an upload is a job of its own, whose key follows from the first one's. */
+/** The idempotency key of a further part, derived from that of the first one. */
 function partKey(key: string, index: number): string {
   return createHash('sha256').update(`${key}\n${index}`).digest('hex');
 }

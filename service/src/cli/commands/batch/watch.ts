@@ -1,6 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { formatCount } from '../../../domain/format.ts';
-import { pause } from '../../client/retry.ts';
 import type { ServiceClient } from '../../client/service-client.ts';
 import {
   type Context,
@@ -16,10 +16,10 @@ import { toCommandError } from '../../failure.ts';
 import { startProgress } from '../../ui/progress.ts';
 import { type BatchJob, exitOf, getJob, hasEnded, renderJobs, sumCounts } from './jobs.ts';
 
-/** Between two looks at a job, in seconds: quick at first, for short jobs. */
+/** Between two polls of a job, in seconds; short at first, for short jobs. */
 const FIRST_PAUSE = 0.3;
-const LONGEST_PAUSE = 5;
-/** Where no bar is shown, a line is printed at most this often, in milliseconds. */
+const MAX_PAUSE = 5;
+/** Without a progress bar, a line is printed at this interval, in milliseconds. */
 const LINE_EVERY_MS = 10_000;
 
 interface WatchOptions extends ServiceOptions {
@@ -32,20 +32,20 @@ export function addWatch(batch: Command, context: Context): void {
     .command('watch')
     .summary('watch jobs until they end')
     .description(
-      'Shows the progress of jobs until they have ended. Ctrl-C ends the watching, not the jobs. With --json, a line for each change.',
+      'Shows the progress of jobs until they end. Ctrl-C stops watching; the jobs continue. With --json, prints a line per change.',
     )
-    .argument('<jobIds...>', 'as batch submit and batch list print them')
+    .argument('<jobIds...>', 'ids as printed by batch submit and batch list')
     .option(...JSON_OPTION);
   withService(command).action((jobIds: string[], options: WatchOptions) =>
     watch(context, clientOf(context, options), jobIdsOf(jobIds), options),
   );
   withExamples(command, [
-    ['ml-serverless batch watch <jobId>', 'a bar, then the outcome'],
-    ['ml-serverless batch watch <jobId> && echo all is well', 'status 1 when an input failed'],
+    ['ml-serverless batch watch <jobId>', 'a progress bar, then the outcome'],
+    ['ml-serverless batch watch <jobId> && echo done', 'status 1 if an input failed'],
   ]);
 }
 
-/** Looks at jobs, and at those that continue them, until all have ended; then prints them and sets the exit status. */
+/** Polls jobs and their continuations until all have ended, then prints them and sets the exit status. */
 export async function watch(
   context: Context,
   client: ServiceClient,
@@ -57,7 +57,7 @@ export async function watch(
   const progress = startProgress(terminal, { doing: 'classifying', total: 0, unit: 'images' });
   let lastLine = Date.now();
   try {
-    for (let seconds = FIRST_PAUSE; ; seconds = Math.min(LONGEST_PAUSE, seconds * 1.3)) {
+    for (let seconds = FIRST_PAUSE; ; seconds = Math.min(MAX_PAUSE, seconds * 1.3)) {
       for (const [jobId, before] of jobs) {
         if (before && hasEnded(before)) continue;
         const job = await getJob(client, jobId, before !== undefined);
@@ -73,15 +73,15 @@ export async function watch(
         terminal.err(`${formatCount(total - pending)} of ${formatCount(total)} done\n`);
         lastLine = Date.now();
       }
-      await pause(seconds, signal);
+      await delay(seconds * 1000, undefined, { signal });
     }
   } catch (error) {
     progress.stop();
     if (signal.aborted) {
       const again = context.invocation('batch', 'watch', ...jobIds);
-      terminal.err(`the job goes on; watch it again with: ${again}\n`);
+      terminal.err(`the job continues; to watch it again: ${again}\n`);
     }
-    throw toCommandError(error);
+    throw toCommandError(signal.aborted ? signal.reason : error);
   }
   progress.stop();
   const ended = [...jobs.values()].filter((job) => job !== undefined);

@@ -1,13 +1,13 @@
-import type { Command } from 'commander';
-import { Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { PLAN_DEFAULTS } from '../../../domain/estimate/estimate.ts';
 import { DEFAULT_SIZE, type PictureSize } from '../../../domain/estimate/picture-size.ts';
-import { makePlan } from '../../../domain/estimate/plan.ts';
-import type { Architecture } from '../../../domain/estimate/prices.ts';
-import { documentedSpeed, type Speed } from '../../../domain/estimate/speed.ts';
+import { makePlan, type Plan } from '../../../domain/estimate/plan.ts';
+import { documentedSpeed } from '../../../domain/estimate/speed.ts';
+import { PlanQuery } from '../../../http/routes/plan/schema.ts';
 import {
   type Context,
   clientOf,
+  isServiceNamed,
   JSON_OPTION,
   jsonLine,
   type ServiceOptions,
@@ -15,22 +15,27 @@ import {
   withExamples,
   withService,
 } from '../../context.ts';
-import { CommandError } from '../../failure.ts';
-import { measureSpeed } from './measure.ts';
+import { isNoService } from '../../failure.ts';
 import { parseSize } from './picture-size.ts';
 import { renderPlan } from './plan-text.ts';
 
-interface PlanOptions extends ServiceOptions {
-  readonly images: number;
+/** Until the service must answer, in milliseconds; otherwise the plan is made here. */
+const TIMEOUT_MS = 5000;
+
+/** Options that are passed on to GET /plan as they are. */
+const FLAGS = {
+  memory: '--memory <MB>',
+  concurrency: '--concurrency <n>',
+  vcpu: '--vcpu <n>',
+  taskMemory: '--task-memory <MB>',
+  maxVcpus: '--max-vcpus <n>',
+  shardSize: '--shard-size <n>',
+  architecture: '--architecture <name>',
+} as const;
+
+interface PlanOptions extends ServiceOptions, Omit<PlanQuery, 'imageBytes'> {
   readonly size: PictureSize;
-  readonly memory: number;
-  readonly concurrency: number;
-  readonly vcpu: number;
-  readonly taskMemory: number;
-  readonly maxVcpus: number;
-  readonly shardSize: number;
-  readonly architecture: Architecture;
-  readonly speed: 'auto' | 'measured' | 'documented';
+  readonly local?: boolean;
   readonly json?: boolean;
 }
 
@@ -38,123 +43,72 @@ interface PlanOptions extends ServiceOptions {
 export function addPlan(program: Command, context: Context): void {
   const command = program
     .command('plan')
-    .summary('predict time and cost')
-    .description('Predicts how long many pictures take and what they cost: here, on Lambda and on Fargate.')
-    .requiredOption('-n, --images <n>', 'how many pictures', wholeNumber(1, 1e12))
+    .summary('estimate time and cost')
+    .description('Estimates time and cost of many images: on this machine, on Lambda and on Fargate.')
+    .requiredOption('-n, --images <n>', 'number of images', wholeNumber(1, 1e12))
     .addOption(
-      new Option('--size <size>', 'of one picture: 4000x3000, 12MP or 3.5MB')
+      new Option('--size <size>', 'of one image: 4000x3000, 12MP or 3.5MB')
         .argParser(parseSize)
         .default(DEFAULT_SIZE, '500x375'),
-    )
-    .option(
-      '--memory <MB>',
-      'memory of the Lambda function',
-      wholeNumber(512, 10_240),
-      PLAN_DEFAULTS.lambdaMemoryMb,
-    )
-    .option(
-      '--concurrency <n>',
-      'requests to Lambda at once',
-      wholeNumber(1, 10_000),
-      PLAN_DEFAULTS.concurrency,
-    )
-    .addOption(
-      new Option('--vcpu <n>', 'vCPUs of a Fargate task')
-        .choices(['0.25', '0.5', '1', '2', '4', '8', '16'])
-        .default(String(PLAN_DEFAULTS.taskVcpu)),
-    )
-    .option(
-      '--task-memory <MB>',
-      'memory of a Fargate task',
-      wholeNumber(512, 122_880),
-      PLAN_DEFAULTS.taskMemoryMb,
-    )
-    .option(
-      '--max-vcpus <n>',
-      'vCPUs that tasks may use at once',
-      wholeNumber(1, 10_000),
-      PLAN_DEFAULTS.maxVcpus,
-    )
-    .option(
-      '--shard-size <n>',
-      'pictures of one Fargate task',
-      wholeNumber(1, 1_000_000),
-      PLAN_DEFAULTS.shardSize,
-    )
-    .addOption(
-      new Option('--architecture <name>', 'CPU at AWS')
-        .choices(['x86_64', 'arm64'])
-        .default(PLAN_DEFAULTS.architecture),
-    )
-    .addOption(
-      new Option(
-        '--speed <source>',
-        'measured: ask the service, which is busy for five seconds; documented: figures of another machine; auto: measured where a service runs on this machine',
-      )
-        .choices(['auto', 'measured', 'documented'])
-        .default('auto'),
-    )
+    );
+  for (const [name, flags] of Object.entries(FLAGS)) command.addOption(optionOf(name, flags));
+  command
+    .option('--local', 'use documented speeds instead of those that the service measured')
     .option(...JSON_OPTION);
-  withService(command).action((options: PlanOptions) =>
-    run(context, { ...options, vcpu: Number(options.vcpu) }),
-  );
+  withService(command).action((options: PlanOptions) => run(context, options));
   withExamples(command, [
-    ['ml-serverless plan --images 1000000', 'a million pictures'],
-    ['ml-serverless plan -n 20000 --size 12MP --memory 1769', 'of a camera, one vCPU on Lambda'],
-    ['ml-serverless plan -n 1_000_000 --speed documented', 'without asking a service'],
+    ['ml-serverless plan --images 1000000', 'a million images'],
+    ['ml-serverless plan -n 20000 --size 12MP --memory 1769', 'large images, one vCPU on Lambda'],
+    ['ml-serverless plan -n 1_000_000 --local', 'without a service'],
     ["ml-serverless plan -n 50000 --json | jq '.estimates[] | [.where, .usd]'", 'for programs'],
   ]);
 }
 
-async function run(context: Context, options: PlanOptions): Promise<void> {
-  const { terminal } = context;
-  const { images, size, architecture } = options;
-  const { speed: here, note } = await findSpeed(context, options);
-  const plan = makePlan(
-    {
-      images,
-      architecture,
-      lambdaMemoryMb: options.memory,
-      concurrency: options.concurrency,
-      taskVcpu: options.vcpu,
-      taskMemoryMb: options.taskMemory,
-      maxVcpus: options.maxVcpus,
-      shardSize: options.shardSize,
-    },
-    size,
-    here,
-  );
-  const notes = note === undefined ? plan.notes : [note, ...plan.notes];
-  if (options.json) {
-    await terminal.out(jsonLine({ ...plan, notes }));
-    return;
-  }
-  await terminal.out(renderPlan(terminal, options, here, plan.estimates, notes));
+/** An option with the description, default and bounds of a parameter of GET /plan. */
+function optionOf(name: string, flags: string): Option {
+  const parameters: Readonly<Record<string, unknown>> = PlanQuery.properties;
+  const {
+    description,
+    default: fallback,
+    enum: choices,
+    minimum = 0,
+    maximum = 0,
+  } = parameters[name] as Bounds;
+  const option = new Option(flags, `${description}; default ${fallback}`);
+  return choices ? option.choices(choices) : option.argParser(wholeNumber(minimum, maximum));
 }
 
-/** The speed of this machine, measured where the options and the circumstances allow. */
-async function findSpeed(
+interface Bounds {
+  readonly description: string;
+  readonly default: string | number;
+  readonly enum?: readonly string[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+async function run(context: Context, options: PlanOptions): Promise<void> {
+  const { plan, note } = await findPlan(context, options);
+  const { size } = options;
+  const shown = { ...plan, size, notes: note === undefined ? plan.notes : [note, ...plan.notes] };
+  await context.terminal.out(options.json ? jsonLine(shown) : renderPlan(context.terminal, shown));
+}
+
+/** The service's plan; with --local, or if the user named no service and none runs, one of documented speeds. */
+async function findPlan(
   context: Context,
-  options: PlanOptions,
-): Promise<{ readonly speed: Speed; readonly note?: string }> {
-  const documented = documentedSpeed(options.size);
-  if (options.speed === 'documented') return { speed: documented };
-  const client = clientOf(context, options);
-  if (options.speed === 'auto' && !client.isLocal) {
-    return {
-      speed: documented,
-      note: `${client.url} is not on this machine; --speed measured measures it nevertheless`,
-    };
-  }
+  { size, json: _, local, url, apiKey, ...parameters }: PlanOptions,
+): Promise<{ readonly plan: Plan; readonly note?: string }> {
+  const documented = () => {
+    const vcpu = Number(parameters.vcpu ?? PLAN_DEFAULTS.vcpu);
+    return makePlan({ ...PLAN_DEFAULTS, ...parameters, vcpu }, size, documentedSpeed(size));
+  };
+  if (local) return { plan: documented() };
+  const client = clientOf(context, { url, apiKey }, 'or add --local');
+  const searchParams = { ...parameters, imageBytes: Math.max(1, size.bytes) };
   try {
-    return { speed: await measureSpeed(client, options.size, context) };
+    return { plan: await client.json<Plan>('/plan', 'estimates', { searchParams, timeout: TIMEOUT_MS }) };
   } catch (error) {
-    if (options.speed === 'auto' && error instanceof CommandError && error.code === 'UNREACHABLE') {
-      return {
-        speed: documented,
-        note: `no service answers at ${client.url}; npm start, and this machine is measured`,
-      };
-    }
-    throw error;
+    if (isServiceNamed(context, { url }) || !isNoService(error)) throw error;
+    return { plan: documented(), note: `no service at ${client.url}; the speeds are documented ones` };
   }
 }

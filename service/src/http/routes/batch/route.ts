@@ -3,8 +3,9 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { type Batch, jobIdFor } from '../../../batch/batch.ts';
 import type { JobStatus } from '../../../batch/status.ts';
+import { resultHeader, resultLines } from '../../../domain/csv.ts';
 import { AppError, isAppError } from '../../../domain/errors.ts';
-import type { Job, JobSource } from '../../../domain/job/job.ts';
+import type { Job, JobSource, ResultRow } from '../../../domain/job/job.ts';
 import { compareKeys, parseInputKey } from '../../../domain/keys.ts';
 import type { ObjectStore } from '../../../storage/object-store.ts';
 import type { App } from '../../app-type.ts';
@@ -19,6 +20,7 @@ import {
   BatchJobParams,
   BatchListQuery,
   BatchRequestBody,
+  BatchResultsQuery,
 } from './schema.ts';
 
 const DEFAULT_LIMIT = 20;
@@ -134,19 +136,24 @@ export function batchRoutes(app: App, services: Services): void {
         operationId: 'getBatchResults',
         summary: 'Get the results',
         description:
-          'Every row so far as JSON Lines: `{ key, etag, model, version, predictions }`, or `{ key, error: { code, message } }`.',
+          'Every row so far as JSON Lines: `{ key, etag, model, version, predictions }`, or `{ key, error: { code, message } }`; or as CSV.',
         tags,
         params: BatchJobParams,
+        querystring: BatchResultsQuery,
         response: {
           200: {
-            description: 'One JSON object per line',
-            content: { 'application/x-ndjson': { schema: Type.Unsafe({ description: 'JSON Lines' }) } },
+            description: 'One JSON object per line, or CSV',
+            content: {
+              'application/x-ndjson': { schema: Type.Unsafe({ description: 'JSON Lines' }) },
+              'text/csv': { schema: Type.Unsafe({ description: 'CSV' }) },
+            },
           },
-          ...problems('UNAUTHORIZED', 'JOB_NOT_FOUND', 'STORE_UNAVAILABLE'),
+          ...problems('UNAUTHORIZED', 'JOB_NOT_FOUND', 'STORE_UNAVAILABLE', 'QUEUE_UNAVAILABLE'),
         },
       },
     },
-    async ({ params }, reply) => streamResults(batchOf(services), params.jobId, reply),
+    async ({ params, query }, reply) =>
+      streamResults(batchOf(services), params.jobId, query.format ?? 'jsonl', reply),
   );
 
   app.delete(
@@ -224,16 +231,36 @@ function checkModel(models: Services['models'], name: string | undefined): void 
   }
 }
 
-/** Reads the first chunk before the response begins, so that an unknown job is a 404. */
-async function streamResults(batch: Batch, jobId: string, reply: FastifyReply): Promise<FastifyReply> {
+/** The first chunk is read before the response starts, so that an unknown job is a 404. */
+async function streamResults(
+  batch: Batch,
+  jobId: string,
+  format: 'jsonl' | 'csv',
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const topK = format === 'csv' ? (await batch.status(jobId)).topK : 0;
   const chunks = batch.results(jobId, clientSignal(reply));
   const first = await chunks.next();
   async function* all() {
     if (!first.done) yield first.value;
     yield* chunks;
   }
-  return reply.type('application/x-ndjson').send(Readable.from(all(), { objectMode: false }));
+  async function* csv() {
+    yield resultHeader(topK);
+    for await (const chunk of all()) yield resultLines(parseRows(chunk), topK);
+  }
+  const [type, body] =
+    format === 'csv' ? ['text/csv; charset=utf-8', csv()] : ['application/x-ndjson', all()];
+  return reply.type(type).send(Readable.from(body, { objectMode: false }));
 }
+
+/** A chunk holds whole lines. */
+const parseRows = (chunk: Buffer): ResultRow[] =>
+  chunk
+    .toString()
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
 
 function batchOf({ batch }: Services): Batch {
   if (!batch) throw new AppError('INVALID_REQUEST', 'no object store is configured; batch jobs need one');

@@ -93,6 +93,21 @@ export const BatchJobParams = Type.Object({
   jobId: Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$', description: 'Id from POST /batch' }),
 });
 
+export const BatchResultsQuery = Type.Object(
+  {
+    format: Type.Optional(
+      Type.Unsafe<'jsonl' | 'csv'>({
+        type: 'string',
+        enum: ['jsonl', 'csv'],
+        default: 'jsonl',
+        description:
+          'csv: a header, then one line per image or per row of a table, safe to open in a spreadsheet',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
 export const BatchListQuery = Type.Object(
   {
     limit: Type.Optional(

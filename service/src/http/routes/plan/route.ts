@@ -12,10 +12,11 @@ import { type ObservedSpeed, observeSpeed } from '../../../telemetry/observed-sp
 import type { App } from '../../app-type.ts';
 import { problems } from '../../schemas/shared.ts';
 import type { Services } from '../../services.ts';
-import { PlanQuery, PlanResponse } from './schema.ts';
+import { PlanQuery, PlanResponse, SpeedResponse } from './schema.ts';
 
-/** GET /plan: time and cost of many images. Needs metricsPlugin. */
+/** GET /plan: time and cost of many images. Requires metricsPlugin. */
 export function planRoutes(app: App, services: Services): void {
+  app.addSchema(SpeedResponse);
   app.addSchema(PlanResponse);
   const { config } = services;
   const observed = observeSpeed(app.metrics, services.models.defaultName);
@@ -26,7 +27,7 @@ export function planRoutes(app: App, services: Services): void {
         operationId: 'planBatch',
         summary: 'Estimate time and cost',
         description:
-          'Time and cost in US dollars for a number of images on this machine, AWS Lambda and AWS Fargate, with the arithmetic. Speeds are measured from single images since the start of the service, or documented ones until it has classified a few.',
+          'Time and cost in US dollars of many images on this machine, AWS Lambda and AWS Fargate, with the arithmetic. Speeds are measured with the single images classified since the start; before there are enough, documented speeds are used.',
         tags: ['batch'],
         querystring: PlanQuery,
         response: {
@@ -39,17 +40,10 @@ export function planRoutes(app: App, services: Services): void {
       },
     },
     async ({ query }) => {
-      const { images, imageBytes, memory, concurrency, maxVcpus } = query;
+      const { imageBytes, vcpu = PLAN_DEFAULTS.vcpu, ...options } = query;
       const size = sizeOfBytes(imageBytes);
       const plan = makePlan(
-        {
-          ...PLAN_DEFAULTS,
-          images,
-          lambdaMemoryMb: memory ?? PLAN_DEFAULTS.lambdaMemoryMb,
-          concurrency: concurrency ?? PLAN_DEFAULTS.concurrency,
-          maxVcpus: maxVcpus ?? PLAN_DEFAULTS.maxVcpus,
-          shardSize: config.SHARD_SIZE,
-        },
+        { ...PLAN_DEFAULTS, shardSize: config.SHARD_SIZE, ...options, vcpu: Number(vcpu) },
         size,
         speedHere(services, observed, size),
       );
@@ -63,7 +57,7 @@ export function planRoutes(app: App, services: Services): void {
 const sizeOfBytes = (bytes: number | undefined): PictureSize =>
   bytes === undefined || bytes === DEFAULT_SIZE.bytes ? DEFAULT_SIZE : sizeOfPixels(bytes / BYTES_PER_PIXEL);
 
-/** The measured speed of this service, or the documented one. */
+/** The observed speed, or the documented one. */
 function speedHere({ config, models }: Services, observed: ObservedSpeed, size: PictureSize): Speed {
   const model = models.list().find(({ name }) => name === models.defaultName);
   const measured = observed.read();
@@ -72,13 +66,13 @@ function speedHere({ config, models }: Services, observed: ObservedSpeed, size: 
   const { name, engine, precision } = model;
   return {
     where: 'this machine',
-    source: `measured: median of the last ${pictures} pictures classified one at a time (${name}, ${engine}, ${precision})`,
+    source: `measured: median of the last ${pictures} images classified one at a time (${name}, ${engine}, ${precision})`,
     engine,
     precision,
     cores: config.cpus,
     decodeSeconds,
     inferenceSeconds,
-    // An upper bound: full batches are faster, by an unknown factor.
+    // An upper bound: full batches are faster.
     batchSeconds: inferenceSeconds + decodeSeconds / config.cpus,
   };
 }

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify';
+import { csvLines } from '../../../domain/csv.ts';
 import { AppError } from '../../../domain/errors.ts';
 import type { Classification } from '../../../domain/prediction.ts';
 import type { RowError, RowPrediction } from '../../../domain/tabular.ts';
@@ -44,9 +45,9 @@ function toCsv(record: RecordAnswer): string {
   return line(record.predictions.flatMap(({ label, probability }) => [label, probability]));
 }
 
-const line = (cells: readonly (string | number)[]) => cells.map(quoted).join(',');
-
-const quoted = (cell: string | number) => {
-  const text = String(cell);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""').replace(/[\r\n]+/g, ' ')}"` : text;
-};
+/** A record is one line: line breaks within a cell become spaces. */
+const line = (cells: readonly (string | number)[]) =>
+  csvLines([cells.map((cell) => (typeof cell === 'string' ? cell.replace(/[\r\n]+/g, ' ') : cell))]).slice(
+    0,
+    -1,
+  );
