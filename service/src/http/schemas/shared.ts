@@ -84,7 +84,7 @@ export const ClassificationResponse = Type.Object(
   { $id: 'Classification' },
 );
 
-/** One loaded model, as GET /models lists it. */
+/** One loaded model. GET /models leaves out its labels; GET /models/{name} has them. */
 export const ModelResponse = Type.Object(
   {
     name: Type.String(),
@@ -113,13 +113,22 @@ export const ModelResponse = Type.Object(
       ),
       Type.Object({ features: Type.Array(FeatureResponse) }, { description: 'Columns of a row, in order' }),
     ]),
-    labels: Type.Array(Type.String(), {
-      description: 'Label of each class, by index; empty for a regression',
-    }),
+    classes: Type.Integer({ minimum: 0, description: 'Number of classes; 0 for a regression' }),
+    labels: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'Label of each class by index; only in GET /models/{name}',
+      }),
+    ),
     target: Type.Optional(Type.String({ description: 'What a regression predicts' })),
     metrics: Type.Record(Type.String(), Type.Union([Type.Number(), Type.String()]), {
       description: 'Measurements of the model, and their data set',
     }),
+    published: Type.Optional(
+      Type.Object(
+        { top1: Type.Number(), top5: Type.Number(), dataset: Type.String() },
+        { description: 'Accuracy that the publisher of the weights reports' },
+      ),
+    ),
   },
   { $id: 'Model' },
 );
