@@ -6,7 +6,7 @@ import type { ObjectStore } from '../storage/object-store.ts';
 import { readJob } from './worker/shard.ts';
 
 /** Inputs of a job that can be looked up by key. */
-export const MAX_FIRST_INPUTS = 1000;
+const MAX_FIRST_INPUTS = 1000;
 /** Jobs whose first inputs are kept in memory: at most about 1 MB each. */
 const MAX_CACHED_JOBS = 8;
 

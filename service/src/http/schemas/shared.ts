@@ -165,7 +165,9 @@ const PROBLEMS_OF_EVERY_ROUTE = [
 /** Response schemas of a route's problems by status, with those of every route. */
 export function problems(...codes: readonly (typeof ERROR_CODES)[number][]): Record<number, ProblemResponse> {
   const byStatus = new Map<number, string[]>();
-  for (const code of new Set([...codes, ...PROBLEMS_OF_EVERY_ROUTE])) {
+  const wanted = new Set<string>([...codes, ...PROBLEMS_OF_EVERY_ROUTE]);
+  // In one order for every route, so that equal responses become one component.
+  for (const code of ERROR_CODES.filter((each) => wanted.has(each))) {
     byStatus.set(STATUS_OF[code], [...(byStatus.get(STATUS_OF[code]) ?? []), code]);
   }
   return Object.fromEntries(
