@@ -3,14 +3,16 @@ import { curlOf, showCurl } from './curl.js';
 import { el, fact, fill, icon } from './dom.js';
 import { duration, number, plural } from './format.js';
 import { notice, problemNotice, wordsOf } from './notice.js';
-import { download, resultTable } from './results.js';
+import { resultTable } from './results.js';
+import { download } from './rows.js';
 import { pause } from './upload.js';
 
-/** Seconds between looks, and after a failed one; and most jobs that are looked at in a second, as APIs have a limit. */
+/** Seconds between requests, also after a failure. */
 const POLL = 1;
-const POLLED_A_SECOND = 20;
 const POLL_WHEN_GONE = 3;
-/** The rate is that of the last seconds: the first ones of a job load a model. */
+/** Maximum requests per second, because APIs have a rate limit. */
+const POLLS_PER_SECOND = 20;
+/** The rate is measured over this window: at its start, a job loads the model. */
 const RATE_WINDOW_MS = 20_000;
 
 const ENDED = new Set(['SUCCEEDED', 'PARTIAL', 'FAILED', 'CANCELLED']);
@@ -25,7 +27,7 @@ const STATES = {
 export const badge = (status) => el('span', { class: `badge ${STATES[status][1]}` }, STATES[status][0]);
 export const isEnded = ({ status, finishedAt }) => ENDED.has(status) && finishedAt !== undefined;
 
-/** Several jobs as one: an upload of many files is several of them. */
+/** Sums up jobs: an upload of many files becomes several of them. */
 function sumOf(jobs) {
   const counts = { total: 0, succeeded: 0, failed: 0, pending: 0 };
   for (const job of jobs) for (const name of Object.keys(counts)) counts[name] += job.counts[name];
@@ -40,7 +42,7 @@ function sumOf(jobs) {
   return { counts, status, isEnded: unfinished.length === 0 };
 }
 
-/** Images a second over the last samples, or undefined while that cannot be said. */
+/** Pictures per second over the last samples; undefined until two samples differ. */
 function rateOf(samples) {
   const last = samples.at(-1);
   const first = samples.find(({ at }) => last.at - at <= RATE_WINDOW_MS);
@@ -48,7 +50,7 @@ function rateOf(samples) {
   return seconds > 0 && last.done > first.done ? (last.done - first.done) / seconds : undefined;
 }
 
-/** Shows jobs as one until they have ended or the user leaves. */
+/** Shows jobs as one until they end or the user leaves. */
 export async function watchJobs(ids, view, { onBack, signal }) {
   const head = el('div', { class: 'card' });
   const trouble = el('div', { 'aria-live': 'polite' });
@@ -63,7 +65,7 @@ export async function watchJobs(ids, view, { onBack, signal }) {
   );
 
   const samples = [];
-  /** What will not change any more. */
+  /** Jobs that no longer change. */
   const ended = new Map();
   let announced;
   for (;;) {
@@ -75,9 +77,9 @@ export async function watchJobs(ids, view, { onBack, signal }) {
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof Problem)) throw error;
-      if (error.status > 0 && error.status < 500) return trouble.replaceChildren(problemNotice(error, []));
+      if (error.status > 0 && error.status < 500) return trouble.replaceChildren(problemNotice(error));
       if (trouble.childElementCount === 0) {
-        const text = `${wordsOf(error).text} It is asked again every ${POLL_WHEN_GONE} seconds, and the job goes on by itself once it is back.`;
+        const text = `The page asks again every ${POLL_WHEN_GONE} seconds. The job continues when the service is back.`;
         trouble.replaceChildren(notice({ ...wordsOf(error), text, kind: 'wait' }));
       }
     }
@@ -90,20 +92,20 @@ export async function watchJobs(ids, view, { onBack, signal }) {
       if (sum.isEnded) return showResults(jobs, results, signal);
     }
     try {
-      const least = (ids.length - ended.size) / POLLED_A_SECOND;
+      const least = (ids.length - ended.size) / POLLS_PER_SECOND;
       await pause(Math.max(least, jobs ? POLL : POLL_WHEN_GONE), signal);
     } catch {
-      // The user has left the job.
+      // The user left the job.
       return;
     }
   }
 }
 
 function sentenceOf({ status, counts }) {
-  if (status === 'SUBMITTED') return 'A worker is starting and loads the model; that takes a few seconds.';
-  if (status === 'RUNNING') return 'You can close this page: the job goes on, and is listed under Batch.';
-  if (status === 'CANCELLED') return 'Cancelled. The results that were there by then are kept.';
-  if (counts.failed > 0) return 'Some pictures could not be classified; the reasons are listed below.';
+  if (status === 'SUBMITTED') return 'A worker is starting and loads the model. This takes a few seconds.';
+  if (status === 'RUNNING') return 'You can close this page. The job continues and is listed under Batch.';
+  if (status === 'CANCELLED') return 'Cancelled. The results so far are kept.';
+  if (counts.failed > 0) return `${number(counts.succeeded)} of ${plural(counts.total, 'picture')} are classified.`;
   return 'Every picture has a result.';
 }
 
@@ -119,7 +121,7 @@ function headOf(jobs, { counts, status, isEnded: hasEnded }, samples, onCancel) 
     const seconds = (Math.max(...jobs.map((job) => Date.parse(job.finishedAt))) - startedAt) / 1000;
     facts.push(
       fact('Took', duration(Math.max(1, seconds))),
-      fact('On average', `${(done / Math.max(1, seconds)).toFixed(1)} / s`),
+      fact('Average rate', `${(done / Math.max(1, seconds)).toFixed(1)} / s`),
     );
   } else {
     facts.push(fact('Rate', rate === undefined ? '–' : `${rate.toFixed(1)} / s`));
@@ -165,17 +167,17 @@ async function cancel(jobs, trouble) {
     await Promise.all(jobs.map(({ jobId }) => call(`batch/${jobId}`, { method: 'DELETE' })));
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    trouble.replaceChildren(problemNotice(error, [['Try again', () => void cancel(jobs, trouble)]]));
+    trouble.replaceChildren(problemNotice(error, ['Try again', () => void cancel(jobs, trouble)]));
   }
 }
 
 async function showResults(jobs, place, signal) {
   try {
-    place.replaceChildren(el('p', { class: 'soft' }, 'Reading the results…'));
+    place.replaceChildren(el('p', { class: 'soft' }, 'Loading the results…'));
     place.replaceChildren(...(await resultTable(jobs, signal)));
   } catch (error) {
     if (signal.aborted) return;
     if (!(error instanceof Problem)) throw error;
-    place.replaceChildren(problemNotice(error, [['Try again', () => void showResults(jobs, place, signal)]]));
+    place.replaceChildren(problemNotice(error, ['Try again', () => void showResults(jobs, place, signal)]));
   }
 }

@@ -22,7 +22,7 @@ export function createModels() {
         );
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
-        list.replaceChildren(problemNotice(error, [['Try again', () => void this.open()]]));
+        list.replaceChildren(problemNotice(error, ['Try again', () => void this.open()]));
       }
     },
   };

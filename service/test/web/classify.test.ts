@@ -51,7 +51,7 @@ describe('the classify tab', { skip: browserMissing || real?.missing || false },
     const jpeg = await readFile(fromRoot('models/resnet50/samples/balloon.jpg'));
     const files: [string, Buffer, RegExp][] = [
       ['a.pdf', Buffer.from('%PDF-1.7'), /This is a PDF/],
-      ['large.jpg', Buffer.alloc(2_000_001), /too large.*up to 2\.0 MB/],
+      ['large.jpg', Buffer.alloc(2_000_001), /too large.*the limit is 2\.0 MB/],
       ['empty.jpg', Buffer.alloc(0), /empty/],
       ['cut.jpg', jpeg.subarray(0, 5000), /cannot be read as a picture/],
     ];

@@ -44,7 +44,7 @@ describe('the page when something is in the way', { skip: browserMissing }, () =
     const server = await startApp({ models });
     const page = await browser.open(server.url);
     const status = await page.waitForSelector('#status[data-state=slow]');
-    assert.equal(await status.textContent(), 'Ready, on a slow engine');
+    assert.equal(await status.textContent(), 'Ready, slow engine');
     assert.match(
       (await status.getAttribute('title')) ?? '',
       /^resnet50: TensorFlow is not available; WebAssembly/,
@@ -173,10 +173,7 @@ describe('the page when something is in the way', { skip: browserMissing }, () =
       input.dispatchEvent(new Event('change'));
     }`);
     await shown(page, 'The picture is too large');
-    assert.match(
-      (await page.textContent('#answer')) ?? '',
-      /It has 200 MB, and this service takes up to 21 MB\./,
-    );
+    assert.match((await page.textContent('#answer')) ?? '', /It has 200 MB; the limit is 21 MB\./);
     assert.deepEqual(
       page.asked.filter((url) => url.includes('/predict')),
       [],

@@ -71,7 +71,7 @@ interface Axe {
 }
 
 /**
- * Keeps what the page looks like (light, dark, and on a phone) and returns what axe finds serious or critical in each.
+ * Keeps what the page looks like (light, dark, and on a phone) and returns what axe finds in each.
  *
  * @returns one line a finding; none when all is well
  */
@@ -103,10 +103,7 @@ export async function axe(page: Page): Promise<string[]> {
   const { violations } = await page.evaluate(() =>
     (globalThis as unknown as { axe: Axe }).axe.run({ resultTypes: ['violations'] }),
   );
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(
-      ({ id, impact, nodes }) =>
-        `${impact} ${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`,
-    );
+  return violations.map(
+    ({ id, impact, nodes }) => `${impact} ${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`,
+  );
 }
