@@ -105,7 +105,8 @@ function sentenceOf({ status, counts }) {
   if (status === 'SUBMITTED') return 'A worker is starting and loads the model. This takes a few seconds.';
   if (status === 'RUNNING') return 'You can close this page. The job continues and is listed under Batch.';
   if (status === 'CANCELLED') return 'Cancelled. The results so far are kept.';
-  if (counts.failed > 0) return `${number(counts.succeeded)} of ${plural(counts.total, 'picture')} are classified.`;
+  if (counts.failed > 0)
+    return `${number(counts.succeeded)} of ${plural(counts.total, 'picture')} are classified.`;
   return 'Every picture has a result.';
 }
 

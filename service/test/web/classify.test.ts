@@ -61,6 +61,7 @@ describe('the classify tab', { skip: browserMissing || real?.missing || false },
       await page.waitForSelector(`#panel-classify[data-state=error] #caption:has-text("${name}")`);
       await page.waitForSelector('#answer .notice');
       assert.match((await page.textContent('#answer')) ?? '', sentence, name);
+      assert.equal(await page.locator('#answer button').count(), 0, 'the same file would fail again');
     }
     assert.deepEqual(await portray(page, 'classify-broken'), []);
     assert.deepEqual(page.faults, []);
