@@ -1,7 +1,8 @@
-import { getJson, Problem } from './api.js';
+import { Problem } from './api.js';
 import { byId, el, fill } from './dom.js';
-import { bytes, moment, number, plural } from './format.js';
-import { badge, isEnded, watchJobs } from './job.js';
+import { bytes, number, plural } from './format.js';
+import { watchJobs } from './job.js';
+import { listJobs } from './job-list.js';
 import { notice, problemNotice, wordsOf } from './notice.js';
 import { reviewOf } from './review.js';
 import { partition, uploadPart } from './upload.js';
@@ -15,7 +16,7 @@ export function createBatch({ limits, batch: isOffered }, { choice, showJobs }) 
 
   byId('choose-folder').addEventListener('click', () => byId('file-folder').click());
   byId('choose-many').addEventListener('click', () => byId('file-many').click());
-  byId('refresh-jobs').addEventListener('click', () => void list());
+  byId('refresh-jobs').addEventListener('click', () => void listJobs(showJobs));
   for (const id of ['file-folder', 'file-many']) {
     byId(id).addEventListener('change', ({ target }) => {
       const files = [...target.files];
@@ -123,35 +124,6 @@ export function createBatch({ limits, batch: isOffered }, { choice, showJobs }) 
     }
   }
 
-  async function list(cursor) {
-    if (!isOffered) return;
-    const place = byId('job-list');
-    try {
-      const { jobs, next } = await getJson(cursor ? `batch?cursor=${encodeURIComponent(cursor)}` : 'batch');
-      if (!cursor && jobs.length === 0) {
-        place.replaceChildren(
-          el('p', { class: 'empty' }, 'No jobs yet. Drop a folder of pictures to start one.'),
-        );
-        return;
-      }
-      place.querySelector('.more')?.remove();
-      const body = cursor ? place.querySelector('tbody') : el('tbody');
-      body.append(...jobs.map((job) => jobRow(job, showJobs)));
-      if (!cursor) place.replaceChildren(table(body));
-      if (next)
-        place.append(
-          el(
-            'p',
-            { class: 'more' },
-            el('button', { type: 'button', onclick: () => void list(next) }, 'Older jobs'),
-          ),
-        );
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      place.replaceChildren(problemNotice(error, ['Try again', () => void list()]));
-    }
-  }
-
   /** Stops watching; the jobs continue. */
   function leave() {
     watching.abort();
@@ -163,7 +135,7 @@ export function createBatch({ limits, batch: isOffered }, { choice, showJobs }) 
     const ids = rest.split(',').filter((id) => /^[A-Za-z0-9_-]{1,128}$/.test(id));
     byId('batch-start').hidden = ids.length > 0;
     view.hidden = ids.length === 0;
-    if (ids.length === 0) return list();
+    if (ids.length === 0) return isOffered && listJobs(showJobs);
     watching = new AbortController();
     const onBack = () => {
       location.hash = '#batch';
@@ -172,42 +144,4 @@ export function createBatch({ limits, batch: isOffered }, { choice, showJobs }) 
   }
 
   return { open, leave, stage };
-}
-
-function table(body) {
-  const heads = [
-    ['Started'],
-    ['Status'],
-    ['Pictures', 'number'],
-    ['Failed', 'number wide-only'],
-    ['Model', 'wide-only'],
-  ];
-  const cells = heads.map(([name, className]) => el('th', { scope: 'col', class: className }, name));
-  const last = el('td', { class: 'open' });
-  return el('div', { class: 'scroll' }, el('table', {}, el('thead', {}, el('tr', {}, ...cells, last)), body));
-}
-
-function jobRow(job, showJobs) {
-  const { jobId, status, counts, createdAt, model } = job;
-  const label = isEnded(job) ? 'Results' : 'Watch';
-  const open = el(
-    'button',
-    {
-      type: 'button',
-      class: 'quiet',
-      'aria-label': `${label} of the job of ${moment(createdAt)}`,
-      onclick: () => showJobs([jobId]),
-    },
-    label,
-  );
-  return el(
-    'tr',
-    {},
-    el('td', {}, moment(createdAt)),
-    el('td', {}, badge(status)),
-    el('td', { class: 'number' }, number(counts.total)),
-    el('td', { class: 'number wide-only' }, number(counts.failed)),
-    el('td', { class: 'wide-only' }, model),
-    el('td', { class: 'open' }, open),
-  );
 }

@@ -1,7 +1,8 @@
 import { call, Problem } from './api.js';
+import { resultOf, waiting } from './bars.js';
 import { curlOfPicture, showCurl } from './curl.js';
-import { byId, el, fact, fill } from './dom.js';
-import { bytes, milliseconds, percent, readable } from './format.js';
+import { byId, el } from './dom.js';
+import { bytes } from './format.js';
 import { notice, problemNotice } from './notice.js';
 import { refusalOf } from './pictures.js';
 import { withRetries } from './retry.js';
@@ -115,60 +116,6 @@ export function createClassify({ limits, samples }, choice) {
   }
 
   return { show, repeat };
-}
-
-function waiting() {
-  const bars = Array.from({ length: 5 }, () =>
-    el(
-      'li',
-      {},
-      el('div', { class: 'bar waiting' }, el('span', {}, '\u00a0'), el('span', { class: 'track' }, el('i'))),
-    ),
-  );
-  return el(
-    'div',
-    {},
-    el('p', { class: 'eyebrow' }, 'Classifying…'),
-    el('ul', { class: 'bars', 'aria-hidden': 'true' }, ...bars),
-  );
-}
-
-/** The most likely class in large, all classes as bars, and the timing. */
-function resultOf({ model, version, predictions, timing, totalMs }, why) {
-  const [first] = predictions;
-  const bars = predictions.map(({ label, index, probability }) => {
-    const properties = {
-      type: 'button',
-      'aria-pressed': 'false',
-      'data-index': index,
-      onclick: () => why.explain(index),
-    };
-    return el(
-      'li',
-      {},
-      el(
-        'button',
-        properties,
-        el('span', {}, readable(label)),
-        el('span', { class: 'percent' }, percent(probability)),
-        el('span', { class: 'track', 'aria-hidden': 'true' }, fill(probability)),
-      ),
-    );
-  });
-  return [
-    el('p', { class: 'eyebrow' }, 'Most likely'),
-    el('h2', { class: 'top-label' }, readable(first?.label ?? 'nothing')),
-    el('ol', { class: 'bars', 'aria-label': 'Most likely classes' }, ...bars),
-    el(
-      'dl',
-      { class: 'timing' },
-      fact('Decoding', milliseconds(timing.decodeMs)),
-      fact('Waiting', milliseconds(timing.queueMs)),
-      fact('Inference', milliseconds(timing.inferenceMs)),
-      fact('Total', milliseconds(totalMs)),
-      fact('Model', `${model} ${version}`),
-    ),
-  ];
 }
 
 function showSamples(samples, show) {

@@ -2,7 +2,7 @@ import { call, Problem } from './api.js';
 import { el, icon } from './dom.js';
 import { isTable } from './rows.js';
 
-/** The service makes thumbnails of so many inputs of a job. */
+/** The service makes thumbnails of the first inputs of a job only. */
 const MAX_INPUTS = 1000;
 /** Requests at a time: browsers open six connections to a host. */
 const CONCURRENCY = 4;
@@ -57,7 +57,7 @@ export function createThumbnails(signal) {
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof Problem)) throw error;
-      // Observed anew, it is reported again if it is still in view. Without a thumbnail, the symbol stays.
+      // Without a thumbnail, the symbol stays. An element that is observed again is reported if it is still in view.
       observer.unobserve(place);
       if (error.retryAfterSeconds) setTimeout(() => observer.observe(place), error.retryAfterSeconds * 1000);
     }

@@ -15,7 +15,7 @@ import { until } from '../helpers/until.ts';
 import { browserMissing, openBrowser, portray, type TestBrowser } from './support/browser.ts';
 import { dropFiles } from './support/drop.ts';
 
-/** So many, of so many pixels, that a worker is still at it when it is stopped after its first results. */
+/** Enough work that the worker is still running when the test stops it after its first results. */
 const PICTURES = 40;
 
 interface Row {
@@ -268,7 +268,7 @@ describe('the batch tab', { skip: browserMissing }, () => {
     await store.close();
   });
 
-  test('when the service goes away while a job is watched, the page says so and goes on asking', async () => {
+  test('when the service goes away while a job is watched, the page says so and keeps asking', async () => {
     const page = await browser.open(`${url}/#batch`);
     await page.setInputFiles('#file-folder', join(folder, 'pets'));
     await page.click('button:has-text("Classify 42 pictures")');

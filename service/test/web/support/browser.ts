@@ -16,14 +16,14 @@ export const browserMissing = existsSync(CHROMIUM)
 const ARTIFACTS = process.env.ARTIFACTS_DIR ?? join(tmpdir(), 'ml-serverless-artifacts');
 
 export interface TestPage extends Page {
-  /** What the page logged as an error, policy violations and uncaught exceptions included. */
+  /** Errors in the page's console, including policy violations and uncaught exceptions. */
   readonly faults: string[];
-  /** Addresses of everything that it asked for, from its own server or another. */
+  /** Addresses of all its requests, to any host. */
   readonly asked: string[];
 }
 
 export interface TestBrowser {
-  /** A page of its own, with nothing stored; motion is reduced, so that what is seen has come to rest. */
+  /** A page in a new context. Motion is reduced, so that screenshots show no animation. */
   open(url: string, options?: BrowserContextOptions): Promise<TestPage>;
   close(): Promise<void>;
 }
@@ -49,7 +49,7 @@ export async function openBrowser(args: readonly string[] = []): Promise<TestBro
       page.on('request', (request) => page.asked.push(request.url()));
       page.on('pageerror', (error) => page.faults.push(`uncaught: ${error.message}`));
       page.on('console', (message) => {
-        // A refused request is logged by the browser itself; what the page makes of it is what the tests look at.
+        // The browser itself logs failed requests; the tests check how the page handles them.
         if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) {
           page.faults.push(message.text());
         }
