@@ -5,7 +5,7 @@ import { problemNotice, wordsOf } from './notice.js';
 
 /** Labels on screen at once; the search finds the others. */
 const MAX_LABELS = 60;
-/** Shown in the accuracy table, not among the facts. */
+/** Metrics of a classifier of images: shown in a table, not among the facts. */
 const ACCURACY = new Set(['top1', 'top5', 'dataset']);
 
 /** The models tab: which models are loaded and how they run. */
@@ -29,7 +29,8 @@ export function createModels() {
 }
 
 function card(model) {
-  const otherMetrics = Object.entries(model.metrics).filter(([name]) => !ACCURACY.has(name));
+  const { metrics } = model;
+  const facts = Object.entries(metrics).filter(([name]) => metrics.top1 === undefined || !ACCURACY.has(name));
   return el(
     'article',
     { class: 'card model' },
@@ -48,7 +49,7 @@ function card(model) {
       ...(model.degraded ? [fact('Slow', model.degraded)] : []),
       ...inputOf(model),
       fact('Licence', model.licence),
-      ...otherMetrics.map(([name, value]) => fact(readable(name), String(value))),
+      ...facts.map(([name, value]) => fact(readable(name), String(value))),
     ),
     accuracyOf(model),
     model.classes > 0 && labelsOf(model),

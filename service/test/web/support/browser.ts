@@ -54,7 +54,7 @@ export async function openBrowser(args: readonly string[] = []): Promise<TestBro
           page.faults.push(message.text());
         }
       });
-      page.setDefaultTimeout(20_000);
+      page.setDefaultTimeout(60_000);
       await page.goto(url);
       return page;
     },
