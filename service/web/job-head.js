@@ -89,6 +89,11 @@ export function headOf(jobs, { counts, status, isEnded: hasEnded }, samples, onC
   ];
   return [
     el('div', { class: 'row' }, el('h2', {}, plural(counts.total, 'picture')), badge(status)),
+    el(
+      'p',
+      { class: 'soft' },
+      `Model ${jobs[0].model}, ${jobs[0].topK === 1 ? '1 class' : `${jobs[0].topK} classes`} per picture`,
+    ),
     bar,
     el('dl', { class: 'figures' }, ...facts),
     ...reasons.map((reason) => el('p', {}, `Reason: ${reason}.`)),
