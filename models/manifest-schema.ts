@@ -136,6 +136,9 @@ const evaluation = Type.Object(
   closed,
 );
 
+/** The accuracy that the publisher of the weights reports. It is not measured here. */
+const published = Type.Object({ top1: share, top5: share, dataset: Type.String({ minLength: 1 }) }, closed);
+
 const common = {
   schemaVersion: Type.Literal(1),
   name: Type.String({ pattern: '^[a-z0-9][a-z0-9_.-]{0,63}$' }),
@@ -159,6 +162,7 @@ const imageManifest = Type.Object(
     input: imageInputSchema,
     output: classesOutput,
     evaluation: Type.Optional(evaluation),
+    published: Type.Optional(published),
   },
   closed,
 );

@@ -1,6 +1,6 @@
 import { apiKey, askForKey } from './key.js';
 
-/** What went wrong with a request: a code of the service, or GONE and BROKEN_OFF, which only a client can tell. */
+/** A failed request: a code of the service, or GONE and BROKEN_OFF for a connection that failed. */
 export class Problem extends Error {
   constructor({ code, detail = '', status = 0, retryAfterSeconds, requestId }) {
     super(detail);
@@ -8,19 +8,20 @@ export class Problem extends Error {
   }
 }
 
-/** The headers every request needs. */
+/** The headers of every request. */
 export function keyHeader() {
   const key = apiKey();
   return key === null ? {} : { 'x-api-key': key };
 }
 
 /**
- * Sends a request, asking for an API key when one is needed. Paths are relative, so that the page works behind any prefix.
+ * Sends a request and asks the user for an API key if one is needed. Paths are relative, so that the page works behind
+ * any prefix.
  *
- * @returns {Promise<Response>} of a 2xx
+ * @returns {Promise<Response>} with status 2xx
  * @throws {Problem}, or the AbortError of `init.signal`
  */
-export async function call(path, init = {}) {
+export async function call(path, init = {}, { asksForKey = true } = {}) {
   for (;;) {
     const headers = { ...init.headers, ...keyHeader() };
     let response;
@@ -32,20 +33,20 @@ export async function call(path, init = {}) {
     }
     if (response.ok) return response;
     const problem = problemOf(response.status, await response.text(), response.headers.get('retry-after'));
-    if (problem.code !== 'UNAUTHORIZED') throw problem;
+    if (problem.code !== 'UNAUTHORIZED' || !asksForKey) throw problem;
     if (!(await askForKey('x-api-key' in headers))) throw problem;
   }
 }
 
-export const getJson = async (path, init) => (await call(path, init)).json();
+export const getJson = async (path, init, options) => (await call(path, init, options)).json();
 
-/** The problem of an answer. What stands between (a gateway, a proxy) answers in other words, known by the status only. */
+/** The problem of a response. A gateway or proxy sends other bodies: then only the status is known. */
 export function problemOf(status, text, retryAfter) {
   let body = {};
   try {
     body = JSON.parse(text);
   } catch {
-    // Not ours: a gateway's HTML or plain text says nothing to a user.
+    // A gateway's HTML or plain text does not help the user.
   }
   const seconds = body.retryAfterSeconds ?? (Number(retryAfter) || undefined);
   const code = typeof body.code === 'string' ? body.code : codeOf(status);
@@ -66,7 +67,7 @@ function codeOf(status) {
   return status === 502 || status === 504 ? 'GONE' : 'INTERNAL';
 }
 
-/** A browser does not say why a connection failed: whether the service still answers tells. */
+/** Browsers hide why a connection failed, so this asks whether the service still answers. */
 export async function lostConnection() {
   try {
     await fetch('health/live', { cache: 'no-store', signal: AbortSignal.timeout(5000) });

@@ -1,13 +1,14 @@
-import { getJson, Problem } from './api.js';
+import { Problem } from './api.js';
 import { byId, el, fill } from './dom.js';
-import { bytes, moment, number, plural } from './format.js';
-import { badge, isEnded, watchJobs } from './job.js';
+import { bytes, number, plural } from './format.js';
+import { watchJobs } from './job.js';
+import { listJobs } from './job-list.js';
 import { notice, problemNotice, wordsOf } from './notice.js';
 import { reviewOf } from './review.js';
 import { partition, uploadPart } from './upload.js';
 
 /** The batch tab: many pictures in, a job out. */
-export function createBatch({ limits, batch: isOffered }, { showJobs }) {
+export function createBatch({ limits, batch: isOffered }, { choice, showJobs }) {
   const message = byId('batch-message');
   const view = byId('job-view');
   let watching = new AbortController();
@@ -15,7 +16,7 @@ export function createBatch({ limits, batch: isOffered }, { showJobs }) {
 
   byId('choose-folder').addEventListener('click', () => byId('file-folder').click());
   byId('choose-many').addEventListener('click', () => byId('file-many').click());
-  byId('refresh-jobs').addEventListener('click', () => void list());
+  byId('refresh-jobs').addEventListener('click', () => void listJobs(showJobs));
   for (const id of ['file-folder', 'file-many']) {
     byId(id).addEventListener('change', ({ target }) => {
       const files = [...target.files];
@@ -26,19 +27,19 @@ export function createBatch({ limits, batch: isOffered }, { showJobs }) {
   if (!isOffered) {
     byId('batch-start').replaceChildren(
       notice({
-        title: 'No batch jobs here',
-        text: 'This service was started without an object store. Set STORE and start it again.',
+        title: 'Batch jobs are not available',
+        text: 'This service has no object store. Set STORE and restart it.',
       }),
     );
   }
 
-  /** Cards stand in the place of the drop area, which takes files nevertheless; notices stand below it. */
+  /** A card replaces the drop area; a notice is shown below it. */
   function say(...children) {
     message.replaceChildren(...children);
     byId('drop-many').hidden = message.querySelector('.card') !== null;
   }
 
-  /** Shows what would be sent, and what not, before anything is. */
+  /** Shows the review of the files. Nothing is sent yet. */
   function stage(files, name) {
     if (!isOffered || uploading) return;
     leave();
@@ -56,8 +57,8 @@ export function createBatch({ limits, batch: isOffered }, { showJobs }) {
     review.querySelector('button.primary')?.focus();
   }
 
-  /** Sends the parts one after the other, then shows their jobs. A part that fails can be sent again from there. */
-  async function send(pictures, parts = partition(pictures, limits), made = []) {
+  /** Sends the parts in order, then shows their jobs. After a failure, the user can continue with the failed part. */
+  async function send(pictures, parts = partition(pictures, limits), made = [], wanted = choice.current()) {
     uploading = new AbortController();
     const total = parts.reduce((sum, part) => sum + part.bytes, 0);
     const bar = el('div', {
@@ -68,13 +69,9 @@ export function createBatch({ limits, batch: isOffered }, { showJobs }) {
       'aria-valuemax': '100',
     });
     const text = el('p', { class: 'soft' });
-    // Read out once, unlike the figures above it.
+    // Screen readers announce it once, unlike the figures above.
     const trouble = el('p', { class: 'hint', role: 'status' });
-    const stop = el(
-      'button',
-      { type: 'button', class: 'danger', onclick: () => uploading.abort() },
-      'Stop sending',
-    );
+    const stop = el('button', { type: 'button', class: 'danger', onclick: () => uploading.abort() }, 'Stop');
     say(
       el(
         'div',
@@ -95,13 +92,13 @@ export function createBatch({ limits, batch: isOffered }, { showJobs }) {
       trouble.textContent = '';
     };
     const onWait = (problem, seconds) => {
-      trouble.textContent = `${wordsOf(problem).title}. Trying again in ${plural(seconds, 'second')}; nothing is lost.`;
+      trouble.textContent = `${wordsOf(problem).title}. Trying again in ${plural(seconds, 'second')}.`;
     };
     tell(0);
     const rest = [...parts];
     try {
       for (const part of parts) {
-        made.push((await uploadPart(part, { onProgress: tell, onWait }, uploading.signal)).jobId);
+        made.push((await uploadPart(part, wanted, { onProgress: tell, onWait }, uploading.signal)).jobId);
         rest.shift();
         before += part.bytes;
       }
@@ -110,64 +107,35 @@ export function createBatch({ limits, batch: isOffered }, { showJobs }) {
     } catch (error) {
       const wasStopped = uploading.signal.aborted;
       if (!wasStopped && !(error instanceof Problem)) throw error;
-      const again = ['Go on', () => void send(pictures, rest, made)];
-      const see = made.length > 0 ? [['Show what was sent', () => showJobs(made)]] : [];
+      const again = ['Continue', () => void send(pictures, rest, made, wanted)];
+      const see = made.length > 0 ? [['Show the sent part', () => showJobs(made)]] : [];
       say(
         wasStopped
           ? notice({
-              title: 'Sending was stopped',
-              text: `${number(made.length)} of ${plural(made.length + rest.length, 'part')} had been sent; they go on as jobs.`,
+              title: 'The upload is stopped',
+              text: `${number(made.length)} of ${plural(made.length + rest.length, 'part')} were sent and run as jobs.`,
               kind: 'wait',
               actions: [again, ...see],
             })
-          : problemNotice(error, [again, ...see]),
+          : problemNotice(error, again, see),
       );
     } finally {
       uploading = undefined;
     }
   }
 
-  async function list(cursor) {
-    if (!isOffered) return;
-    const place = byId('job-list');
-    try {
-      const { jobs, next } = await getJson(cursor ? `batch?cursor=${encodeURIComponent(cursor)}` : 'batch');
-      if (!cursor && jobs.length === 0) {
-        place.replaceChildren(
-          el('p', { class: 'empty' }, 'No jobs yet. Drop a folder of pictures above to start one.'),
-        );
-        return;
-      }
-      place.querySelector('.more')?.remove();
-      const body = cursor ? place.querySelector('tbody') : el('tbody');
-      body.append(...jobs.map((job) => jobRow(job, showJobs)));
-      if (!cursor) place.replaceChildren(table(body));
-      if (next)
-        place.append(
-          el(
-            'p',
-            { class: 'more' },
-            el('button', { type: 'button', onclick: () => void list(next) }, 'Older jobs'),
-          ),
-        );
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      place.replaceChildren(problemNotice(error, [['Try again', () => void list()]]));
-    }
-  }
-
-  /** Stops asking about jobs; they go on. */
+  /** Stops watching; the jobs continue. */
   function leave() {
     watching.abort();
   }
 
-  /** The tab as its address says: jobs when it names some, the start otherwise. */
+  /** Shows the jobs that the address names, or the start of the tab. */
   async function open(rest) {
     leave();
     const ids = rest.split(',').filter((id) => /^[A-Za-z0-9_-]{1,128}$/.test(id));
     byId('batch-start').hidden = ids.length > 0;
     view.hidden = ids.length === 0;
-    if (ids.length === 0) return list();
+    if (ids.length === 0) return isOffered && listJobs(showJobs);
     watching = new AbortController();
     const onBack = () => {
       location.hash = '#batch';
@@ -176,42 +144,4 @@ export function createBatch({ limits, batch: isOffered }, { showJobs }) {
   }
 
   return { open, leave, stage };
-}
-
-function table(body) {
-  const heads = [
-    ['Started'],
-    ['Status'],
-    ['Pictures', 'number'],
-    ['Failed', 'number wide-only'],
-    ['Model', 'wide-only'],
-  ];
-  const cells = heads.map(([name, className]) => el('th', { scope: 'col', class: className }, name));
-  const last = el('td', { class: 'open' });
-  return el('div', { class: 'scroll' }, el('table', {}, el('thead', {}, el('tr', {}, ...cells, last)), body));
-}
-
-function jobRow(job, showJobs) {
-  const { jobId, status, counts, createdAt, model } = job;
-  const label = isEnded(job) ? 'Results' : 'Watch';
-  const open = el(
-    'button',
-    {
-      type: 'button',
-      class: 'quiet',
-      'aria-label': `${label} of the job of ${moment(createdAt)}`,
-      onclick: () => showJobs([jobId]),
-    },
-    label,
-  );
-  return el(
-    'tr',
-    {},
-    el('td', {}, moment(createdAt)),
-    el('td', {}, badge(status)),
-    el('td', { class: 'number' }, number(counts.total)),
-    el('td', { class: 'number wide-only' }, number(counts.failed)),
-    el('td', { class: 'wide-only' }, model),
-    el('td', { class: 'open' }, open),
-  );
 }

@@ -1,16 +1,15 @@
 import { call, Problem } from './api.js';
+import { resultOf, waiting } from './bars.js';
 import { curlOfPicture, showCurl } from './curl.js';
-import { byId, el, fact, fill } from './dom.js';
-import { bytes, milliseconds, percent, readable } from './format.js';
+import { byId, el } from './dom.js';
+import { bytes } from './format.js';
 import { notice, problemNotice } from './notice.js';
 import { refusalOf } from './pictures.js';
 import { withRetries } from './retry.js';
 import { createWhy } from './why.js';
 
-const PATH = 'predict?topK=5';
-
-/** The classify tab: one picture in, bars out. */
-export function createClassify({ limits, samples }) {
+/** The classify tab: one picture in, the most likely classes out. */
+export function createClassify({ limits, samples }, choice) {
   const panel = byId('panel-classify');
   const answer = byId('answer');
   const picture = byId('picture');
@@ -18,6 +17,7 @@ export function createClassify({ limits, samples }) {
   const why = createWhy({ curl });
   let running = new AbortController();
   let shownUrl;
+  let shownFile;
 
   byId('size-hint').textContent = `, up to ${bytes(limits.imageBytes)}`;
   byId('choose-one').addEventListener('click', () => byId('file-one').click());
@@ -29,7 +29,7 @@ export function createClassify({ limits, samples }) {
   for (const id of ['file-one', 'file-camera']) {
     byId(id).addEventListener('change', ({ target }) => {
       const [file] = target.files;
-      // The same file can be chosen again.
+      // So that the same file can be chosen again.
       target.value = '';
       if (file) void show(file);
     });
@@ -46,6 +46,7 @@ export function createClassify({ limits, samples }) {
     picture.removeAttribute('src');
     if (shownUrl) URL.revokeObjectURL(shownUrl);
     shownUrl = undefined;
+    shownFile = undefined;
     curl.hidden = true;
     answer.replaceChildren();
     panel.dataset.state = 'empty';
@@ -64,7 +65,13 @@ export function createClassify({ limits, samples }) {
       answer.replaceChildren(notice(refusal));
       return;
     }
+    shownFile = file;
     await classify(file, signal);
+  }
+
+  /** Classifies the same picture again, for another model or number of classes. */
+  function repeat() {
+    if (shownFile) void show(shownFile);
   }
 
   function preview(file, isShown) {
@@ -79,12 +86,13 @@ export function createClassify({ limits, samples }) {
   }
 
   async function classify(file, signal) {
+    const path = `predict?${choice.query()}`;
     const send = async () => {
       panel.dataset.state = 'working';
       answer.replaceChildren(waiting());
       const startedAt = performance.now();
       const type = file.type.startsWith('image/') ? file.type : 'application/octet-stream';
-      const response = await call(PATH, {
+      const response = await call(path, {
         method: 'POST',
         body: file,
         headers: { 'content-type': type },
@@ -96,72 +104,18 @@ export function createClassify({ limits, samples }) {
       const result = await withRetries(send, answer, signal);
       panel.dataset.state = 'result';
       answer.replaceChildren(...resultOf(result, why));
-      why.offer(file, result);
+      why.offer(file, result, choice.current().model);
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof Problem)) throw error;
       panel.dataset.state = 'error';
-      answer.replaceChildren(problemNotice(error, [['Try again', () => void classify(file, signal)]]));
+      answer.replaceChildren(problemNotice(error, ['Try again', () => void classify(file, signal)]));
       return;
     }
-    showCurl(curl, [curlOfPicture(file, PATH)]);
+    showCurl(curl, [curlOfPicture(file, path)]);
   }
 
-  return { show };
-}
-
-function waiting() {
-  const bars = Array.from({ length: 5 }, () =>
-    el(
-      'li',
-      {},
-      el('div', { class: 'bar waiting' }, el('span', {}, '\u00a0'), el('span', { class: 'track' }, el('i'))),
-    ),
-  );
-  return el(
-    'div',
-    {},
-    el('p', { class: 'eyebrow' }, 'Looking at the picture…'),
-    el('ul', { class: 'bars', 'aria-hidden': 'true' }, ...bars),
-  );
-}
-
-/** The likeliest class in large, all of them as bars, and where the time went. */
-function resultOf({ model, version, predictions, timing, totalMs }, why) {
-  const [first] = predictions;
-  const bars = predictions.map(({ label, index, probability }) => {
-    const properties = {
-      type: 'button',
-      'aria-pressed': 'false',
-      'data-index': index,
-      onclick: () => why.explain(index),
-    };
-    return el(
-      'li',
-      {},
-      el(
-        'button',
-        properties,
-        el('span', {}, readable(label)),
-        el('span', { class: 'percent' }, percent(probability)),
-        el('span', { class: 'track', 'aria-hidden': 'true' }, fill(probability)),
-      ),
-    );
-  });
-  return [
-    el('p', { class: 'eyebrow' }, 'Most likely'),
-    el('h2', { class: 'top-label' }, readable(first?.label ?? 'nothing')),
-    el('ol', { class: 'bars', 'aria-label': 'Likeliest classes' }, ...bars),
-    el(
-      'dl',
-      { class: 'timing' },
-      fact('Decoding', milliseconds(timing.decodeMs)),
-      fact('Waiting', milliseconds(timing.queueMs)),
-      fact('Inference', milliseconds(timing.inferenceMs)),
-      fact('In all', milliseconds(totalMs)),
-      fact('Model', `${model} ${version}`),
-    ),
-  ];
+  return { show, repeat };
 }
 
 function showSamples(samples, show) {

@@ -1,4 +1,4 @@
-/** @param {string} id of an element that index.html has */
+/** @param {string} id of an element in index.html */
 export function byId(id) {
   const found = document.getElementById(id);
   if (!found) throw new Error(`the page has no #${id}`);
@@ -6,8 +6,8 @@ export function byId(id) {
 }
 
 /**
- * A new element. Strings become text nodes, never markup; `on…` properties become listeners, the rest attributes.
- * Children that are undefined, null or false are left out.
+ * Creates an element. Strings become text nodes, never markup; `on…` properties become listeners, others attributes.
+ * Children that are undefined, null or false are skipped.
  */
 export function el(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
@@ -24,7 +24,7 @@ export function el(tag, properties = {}, ...children) {
 
 const SVG = 'http://www.w3.org/2000/svg';
 
-/** One of the symbols in index.html, for decoration. */
+/** A decorative symbol from index.html. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, 'svg');
   svg.setAttribute('class', 'icon');
@@ -35,12 +35,12 @@ export function icon(name) {
   return svg;
 }
 
-/** A bar's filled part; widths are set by script, as the policy allows no inline styles. */
+/** The filled part of a bar. The width is set by script, because the policy allows no inline styles. */
 export function fill(fraction, className = '') {
   const part = el('i', className ? { class: className } : {});
   part.style.width = `${Math.min(1, Math.max(0, fraction)) * 100}%`;
   return part;
 }
 
-/** A pair of a description list. */
+/** A name and a value for a description list. */
 export const fact = (name, value) => el('div', {}, el('dt', {}, name), el('dd', {}, value));

@@ -1,16 +1,17 @@
-/** Most files that are taken from one drop: beyond it the store is the better way in. */
+/** Maximum files of one drop. The store is the better way for more. */
 export const MAX_DROPPED = 10_000;
 
-/** Where dropped files lie below the folder that was dropped. A chosen folder's files know it themselves. */
+/** Paths of dropped files. Files of a chosen folder have `webkitRelativePath`. */
 const paths = new WeakMap();
 
-/** The path of a file below the folder that was given, that folder's name included; the name of a file that was given alone. */
+/** The path of a file, beginning with the name of the dropped or chosen folder; for a single file, its name. */
 export const pathOf = (file) => paths.get(file) ?? (file.webkitRelativePath || file.name);
 
 /**
- * The files of a drop, folders included. Must be called in the event's own turn, as the browser empties the transfer after.
+ * The files of a drop, including those in folders. Call it before the event handler returns: then the browser empties
+ * the transfer.
  *
- * @returns {Promise<{ files: File[], name: string, hasFolder: boolean }>} name: of the first folder, or ''
+ * @returns {Promise<{ files: File[], name: string, hasFolder: boolean }>} name: the first folder's, or ''
  */
 export async function filesOfDrop(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
@@ -32,7 +33,7 @@ async function collect(entry, files) {
   }
   const reader = entry.createReader();
   for (;;) {
-    // A hundred at a time, until there are no more.
+    // readEntries returns at most 100 entries per call.
     const entries = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
     if (entries.length === 0) return;
     for (const inner of entries) await collect(inner, files);

@@ -8,7 +8,7 @@ export function bytes(count) {
   return `${value < 9.95 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
 }
 
-/** 0.6213 -> "62.1 %"; what is there but tiny is not called 0. */
+/** 0.6213 -> "62.1 %"; a tiny share is not shown as 0. */
 export function percent(fraction) {
   if (fraction > 0 && fraction < 0.0005) return '< 0.1 %';
   return `${(fraction * 100).toFixed(1)} %`;
@@ -16,6 +16,10 @@ export function percent(fraction) {
 
 /** "Egyptian_cat" -> "Egyptian cat". */
 export const readable = (label) => label.replaceAll('_', ' ');
+
+/** A path as text with places to break after each `/`. */
+export const pathParts = (path) =>
+  path.split(/(?<=\/)/).flatMap((part, at) => (at === 0 ? [part] : [document.createElement('wbr'), part]));
 
 /** 4.13 -> "4.1 ms"; 1234 -> "1.23 s". */
 export function milliseconds(value) {
@@ -36,7 +40,7 @@ export const number = (value) => value.toLocaleString('en');
 /** 1, "picture" -> "1 picture"; 2 -> "2 pictures". */
 export const plural = (count, noun) => `${number(count)} ${noun}${count === 1 ? '' : 's'}`;
 
-/** "Nov 22, 9:30 AM" in the reader's own way; with the year when it is another one. */
+/** "Nov 22, 9:30 AM" in the user's locale; with the year if it is not the current one. */
 export function moment(iso) {
   const date = new Date(iso);
   const year = date.getFullYear() === new Date().getFullYear() ? {} : { year: 'numeric' };
@@ -49,7 +53,7 @@ export function moment(iso) {
   });
 }
 
-/** 1234.5 -> "$1,234.50"; small sums with the digits that matter. */
+/** 1234.5 -> "$1,234.50"; sums below 10 cents with four decimals. */
 export function dollars(usd) {
   if (usd > 0 && usd < 0.0001) return 'less than $0.0001';
   const digits = usd < 0.1 ? 4 : 2;

@@ -1,54 +1,18 @@
 import { call, getJson, Problem } from './api.js';
 import { curlOf, showCurl } from './curl.js';
-import { el, fact, fill, icon } from './dom.js';
-import { duration, number, plural } from './format.js';
+import { el } from './dom.js';
+import { headOf, isEnded, sentenceOf, sumOf } from './job-head.js';
 import { notice, problemNotice, wordsOf } from './notice.js';
-import { download, resultTable } from './results.js';
+import { resultTable } from './results.js';
 import { pause } from './upload.js';
 
-/** Seconds between looks, and after a failed one; and most jobs that are looked at in a second, as APIs have a limit. */
+/** Seconds between requests, also after a failure. */
 const POLL = 1;
-const POLLED_A_SECOND = 20;
 const POLL_WHEN_GONE = 3;
-/** The rate is that of the last seconds: the first ones of a job load a model. */
-const RATE_WINDOW_MS = 20_000;
+/** Maximum requests per second, because APIs have a rate limit. */
+const POLLS_PER_SECOND = 20;
 
-const ENDED = new Set(['SUCCEEDED', 'PARTIAL', 'FAILED', 'CANCELLED']);
-const STATES = {
-  SUBMITTED: ['Waiting', ''],
-  RUNNING: ['Running', ''],
-  SUCCEEDED: ['Done', 'good'],
-  PARTIAL: ['Done, with failures', 'mixed'],
-  FAILED: ['Failed', 'bad'],
-  CANCELLED: ['Cancelled', 'mixed'],
-};
-export const badge = (status) => el('span', { class: `badge ${STATES[status][1]}` }, STATES[status][0]);
-export const isEnded = ({ status, finishedAt }) => ENDED.has(status) && finishedAt !== undefined;
-
-/** Several jobs as one: an upload of many files is several of them. */
-function sumOf(jobs) {
-  const counts = { total: 0, succeeded: 0, failed: 0, pending: 0 };
-  for (const job of jobs) for (const name of Object.keys(counts)) counts[name] += job.counts[name];
-  const states = new Set(jobs.map((job) => job.status));
-  const unfinished = jobs.filter((job) => !isEnded(job));
-  let status = 'RUNNING';
-  if (unfinished.length === 0) {
-    if (states.has('CANCELLED')) status = 'CANCELLED';
-    else if (states.size === 1) [status] = states;
-    else status = 'PARTIAL';
-  } else if (states.size === 1) [status] = states;
-  return { counts, status, isEnded: unfinished.length === 0 };
-}
-
-/** Images a second over the last samples, or undefined while that cannot be said. */
-function rateOf(samples) {
-  const last = samples.at(-1);
-  const first = samples.find(({ at }) => last.at - at <= RATE_WINDOW_MS);
-  const seconds = (last.at - first.at) / 1000;
-  return seconds > 0 && last.done > first.done ? (last.done - first.done) / seconds : undefined;
-}
-
-/** Shows jobs as one until they have ended or the user leaves. */
+/** Shows jobs as one until they end or the user leaves. */
 export async function watchJobs(ids, view, { onBack, signal }) {
   const head = el('div', { class: 'card' });
   const trouble = el('div', { 'aria-live': 'polite' });
@@ -63,7 +27,7 @@ export async function watchJobs(ids, view, { onBack, signal }) {
   );
 
   const samples = [];
-  /** What will not change any more. */
+  /** Jobs that no longer change. */
   const ended = new Map();
   let announced;
   for (;;) {
@@ -75,9 +39,9 @@ export async function watchJobs(ids, view, { onBack, signal }) {
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof Problem)) throw error;
-      if (error.status > 0 && error.status < 500) return trouble.replaceChildren(problemNotice(error, []));
+      if (error.status > 0 && error.status < 500) return trouble.replaceChildren(problemNotice(error));
       if (trouble.childElementCount === 0) {
-        const text = `${wordsOf(error).text} It is asked again every ${POLL_WHEN_GONE} seconds, and the job goes on by itself once it is back.`;
+        const text = `The page asks again every ${POLL_WHEN_GONE} seconds. The job continues when the service is back.`;
         trouble.replaceChildren(notice({ ...wordsOf(error), text, kind: 'wait' }));
       }
     }
@@ -90,74 +54,13 @@ export async function watchJobs(ids, view, { onBack, signal }) {
       if (sum.isEnded) return showResults(jobs, results, signal);
     }
     try {
-      const least = (ids.length - ended.size) / POLLED_A_SECOND;
+      const least = (ids.length - ended.size) / POLLS_PER_SECOND;
       await pause(Math.max(least, jobs ? POLL : POLL_WHEN_GONE), signal);
     } catch {
-      // The user has left the job.
+      // The user left the job.
       return;
     }
   }
-}
-
-function sentenceOf({ status, counts }) {
-  if (status === 'SUBMITTED') return 'A worker is starting and loads the model; that takes a few seconds.';
-  if (status === 'RUNNING') return 'You can close this page: the job goes on, and is listed under Batch.';
-  if (status === 'CANCELLED') return 'Cancelled. The results that were there by then are kept.';
-  if (counts.failed > 0) return 'Some pictures could not be classified; the reasons are listed below.';
-  return 'Every picture has a result.';
-}
-
-function headOf(jobs, { counts, status, isEnded: hasEnded }, samples, onCancel) {
-  const done = counts.succeeded + counts.failed;
-  const rate = rateOf(samples);
-  const startedAt = Math.min(...jobs.map((job) => Date.parse(job.createdAt)));
-  const facts = [
-    fact('Done', `${number(done)} of ${number(counts.total)}`),
-    fact('Failed', number(counts.failed)),
-  ];
-  if (hasEnded) {
-    const seconds = (Math.max(...jobs.map((job) => Date.parse(job.finishedAt))) - startedAt) / 1000;
-    facts.push(
-      fact('Took', duration(Math.max(1, seconds))),
-      fact('On average', `${(done / Math.max(1, seconds)).toFixed(1)} / s`),
-    );
-  } else {
-    facts.push(fact('Rate', rate === undefined ? '–' : `${rate.toFixed(1)} / s`));
-    facts.push(fact('Time left', rate === undefined ? '–' : `about ${duration(counts.pending / rate)}`));
-  }
-  const bar = el(
-    'div',
-    {
-      class: 'progress',
-      role: 'progressbar',
-      'aria-label': 'Pictures done',
-      'aria-valuemin': '0',
-      'aria-valuemax': String(counts.total),
-      'aria-valuenow': String(done),
-    },
-    counts.total > 0 && fill(counts.succeeded / counts.total),
-    counts.total > 0 && fill(counts.failed / counts.total, 'failed'),
-  );
-  const button = (label, properties, ...children) =>
-    el('button', { type: 'button', ...properties }, ...children, label);
-  const reasons = [
-    ...new Set(jobs.map((job) => job.reason).filter((reason) => reason && status === 'FAILED')),
-  ];
-  return [
-    el('div', { class: 'row' }, el('h2', {}, plural(counts.total, 'picture')), badge(status)),
-    bar,
-    el('dl', { class: 'figures' }, ...facts),
-    ...reasons.map((reason) => el('p', {}, `Reason: ${reason}.`)),
-    el(
-      'p',
-      { class: 'actions' },
-      hasEnded && done > 0 && button('CSV', { onclick: () => void download(jobs, 'csv') }, icon('download')),
-      hasEnded &&
-        done > 0 &&
-        button('JSON Lines', { onclick: () => void download(jobs, 'jsonl') }, icon('download')),
-      !hasEnded && button('Cancel', { class: 'danger', onclick: onCancel, disabled: status === 'CANCELLED' }),
-    ),
-  ];
 }
 
 async function cancel(jobs, trouble) {
@@ -165,17 +68,17 @@ async function cancel(jobs, trouble) {
     await Promise.all(jobs.map(({ jobId }) => call(`batch/${jobId}`, { method: 'DELETE' })));
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    trouble.replaceChildren(problemNotice(error, [['Try again', () => void cancel(jobs, trouble)]]));
+    trouble.replaceChildren(problemNotice(error, ['Try again', () => void cancel(jobs, trouble)]));
   }
 }
 
 async function showResults(jobs, place, signal) {
   try {
-    place.replaceChildren(el('p', { class: 'soft' }, 'Reading the results…'));
+    place.replaceChildren(el('p', { class: 'soft' }, 'Loading the results…'));
     place.replaceChildren(...(await resultTable(jobs, signal)));
   } catch (error) {
     if (signal.aborted) return;
     if (!(error instanceof Problem)) throw error;
-    place.replaceChildren(problemNotice(error, [['Try again', () => void showResults(jobs, place, signal)]]));
+    place.replaceChildren(problemNotice(error, ['Try again', () => void showResults(jobs, place, signal)]));
   }
 }

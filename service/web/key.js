@@ -3,14 +3,14 @@ import { byId } from './dom.js';
 const NAME = 'api-key';
 let asking;
 
-/** The key the user gave in this tab, or null. */
+/** The key that the user entered in this tab, or null. */
 export const apiKey = () => sessionStorage.getItem(NAME);
 
 /**
- * Asks for a key; several requests that fail at once ask once.
+ * Asks for a key. Requests that fail at the same time share one dialog.
  *
- * @param {boolean} wasRefused whether a key was sent and not accepted
- * @returns {Promise<boolean>} false when the user does not give one
+ * @param {boolean} wasRefused whether the request had a key
+ * @returns {Promise<boolean>} false if the user cancels
  */
 export function askForKey(wasRefused) {
   asking ??= ask(wasRefused).finally(() => {
@@ -24,8 +24,8 @@ function ask(wasRefused) {
   const input = byId('key');
   byId('key-title').textContent = wasRefused ? 'That key was not accepted' : 'An API key is needed';
   byId('key-text').textContent = wasRefused
-    ? 'Check that it was copied whole, or ask whoever runs this service for a new one.'
-    : 'This service answers only with a key. Ask whoever runs it for one.';
+    ? 'Check that you copied all of it, or ask the operator of this service for a new key.'
+    : 'This service requires an API key. Ask its operator for one.';
   input.value = '';
   dialog.returnValue = '';
   dialog.showModal();
@@ -36,6 +36,7 @@ function ask(wasRefused) {
       const isGiven = dialog.returnValue === 'ok' && key !== '';
       if (isGiven) sessionStorage.setItem(NAME, key);
       resolve(isGiven);
+      if (isGiven) document.dispatchEvent(new Event('key-given'));
     };
     dialog.addEventListener('close', onClose, { once: true });
     byId('key-cancel').addEventListener('click', () => dialog.close(), { once: true });

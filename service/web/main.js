@@ -1,5 +1,6 @@
 import { getJson, Problem } from './api.js';
 import { createBatch } from './batch.js';
+import { createChoice } from './choice.js';
 import { createClassify } from './classify.js';
 import { byId } from './dom.js';
 import { filesOfDrop } from './files.js';
@@ -15,19 +16,20 @@ async function start() {
     settings = await getJson('web/settings.json');
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    byId('panel-classify').replaceChildren(problemNotice(error, [['Reload', () => location.reload()]]));
+    byId('panel-classify').replaceChildren(problemNotice(error, ['Reload', () => location.reload()]));
     return;
   }
-  const classify = createClassify(settings);
+  const choice = createChoice([byId('choice-classify'), byId('choice-batch')], () => classify.repeat());
+  const classify = createClassify(settings, choice);
   const tabs = createTabs((name, rest) => {
     if (name === 'batch') void batch.open(rest);
     else batch.leave();
     if (name === 'models') void models.open();
   });
-  const batch = createBatch(settings, { showJobs: (ids) => tabs.open('batch', ids.join(',')) });
+  const batch = createBatch(settings, { choice, showJobs: (ids) => tabs.open('batch', ids.join(',')) });
   const models = createModels();
 
-  /** One picture goes to the open tab; several, or a folder, are a batch whichever tab is open. */
+  /** One picture goes to the open tab. Several pictures or a folder become a batch. */
   function take({ files, name, hasFolder }) {
     if (files.length === 0 && !hasFolder) return;
     if (tabs.current() !== 'batch' && files.length === 1 && !hasFolder) {

@@ -1,21 +1,14 @@
 import { getJson, Problem } from './api.js';
 import { byId, el, fact } from './dom.js';
 import { number, percent, readable } from './format.js';
-import { problemNotice } from './notice.js';
+import { problemNotice, wordsOf } from './notice.js';
 
-/** Labels that are shown at once; the filter finds the others. */
-const MOST_LABELS = 60;
+/** Labels on screen at once; the search finds the others. */
+const MAX_LABELS = 60;
+/** Metrics of a classifier of images: shown in a table, not among the facts. */
+const ACCURACY = new Set(['top1', 'top5', 'dataset']);
 
-const METRICS = {
-  top1: 'Right at first guess',
-  top5: 'Right within five guesses',
-  dataset: 'Measured on',
-  publishedTop1: 'Published: right at first guess',
-  publishedTop5: 'Published: right within five guesses',
-  publishedDataset: 'Published for',
-};
-
-/** The models tab: what is loaded. */
+/** The models tab: which models are loaded and how they run. */
 export function createModels() {
   const list = byId('model-list');
   return {
@@ -25,11 +18,11 @@ export function createModels() {
         list.replaceChildren(
           ...(models.length > 0
             ? models.map(card)
-            : [el('p', { class: 'empty' }, 'No model is loaded yet. Look again in a few seconds.')]),
+            : [el('p', { class: 'empty' }, 'No model is loaded yet. Try again in a few seconds.')]),
         );
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
-        list.replaceChildren(problemNotice(error, [['Try again', () => void this.open()]]));
+        list.replaceChildren(problemNotice(error, ['Try again', () => void this.open()]));
       }
     },
   };
@@ -37,6 +30,7 @@ export function createModels() {
 
 function card(model) {
   const { metrics } = model;
+  const facts = Object.entries(metrics).filter(([name]) => metrics.top1 === undefined || !ACCURACY.has(name));
   return el(
     'article',
     { class: 'card model' },
@@ -53,44 +47,80 @@ function card(model) {
       fact('Engine', model.engine),
       fact('Precision', model.precision),
       ...(model.degraded ? [fact('Slow', model.degraded)] : []),
-      ...takes(model),
+      ...inputOf(model),
       fact('Licence', model.licence),
-      ...Object.entries(metrics).map(([name, value]) =>
-        fact(METRICS[name] ?? readable(name), metricOf(name, value)),
-      ),
+      ...facts.map(([name, value]) => fact(readable(name), String(value))),
     ),
-    model.labels.length > 0 && labels(model.labels),
+    accuracyOf(model),
+    model.classes > 0 && labelsOf(model),
   );
 }
 
-/** A picture, or the columns of a row; a regression says what it predicts. */
-function takes({ input, target }) {
+/** The size of an image, or the columns of a row and what a regression predicts. */
+function inputOf({ input, target }) {
   if (!input.features)
-    return [fact('Sees', `${input.width} × ${input.height} pixels, ${input.channels} channels`)];
+    return [fact('Input', `${input.width} × ${input.height} pixels, ${input.channels} channels`)];
   const columns = input.features.map(({ name }) => name).join(', ');
-  const route = 'Rows of a table, as JSON or CSV to POST /predict';
-  return [fact('Takes', route), fact('Columns', columns), ...(target ? [fact('Predicts', target)] : [])];
+  const route = 'Rows of a table: JSON or CSV to POST /predict';
+  return [fact('Input', route), fact('Columns', columns), ...(target ? [fact('Predicts', target)] : [])];
 }
 
-const metricOf = (name, value) =>
-  typeof value === 'number' && /top\d$/i.test(name) ? percent(value) : String(value);
+/** Shares of right answers, each with the pictures it was measured on: figures of two picture sets do not compare. */
+function accuracyOf({ metrics, published }) {
+  const rows = [
+    published && ['Published with the weights', published],
+    metrics.top1 !== undefined && ['Measured', metrics],
+  ].filter(Boolean);
+  if (rows.length === 0) return undefined;
+  const heads = [['Accuracy'], ['First guess', 'number'], ['Five guesses', 'number']];
+  return el(
+    'div',
+    { class: 'scroll accuracy' },
+    el(
+      'table',
+      {},
+      el(
+        'thead',
+        {},
+        el('tr', {}, ...heads.map(([name, style]) => el('th', { scope: 'col', class: style }, name))),
+      ),
+      el(
+        'tbody',
+        {},
+        ...rows.map(([name, { top1, top5, dataset }]) =>
+          el(
+            'tr',
+            {},
+            el('td', {}, name, el('span', { class: 'hint' }, dataset)),
+            ...[top1, top5].map((share) =>
+              el('td', { class: 'number' }, share === undefined ? '–' : percent(share)),
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
+}
 
-function labels(all) {
+/** The labels are requested when they are opened: a list of models does not contain them. */
+function labelsOf({ name, classes }) {
   const list = el('ul', { class: 'labels' });
   const count = el('p', { class: 'hint', role: 'status' });
+  let labels;
   const show = (text) => {
+    if (!labels) return;
     const wanted = text.trim().toLowerCase();
-    const found = all
+    const found = labels
       .map((label, index) => [index, readable(label)])
       .filter(([, label]) => label.toLowerCase().includes(wanted));
     list.replaceChildren(
-      ...found.slice(0, MOST_LABELS).map(([index, label]) => el('li', {}, el('b', {}, String(index)), label)),
+      ...found.slice(0, MAX_LABELS).map(([index, label]) => el('li', {}, el('b', {}, String(index)), label)),
     );
-    const shown = found.length > MOST_LABELS ? `; the first ${MOST_LABELS} are shown` : '';
+    const shown = found.length > MAX_LABELS ? `; the first ${MAX_LABELS} are shown` : '';
     count.textContent =
       found.length === 0
         ? 'No class has that in its name.'
-        : `${number(found.length)} of ${number(all.length)} classes${shown}`;
+        : `${number(found.length)} of ${number(labels.length)} classes${shown}`;
   };
   const filter = el('input', {
     type: 'search',
@@ -102,11 +132,21 @@ function labels(all) {
   const details = el(
     'details',
     {},
-    el('summary', {}, `The ${number(all.length)} classes it knows`),
+    el('summary', {}, classes === 1 ? 'Its class' : `Its ${number(classes)} classes`),
     filter,
     count,
     list,
   );
-  details.addEventListener('toggle', () => show(filter.value), { once: true });
+  details.addEventListener('toggle', async () => {
+    if (!details.open || labels) return;
+    count.textContent = 'Loading the classes…';
+    try {
+      ({ labels } = await getJson(`models/${encodeURIComponent(name)}`));
+      show(filter.value);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      count.textContent = `${wordsOf(error).title}. Close and open the list to try again.`;
+    }
+  });
   return details;
 }

@@ -1,6 +1,6 @@
 import { el, icon } from './dom.js';
 
-/** What each code means to somebody in front of the page, and what to do. `detail` is the service's own sentence. */
+/** Per code: a title and what to do. `detail` is the sentence of the service. */
 const WORDS = {
   GONE: [
     'The service does not answer',
@@ -9,66 +9,73 @@ const WORDS = {
   BROKEN_OFF: [
     'The connection broke off',
     () =>
-      'The service is there, but the upload did not get through. Try again; if it happens again, choose the file anew.',
+      'The service is running, but the upload failed. Try again. If it fails again, choose the file again.',
   ],
   UNAUTHORIZED: [
     'An API key is needed',
-    () => 'Try again and enter a key; whoever runs this service has one.',
+    () => 'Try again and enter a key. The operator of this service has one.',
   ],
   IMAGE_TOO_LARGE: [
     'The picture is too large',
-    (detail) => `Save a smaller copy and choose that. ${said(detail)}`,
+    (detail) => `Save a smaller copy and choose that. ${sentence(detail)}`,
   ],
   PAYLOAD_TOO_LARGE: ['That is too much at once', () => 'Send fewer pictures at a time.'],
   UNREADABLE_IMAGE: [
     'This file cannot be read as a picture',
     (detail) =>
-      `It may be damaged or of another type. Open it, save it as JPEG or PNG, and try that. ${said(detail)}`,
+      `It may be damaged or of another type. Save it as JPEG or PNG and choose that. ${sentence(detail)}`,
   ],
   UNSUPPORTED_MEDIA_TYPE: [
-    'This type of file is not taken',
+    'This type of file is not supported',
     () => 'Save the picture as JPEG, PNG or WebP and choose that.',
   ],
-  OVERLOADED: [
-    'The service is busy',
-    () => 'More pictures are waiting than it takes at once. Try again in a moment.',
-  ],
+  OVERLOADED: ['The service is busy', () => 'Its queue is full. Try again in a moment.'],
   RATE_LIMITED: ['Too many requests', () => 'Wait a moment, then try again.'],
   MODEL_NOT_READY: [
     'The model is still loading',
-    () => 'That takes a few seconds after a start. Try again in a moment.',
+    () => 'This takes a few seconds after a start. Try again in a moment.',
   ],
+  MODEL_NOT_FOUND: ['This model is not loaded', () => 'Reload the page and choose another model.'],
   ENGINE_FAILED: ['The engine failed and is being replaced', () => 'Try again in a few seconds.'],
   STORE_UNAVAILABLE: [
     'The object store does not answer',
-    () => 'Jobs and results live there. Try again later.',
+    () => 'It holds the jobs and results. Try again later.',
   ],
   QUEUE_UNAVAILABLE: ['The job queue does not answer', () => 'Try again later.'],
   JOB_NOT_FOUND: [
-    'There is no such job',
-    () => 'It may have been removed. Earlier jobs are listed under Batch.',
+    'This job does not exist',
+    () => 'It may have been removed. Open Batch for the list of jobs.',
   ],
-  INVALID_REQUEST: ['That did not work', (detail) => said(detail) || 'Reload the page and try again.'],
+  INVALID_REQUEST: [
+    'The request was refused',
+    (detail) => sentence(detail) || 'Reload the page and try again.',
+  ],
   INTERNAL: [
-    'Something went wrong in the service',
-    () => 'Try again. If it stays, its log has the details under this id.',
+    'The service failed',
+    () => 'Try again. If it fails again, look up this request id in the log of the service.',
   ],
 };
 
-/** The service's sentence as one: with a capital and a full stop. */
-function said(detail) {
+/** Codes of conditions that pass. For any other code, the same request fails again. */
+const PASSING = new Set([
+  ...['GONE', 'BROKEN_OFF', 'UNAUTHORIZED', 'OVERLOADED', 'RATE_LIMITED', 'MODEL_NOT_READY', 'ENGINE_FAILED'],
+  ...['STORE_UNAVAILABLE', 'QUEUE_UNAVAILABLE', 'REQUEST_TIMEOUT', 'INTERNAL'],
+]);
+
+/** Capitalises a message of the service and ends it with a full stop. */
+function sentence(detail) {
   if (!detail) return '';
-  const sentence = detail[0].toUpperCase() + detail.slice(1);
-  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
+  const text = detail[0].toUpperCase() + detail.slice(1);
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 /** @returns {{ title: string, text: string }} */
 export function wordsOf(problem) {
-  const [title, text] = WORDS[problem.code] ?? ['That did not work', said];
-  return { title, text: text(problem.message).trim() || 'Try again.' };
+  const [title, text] = WORDS[problem.code] ?? ['The request failed', sentence];
+  return { title, text: text(problem.message).trim() };
 }
 
-/** A box that says what happened and what to do, with the buttons to do it. */
+/** A box that says what happened and what to do, with buttons for it. */
 export function notice({ title, text, requestId, kind = 'bad', actions = [], more = [] }) {
   return el(
     'div',
@@ -87,8 +94,16 @@ export function notice({ title, text, requestId, kind = 'bad', actions = [], mor
   );
 }
 
-/** The box of a failed request; our own faults carry the id that the log has. */
-export function problemNotice(problem, actions) {
-  const isInternal = problem.status === 500;
-  return notice({ ...wordsOf(problem), actions, ...(isInternal ? { requestId: problem.requestId } : {}) });
+/**
+ * The box of a failed request. Internal errors carry the id that is in the log.
+ *
+ * @param {[string, () => void]} [retry] label and function of a button that is shown only if a retry can help
+ */
+export function problemNotice(problem, retry, actions = []) {
+  const canRetry = retry !== undefined && PASSING.has(problem.code);
+  return notice({
+    ...wordsOf(problem),
+    actions: canRetry ? [retry, ...actions] : actions,
+    ...(problem.status === 500 ? { requestId: problem.requestId } : {}),
+  });
 }

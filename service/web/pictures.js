@@ -2,12 +2,12 @@ import { bytes } from './format.js';
 
 const EXTENSIONS = /\.(jpe?g|jfif|png|webp|avif|tiff?|gif)$/i;
 
-/** Whether a file of a folder is meant to be classified; folders hold other things too. */
+/** Whether a file of a folder is a picture by its type or name. */
 export const isPicture = (file) =>
   /^image\/(jpeg|png|webp|avif|tiff|gif)$/.test(file.type) || EXTENSIONS.test(file.name);
 
 /**
- * Why a file cannot be sent, as far as it can be told before it is; undefined when it can.
+ * Why a file cannot be classified, as far as the browser knows; undefined if it can be sent.
  *
  * @returns {Promise<{ title: string, text: string } | undefined>}
  */
@@ -27,13 +27,13 @@ export async function refusalOf(file, { imageBytes }) {
   if (file.size > imageBytes) {
     return {
       title: 'The picture is too large',
-      text: `It has ${bytes(file.size)}, and this service takes up to ${bytes(imageBytes)}. Save a smaller copy and choose that.`,
+      text: `It has ${bytes(file.size)}; the limit is ${bytes(imageBytes)}. Save a smaller copy and choose that.`,
     };
   }
   return undefined;
 }
 
-/** The first five bytes as text; empty when the file cannot be read, which sending it will tell. */
+/** The first five bytes as text; empty if the file cannot be read. */
 const startOf = (file) =>
   file
     .slice(0, 5)

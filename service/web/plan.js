@@ -4,8 +4,8 @@ import { dollars, duration, number } from './format.js';
 import { wordsOf } from './notice.js';
 
 /**
- * What so many pictures would take and cost, before anything is sent. Filled when the answer is there; an answer that does
- * not come is said, and keeps nobody from sending.
+ * The estimated time and cost of a job. The element is filled when the response arrives. Without a response, the
+ * pictures can be sent all the same.
  *
  * @param {File[]} pictures
  */
@@ -13,7 +13,7 @@ export function planOf(pictures) {
   const place = el(
     'section',
     { class: 'plan', 'aria-label': 'Time and cost' },
-    el('p', { class: 'hint' }, 'Working out time and cost…'),
+    el('p', { class: 'hint' }, 'Estimating time and cost…'),
   );
   void fillIn(place, pictures);
   return place;
@@ -25,7 +25,7 @@ async function fillIn(place, pictures) {
     const average = Math.max(1, Math.round(total / pictures.length));
     const plan = await getJson(`plan?images=${pictures.length}&imageBytes=${average}`);
     place.replaceChildren(
-      el('h3', {}, 'About how long, and what it costs'),
+      el('h3', {}, 'Estimated time and cost'),
       tableOf(plan),
       ...[speedHint(plan)].filter(Boolean),
       arithmeticOf(plan),
@@ -48,7 +48,7 @@ function tableOf({ estimates }) {
       {},
       el('td', {}, usd === null ? 'This machine' : where),
       el('td', { class: 'number' }, duration(seconds)),
-      el('td', { class: 'number' }, usd === null ? 'no extra' : dollars(usd)),
+      el('td', { class: 'number' }, usd === null ? 'none' : dollars(usd)),
     ),
   );
   return el(
@@ -58,22 +58,22 @@ function tableOf({ estimates }) {
   );
 }
 
-/** Until it is measured, the speed is that of another machine. */
+/** Until the service has classified a few pictures, the estimate uses the documented speed of another machine. */
 function speedHint({ estimates, speed: { here } }) {
   if (here.where === 'this machine' || estimates.every(({ usd }) => usd !== null)) return undefined;
-  const text = `This machine is taken to be as fast as ${here.where}. Classify a few single pictures, and it is measured.`;
+  const text = `This assumes that this machine is as fast as ${here.where}. To measure it, classify a few single pictures.`;
   return el('p', { class: 'hint more' }, text);
 }
 
-/** Every figure with how it comes about, for those who want to check it. */
+/** The arithmetic behind each figure. */
 function arithmeticOf({ images, size, speed, prices, estimates, notes }) {
-  const picture = `${number(images)} of about ${size.width} × ${size.height} pixels each`;
-  const sources = `Speed: ${speed.here.source}. Prices: ${prices.region}, US dollars, written down on ${prices.recordedOn}; check them before money depends on them.`;
+  const picture = `${number(images)} pictures of about ${size.width} × ${size.height} pixels`;
+  const sources = `Speed: ${speed.here.source}. Prices: ${prices.region}, US dollars, as of ${prices.recordedOn}; check the current prices.`;
   return el(
     'details',
     {},
-    el('summary', {}, 'How that is worked out'),
-    el('p', { class: 'hint' }, `Taken to be ${picture}. ${sources}`),
+    el('summary', {}, 'How this is calculated'),
+    el('p', { class: 'hint' }, `Assumes ${picture}. ${sources}`),
     ...estimates.flatMap(({ where, arithmetic }) => [
       el('h4', {}, where),
       el('pre', { tabindex: '0' }, el('code', {}, arithmetic.join('\n'))),

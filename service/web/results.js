@@ -1,146 +1,155 @@
-import { call } from './api.js';
 import { el } from './dom.js';
-import { number, percent, readable } from './format.js';
+import { number, plural, readable } from './format.js';
+import { reasonOf, rowElement, topOf } from './result-row.js';
+import { rowsOf } from './rows.js';
+import { createThumbnails } from './thumbnails.js';
 
-/** Rows kept for the table; downloads always have all of them. */
-const MOST_KEPT = 20_000;
+/** Rows in memory for the table. Downloads have all rows. */
+const MAX_ROWS = 20_000;
 const PAGE = 100;
 
-/** The rows of jobs, one after the other, as they arrive. */
-async function* rowsOf(jobs, signal) {
-  for (const { jobId } of jobs) {
-    const response = await call(`batch/${jobId}/results`, { signal });
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    let rest = '';
-    for (;;) {
-      const { done, value = '' } = await reader.read();
-      const lines = (rest + value).split('\n');
-      rest = done ? '' : lines.pop();
-      for (const line of lines) if (line !== '') yield JSON.parse(line);
-      if (done) break;
-    }
-  }
-}
+/** Rows without a probability come last. */
+const byProbability = (sign) => (a, b) => {
+  const [x, y] = [topOf(a)?.probability, topOf(b)?.probability];
+  if (x === undefined || y === undefined) return (x === undefined) - (y === undefined);
+  return sign * (x - y);
+};
+const ORDERS = {
+  job: ['Order of the files', undefined],
+  most: ['Most certain first', byProbability(-1)],
+  least: ['Least certain first', byProbability(1)],
+};
 
-/** "jobs/<id>/uploads/<request>/cat.jpg" and "input/cat.jpg" are both shown as "cat.jpg". */
-const fileOf = (key) => key.replace(/^jobs\/[^/]+\/uploads\/[0-9a-f]{16}\/|^input\//, '');
-
-/** All rows as a file. @param {'csv' | 'jsonl'} kind */
-export async function download(jobs, kind, signal) {
-  const parts = [];
-  for (const { jobId } of jobs) {
-    const response = await call(`batch/${jobId}/results?format=${kind}`, { signal });
-    const blob = await response.blob();
-    const hasHeader = kind === 'csv' && parts.length > 0;
-    parts.push(hasHeader ? blob.slice((await blob.text()).indexOf('\n') + 1) : blob);
-  }
-  const type = kind === 'csv' ? 'text/csv;charset=utf-8' : 'application/x-ndjson';
-  const url = URL.createObjectURL(new Blob(parts, { type }));
-  el('a', { href: url, download: `results-${jobs[0].jobId}.${kind}` }).click();
-  // The click has been handed over by then, but not yet read everywhere.
-  setTimeout(() => URL.revokeObjectURL(url), 60_000);
-}
-
-/** A table of rows with a filter by outcome and reason. */
+/** The results of jobs as a table, with filters by outcome and label, and an order. */
 export async function resultTable(jobs, signal) {
   const rows = [];
   let total = 0;
   const codes = new Map();
+  const labels = new Map();
+  const count = (map, name) => map.set(name, (map.get(name) ?? 0) + 1);
   for await (const row of rowsOf(jobs, signal)) {
     total += 1;
-    if (row.error) codes.set(row.error.code, (codes.get(row.error.code) ?? 0) + 1);
-    if (rows.length < MOST_KEPT) rows.push(row);
+    if (row.error) count(codes, row.error.code);
+    else if (topOf(row)) count(labels, readable(topOf(row).label));
+    if (rows.length < MAX_ROWS) rows.push(row);
   }
-  const failed = [...codes.values()].reduce((sum, count) => sum + count, 0);
+  const failed = [...codes.values()].reduce((sum, each) => sum + each, 0);
+  const thumbnailOf = createThumbnails(signal);
+
+  const onchange = () => show(PAGE);
+  const outcome = el(
+    'select',
+    { onchange },
+    el('option', { value: 'all' }, `All (${number(total)})`),
+    failed > 0 && el('option', { value: 'good' }, `Classified (${number(total - failed)})`),
+    failed > 0 && el('option', { value: 'failed' }, `Failed (${number(failed)})`),
+    ...[...codes].map(([code, sum]) => el('option', { value: code }, `${reasonOf(code)} (${number(sum)})`)),
+  );
+  const label = el('input', {
+    type: 'search',
+    list: 'labels-found',
+    placeholder: 'Any label',
+    autocomplete: 'off',
+    oninput: onchange,
+  });
+  const known = el(
+    'datalist',
+    { id: 'labels-found' },
+    ...[...labels]
+      .sort((a, b) => b[1] - a[1])
+      .map(([name, sum]) => el('option', { value: name }, plural(sum, 'picture'))),
+  );
+  const order = el(
+    'select',
+    { onchange },
+    ...Object.entries(ORDERS).map(([value, [name]]) => el('option', { value }, name)),
+  );
+  const found = el('p', { class: 'hint', role: 'status' });
   const body = el('tbody');
   const more = el('p', { class: 'more' });
-  const select = el(
-    'select',
-    { 'aria-label': 'Which results are shown', onchange: () => show(PAGE) },
-    el('option', { value: 'all' }, `All results (${number(total)})`),
-    failed > 0 && el('option', { value: 'failed' }, `All failures (${number(failed)})`),
-    ...[...codes].map(([code, count]) =>
-      el('option', { value: code }, `${reasonOf(code)} (${number(count)})`),
-    ),
-  );
-  if (failed > 0) select.value = 'failed';
 
-  function show(count) {
-    const wanted = select.value;
-    const found = rows.filter(
-      ({ error }) => wanted === 'all' || (error && (wanted === 'failed' || wanted === error.code)),
-    );
-    body.replaceChildren(...found.slice(0, count).map(rowElement));
-    const left = found.length - count;
-    more.replaceChildren(
-      ...(left > 0
-        ? [
-            el(
-              'button',
-              { type: 'button', onclick: () => show(count + PAGE) },
-              `Show ${number(Math.min(left, PAGE))} more of ${number(left)}`,
-            ),
-          ]
-        : []),
-      ...(left <= 0 && total > rows.length
-        ? [`The table has the first ${number(rows.length)} rows; the downloads have all ${number(total)}.`]
-        : []),
-    );
+  function show(most) {
+    const wanted = label.value.trim().toLowerCase();
+    const matching = rows.filter((row) => hasOutcome(row, outcome.value) && hasLabel(row, wanted));
+    const [, compare] = ORDERS[order.value];
+    if (compare) matching.sort(compare);
+    body.replaceChildren(...matching.slice(0, most).map((row) => rowElement(row, thumbnailOf(row))));
+    found.textContent = `${number(matching.length)} of ${plural(rows.length, 'result')}`;
+    const left = matching.length - most;
+    more.replaceChildren();
+    if (left > 0) {
+      const text = `Show ${number(Math.min(left, PAGE))} more of ${number(left)}`;
+      more.append(el('button', { type: 'button', onclick: () => show(most + PAGE) }, text));
+    } else if (total > rows.length) {
+      more.append(
+        `The table has the first ${number(rows.length)} rows. The downloads have all ${number(total)}.`,
+      );
+    }
   }
   show(PAGE);
-  const head = ['File', 'Result', 'Probability'].map((name, at) =>
-    el('th', at === 2 ? { scope: 'col', class: 'number' } : { scope: 'col' }, name),
-  );
+
+  const field = (name, control) => el('label', {}, el('span', {}, name), control);
+  const heads = [
+    ['picture', el('span', { class: 'visually-hidden' }, 'Picture')],
+    [undefined, 'File'],
+    [undefined, 'Result'],
+    ['number', 'Probability'],
+  ];
   return [
-    el('div', { class: 'row' }, el('h2', {}, 'Results'), select),
+    el('div', { class: 'row' }, el('h2', {}, 'Results'), found),
     el(
       'div',
-      { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Results' },
-      el('table', {}, el('thead', {}, el('tr', {}, ...head)), body),
+      { class: 'choice filters' },
+      field('Show', outcome),
+      labels.size > 0 && field('Label', label),
+      labels.size > 0 && field('Sort', order),
+      known,
+    ),
+    failed > 0 &&
+      failureSummary(codes, failed, () => {
+        outcome.value = 'failed';
+        show(PAGE);
+        outcome.focus();
+      }),
+    el(
+      'div',
+      { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Table of results' },
+      el(
+        'table',
+        { class: 'files' },
+        el(
+          'thead',
+          {},
+          el('tr', {}, ...heads.map(([style, name]) => el('th', { scope: 'col', class: style }, name))),
+        ),
+        body,
+      ),
     ),
     more,
-  ];
+  ].filter(Boolean);
 }
 
-const REASONS = {
-  UNREADABLE_IMAGE: 'Cannot be read',
-  IMAGE_TOO_LARGE: 'Too large',
-  UNSUPPORTED_MEDIA_TYPE: 'Not a picture',
-  OBJECT_NOT_FOUND: 'Not there any more',
-  OBJECT_CHANGED: 'Changed meanwhile',
-  WORKER_CRASHED: 'Crashes the worker',
+const hasOutcome = ({ error }, wanted) => {
+  if (wanted === 'all') return true;
+  if (wanted === 'good') return !error;
+  return error !== undefined && (wanted === 'failed' || wanted === error.code);
 };
-const reasonOf = (code) => REASONS[code] ?? code;
 
-/** A file of rows has a prediction a row instead of classes of one picture. */
-const isTable = (predictions = []) =>
-  predictions.some((each) => !('index' in each) || 'probabilities' in each);
+const hasLabel = (row, wanted) =>
+  wanted === '' ||
+  readable(topOf(row)?.label ?? '')
+    .toLowerCase()
+    .includes(wanted);
 
-function rowElement({ key, predictions, error }) {
-  const file = el('td', { class: 'file' }, fileOf(key));
-  if (error) {
-    return el(
-      'tr',
-      {},
-      file,
-      el(
-        'td',
-        { colspan: '2' },
-        el('span', { class: 'badge bad' }, reasonOf(error.code)),
-        el('span', { class: 'hint' }, error.message),
-      ),
-    );
-  }
-  const [first] = predictions ?? [];
-  if (isTable(predictions)) {
-    const text = `${number(predictions.length)} rows, each with its prediction in the downloads`;
-    return el('tr', {}, file, el('td', { colspan: '2' }, text));
-  }
+/** How many failed and why, above the results. */
+function failureSummary(codes, failed, onShow) {
+  const reasons = [...codes]
+    .map(([code, sum]) => `${reasonOf(code).toLowerCase()} (${number(sum)})`)
+    .join(', ');
   return el(
-    'tr',
-    {},
-    file,
-    el('td', {}, readable(first?.label ?? '')),
-    el('td', { class: 'number' }, percent(first?.probability ?? 0)),
+    'p',
+    { class: 'failures' },
+    el('span', {}, `${plural(failed, 'picture')} failed: ${reasons}`),
+    el('button', { type: 'button', class: 'quiet', onclick: onShow }, 'Show the failures'),
   );
 }

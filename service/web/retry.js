@@ -2,19 +2,19 @@ import { Problem } from './api.js';
 import { el } from './dom.js';
 import { notice, wordsOf } from './notice.js';
 
-/** How often a request is sent again before the user is asked. A model loads for seconds, a full queue empties in as many. */
+/** Attempts before the user is asked. A model loads, and a full queue empties, within seconds. */
 const ATTEMPTS = { OVERLOADED: 6, RATE_LIMITED: 6, ENGINE_FAILED: 4, MODEL_NOT_READY: 40 };
 
-/** Seconds before the next attempt: what the service asks for, and longer each time. */
+/** Seconds before the next attempt: Retry-After, or a backoff if that is longer. */
 function waitFor(problem, attempt) {
   const backoff = problem.code === 'MODEL_NOT_READY' ? 2 : Math.min(2 ** attempt, 20);
   return Math.max(problem.retryAfterSeconds ?? 1, backoff);
 }
 
 /**
- * Does `work` until it succeeds, the user stops it, or trying again makes no sense.
+ * Repeats `work` until it succeeds, the user stops it, or a retry cannot help.
  *
- * @param {HTMLElement} place where the countdown is shown
+ * @param {HTMLElement} place shows the countdown
  * @throws {Problem}, or the AbortError of `signal`
  */
 export async function withRetries(work, place, signal) {
@@ -28,10 +28,10 @@ export async function withRetries(work, place, signal) {
   }
 }
 
-/** Shows the seconds until the next attempt. Rejects when the user stops, with the problem. */
+/** Shows the seconds until the next attempt. Rejects with the problem if the user stops. */
 function countDown(problem, seconds, place, signal) {
   return new Promise((resolve, reject) => {
-    // Screen readers hear once what happens, not every second.
+    // Screen readers announce the notice once, not every second.
     const left = el('p', { class: 'hint', 'aria-hidden': 'true' });
     let remaining = seconds;
     const tell = () => {
@@ -53,8 +53,8 @@ function countDown(problem, seconds, place, signal) {
     const { title } = wordsOf(problem);
     const text =
       problem.code === 'MODEL_NOT_READY'
-        ? 'That takes a few seconds after a start. Your picture is sent as soon as it is ready.'
-        : 'Nothing is lost: your picture is sent again by itself.';
+        ? 'This takes a few seconds after a start. Your picture is sent as soon as the model is ready.'
+        : 'Your picture is sent again automatically.';
     const actions = [
       ['Try now', () => end(resolve)],
       ['Stop', () => end(() => reject(problem))],

@@ -5,20 +5,19 @@ import { notice } from './notice.js';
 import { isPicture } from './pictures.js';
 import { planOf } from './plan.js';
 
-/** What would be sent, what not and why, what it takes and costs: before anything is sent. */
+/** The review before an upload: which files are sent, which are not and why, and the estimated time and cost. */
 export function reviewOf(files, name, limits, { onSend, onDrop }) {
   const { pictures, leftOut } = sort(files, limits);
   if (pictures.length === 0) {
     const text = `Choose a folder with JPEG, PNG, WebP, AVIF, TIFF or GIF files. ${leftOut}`;
-    return notice({ title: 'There is no picture to classify in that', text });
+    return notice({ title: 'There are no pictures to classify', text });
   }
   const total = pictures.reduce((sum, file) => sum + file.size, 0);
   if (total > limits.batchBytes) {
-    const text = `${plural(pictures.length, 'picture')} of ${bytes(total)} in all are more than the ${bytes(limits.batchBytes)} that go through this page. Choose a part of them, or put them into the store under input/ as the documentation says.`;
-    return notice({ title: 'That is too much at once', text });
+    const text = `The ${plural(pictures.length, 'picture')} have ${bytes(total)}; this page sends up to ${bytes(limits.batchBytes)}. Choose fewer pictures, or put them into the store under input/ (see docs/batch.md).`;
+    return notice({ title: 'These are too many bytes', text });
   }
-  const capped =
-    files.length >= MAX_DROPPED ? `Only the first ${number(MAX_DROPPED)} files were taken. ` : '';
+  const capped = files.length >= MAX_DROPPED ? `Only the first ${number(MAX_DROPPED)} files are used. ` : '';
   const button = (label, properties) => el('button', { type: 'button', ...properties }, label);
   return el(
     'div',
@@ -33,12 +32,12 @@ export function reviewOf(files, name, limits, { onSend, onDrop }) {
         class: 'primary',
         onclick: () => onSend(pictures),
       }),
-      button('Not now', { onclick: onDrop }),
+      button('Cancel', { onclick: onDrop }),
     ),
   );
 }
 
-/** The files that can be sent, and a sentence about the others. */
+/** The files to send, and a sentence about the others. */
 function sort(files, { imageBytes }) {
   const pictures = [];
   const left = { others: 0, tooLarge: 0, empty: 0 };
@@ -50,9 +49,9 @@ function sort(files, { imageBytes }) {
   }
   const { others, tooLarge, empty } = left;
   const parts = [
-    others > 0 && `${plural(others, 'file')} that ${others === 1 ? 'is no picture' : 'are no pictures'}`,
-    tooLarge > 0 && `${plural(tooLarge, 'picture')} of more than ${bytes(imageBytes)}`,
-    empty > 0 && `${plural(empty, 'file')} of 0 bytes`,
+    others > 0 && `${plural(others, 'file')} that ${others === 1 ? 'is not a picture' : 'are not pictures'}`,
+    tooLarge > 0 && `${plural(tooLarge, 'picture')} over ${bytes(imageBytes)}`,
+    empty > 0 && `${plural(empty, 'empty file')}`,
   ].filter(Boolean);
-  return { pictures, leftOut: parts.length > 0 ? `Left out: ${parts.join(', ')}.` : '' };
+  return { pictures, leftOut: parts.length > 0 ? `Not sent: ${parts.join(', ')}.` : '' };
 }

@@ -2,19 +2,21 @@ import { byId } from './dom.js';
 
 const WORDS = {
   ready: 'Ready',
-  slow: 'Ready, on a slow engine',
+  slow: 'Ready, slow engine',
   loading: 'Model is loading',
   gone: 'Not reachable',
 };
-/** Milliseconds between looks: often while something is about to change. */
+/** Milliseconds between requests: short while the state is about to change. */
 const OFTEN = 3000;
 const SELDOM = 30_000;
 
-/** Shows whether the service is ready, in words at the top of every tab. */
+const isReady = (state) => state === 'ready' || state === 'slow';
+
+/** Shows at the top of every tab whether the service is ready. */
 export function watchStatus() {
   const status = byId('status');
   let timer;
-  async function look() {
+  async function refresh() {
     clearTimeout(timer);
     let state = 'gone';
     let reason = '';
@@ -27,22 +29,22 @@ export function watchStatus() {
       reason = degraded.map((each) => `${each.model}: ${each.reason}`).join('\n');
       state = !response.ok ? 'loading' : reason ? 'slow' : 'ready';
     } catch {
-      // That it cannot be reached is what is shown.
+      // Unreachable: the state stays 'gone'.
     }
     if (status.dataset.state !== state) {
       status.dataset.state = state;
       status.textContent = WORDS[state];
       status.title = reason;
+      if (isReady(state)) document.dispatchEvent(new Event('service-ready'));
     }
-    timer = setTimeout(() => void whenSeen(look), state === 'ready' || state === 'slow' ? SELDOM : OFTEN);
+    timer = setTimeout(() => void whenVisible(refresh), isReady(state) ? SELDOM : OFTEN);
   }
-  // A request has just found out what the next look would.
-  document.addEventListener('service-gone', () => void look());
-  void look();
+  document.addEventListener('service-gone', () => void refresh());
+  void refresh();
 }
 
-/** Nobody is served by looking while the page is in the background. */
-function whenSeen(work) {
+/** Waits while the page is in the background. */
+function whenVisible(work) {
   if (!document.hidden) return work();
   return document.addEventListener('visibilitychange', work, { once: true });
 }

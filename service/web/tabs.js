@@ -3,10 +3,10 @@ import { byId } from './dom.js';
 const NAMES = ['classify', 'batch', 'models'];
 
 /**
- * The tabs by the ARIA pattern: arrow keys, Home and End move and open; only the open tab is in the tab order. The address
- * says which one is open (`#batch`, `#batch/<job>`), so that it can be bookmarked and reloaded.
+ * Tabs by the ARIA pattern: arrow keys, Home and End move and open; only the open tab is in the tab order. The address
+ * names the open tab (`#batch`, `#batch/<job>`), so that it can be bookmarked and reloaded.
  *
- * @param {(name: string, rest: string) => void} onOpen called with what stands behind the tab's name in the address
+ * @param {(name: string, rest: string) => void} onOpen `rest` is the part of the address after the tab's name
  */
 export function createTabs(onOpen) {
   const tabs = NAMES.map((name) => byId(`tab-${name}`));

@@ -2,7 +2,7 @@ import { keyHeader, lostConnection, Problem, problemOf } from './api.js';
 import { pathOf } from './files.js';
 import { askForKey } from './key.js';
 
-/** Most files of one request, and bytes around each one in a form: the headers of its part. */
+/** Maximum files of one request, and bytes of the part headers that surround each file. */
 const PART_FILES = 500;
 const PART_HEADERS = 512;
 const ATTEMPTS = 4;
@@ -16,7 +16,7 @@ const RETRYABLE = new Set([
 ]);
 
 /**
- * Files in parts of bounded size, in their order. Each part has a key of its own: sent twice, it is still one job.
+ * Splits files into parts of bounded size, in order. Each part has an idempotency key: sent twice, it is one job.
  *
  * @returns {{ files: File[], bytes: number, idempotencyKey: string }[]}
  */
@@ -39,22 +39,23 @@ export function partition(files, { batchFiles, partBytes }) {
   return parts;
 }
 
-/** crypto.randomUUID is there only under https. */
+/** crypto.randomUUID exists only under https. */
 const randomName = () =>
   [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 
 /**
- * Sends one part, again after passing failures.
+ * Sends one part and retries after failures that pass.
  *
- * @param {(sent: number) => void} onProgress bytes on their way, form included
- * @param {(problem: Problem, seconds: number) => void} onWait why and how long nothing is sent now
- * @returns the job that was made of it
+ * @param {{ topK: number, model?: string }} choice
+ * @param {(sent: number) => void} onProgress bytes sent, including the form
+ * @param {(problem: Problem, seconds: number) => void} onWait called before a pause
+ * @returns the job
  * @throws {Problem}, or the signal's reason
  */
-export async function uploadPart(part, { onProgress, onWait }, signal) {
+export async function uploadPart(part, choice, { onProgress, onWait }, signal) {
   for (let attempt = 1; ; ) {
     try {
-      return await post(part, onProgress, signal);
+      return await post(part, choice, onProgress, signal);
     } catch (error) {
       if (signal.aborted || !(error instanceof Problem)) throw error;
       if (error.code === 'UNAUTHORIZED') {
@@ -70,10 +71,11 @@ export async function uploadPart(part, { onProgress, onWait }, signal) {
   }
 }
 
-/** XMLHttpRequest and not fetch: it tells how much has been sent. */
-function post({ files, idempotencyKey }, onProgress, signal) {
+/** Uses XMLHttpRequest, because fetch does not report upload progress. */
+function post({ files, idempotencyKey }, choice, onProgress, signal) {
   const form = new FormData();
   form.append('idempotencyKey', idempotencyKey);
+  for (const [name, value] of Object.entries(choice)) if (value !== undefined) form.append(name, value);
   for (const file of files) form.append('files', file, pathOf(file));
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
@@ -93,7 +95,7 @@ function post({ files, idempotencyKey }, onProgress, signal) {
   });
 }
 
-/** Waits; rejects as soon as the signal is aborted. */
+/** Waits. Rejects when the signal is aborted. */
 export function pause(seconds, signal) {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(done, seconds * 1000);

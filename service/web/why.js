@@ -4,15 +4,16 @@ import { byId } from './dom.js';
 import { readable } from './format.js';
 import { wordsOf } from './notice.js';
 
-const pathOf = (index) => `explain?index=${index}&format=png`;
+const pathOf = ({ index, model }) =>
+  `explain?index=${index}&format=png${model === undefined ? '' : `&model=${encodeURIComponent(model)}`}`;
 
-/** The heat map over the picture: where the evidence for a class lies. */
+/** The heat map over the picture: the regions that support a class. */
 export function createWhy({ curl }) {
   const isOn = byId('why-on');
   const opacity = byId('why-opacity');
   const heat = byId('heat');
   const note = byId('why-note');
-  /** Object URLs of this picture's heat maps by class. */
+  /** Object URLs of the picture's heat maps, by class. */
   const maps = new Map();
   let asked;
   let running = new AbortController();
@@ -24,10 +25,10 @@ export function createWhy({ curl }) {
     heat.style.opacity = String(opacity.value / 100);
   }
 
-  /** The likeliest classes of a picture can be explained from now on. */
-  function offer(file, { predictions }) {
+  /** Lets the user ask for the heat maps of these predictions. */
+  function offer(file, { predictions }, model) {
     if (predictions.length === 0) return;
-    asked = { file, predictions, index: predictions[0].index };
+    asked = { file, model, predictions, index: predictions[0].index };
     byId('why').hidden = false;
   }
 
@@ -44,6 +45,7 @@ export function createWhy({ curl }) {
     running = new AbortController();
     const { signal } = running;
     const { file, index, predictions } = asked;
+    const path = pathOf(asked);
     byId('why-controls').hidden = !isOn.checked;
     note.textContent = '';
     heat.hidden = true;
@@ -54,10 +56,10 @@ export function createWhy({ curl }) {
     const label = readable(predictions.find((prediction) => prediction.index === index)?.label ?? '');
     try {
       if (!maps.has(index)) {
-        note.textContent = 'Working out where the evidence lies…';
+        note.textContent = 'Calculating the heat map…';
         const type = file.type.startsWith('image/') ? file.type : 'application/octet-stream';
         const headers = { 'content-type': type, accept: 'image/png, application/problem+json' };
-        const response = await call(pathOf(index), { method: 'POST', body: file, headers, signal });
+        const response = await call(path, { method: 'POST', body: file, headers, signal });
         const blob = await response.blob();
         if (signal.aborted) return;
         maps.set(index, URL.createObjectURL(blob));
@@ -65,11 +67,11 @@ export function createWhy({ curl }) {
       heat.src = maps.get(index);
       await heat.decode();
       if (signal.aborted) return;
-      heat.alt = `Heat map: what speaks for ${label}`;
+      heat.alt = `Heat map: regions that support ${label}`;
       setOpacity();
       heat.hidden = false;
-      note.textContent = `Bright places speak for “${label}”. Choose another class to see its evidence.`;
-      showCurl(curl, [curlOfPicture(file, pathOf(index), 'why.png')]);
+      note.textContent = `Bright regions support “${label}”. Choose another class to see its regions.`;
+      showCurl(curl, [curlOfPicture(file, path, 'why.png')]);
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof Problem)) throw error;

@@ -1,7 +1,9 @@
 import { createDrop } from '../batch/drop/drop.ts';
 import { createRetention } from '../batch/retention.ts';
 import { type Config, parseKeys } from '../config/config.ts';
+import { createByteBudget } from '../domain/byte-budget.ts';
 import type { Services } from '../http/services.ts';
+import { createThumbnailer } from '../inference/image/thumbnail.ts';
 import { createModels } from '../inference/models.ts';
 import { openStartQueue } from '../jobs/create-queue.ts';
 import { createStore } from '../storage/create-store.ts';
@@ -31,11 +33,14 @@ export async function createServices(
   const metrics = createMetrics();
   const jobs = await createJobServices(config, logger, metrics);
   const { objects, queue, tracing } = jobs;
+  const decodeMemory = createByteBudget(config.DECODE_MEMORY_MB * 2 ** 20);
   const models = await createModels(config, logger, {
     openBucket: bucketOpener(config),
     onBatch: metrics.batch,
     tracing,
+    decodeMemory,
   });
+  const thumbnail = createThumbnailer({ maxPixels: config.MAX_IMAGE_PIXELS, memory: decodeMemory });
   const startQueue = await openStartQueue(config);
   const limits = {
     startQueue: startQueue && observedStartQueue(startQueue, tracing),
@@ -52,6 +57,7 @@ export async function createServices(
     models,
     objects,
     batch,
+    thumbnail,
     metrics,
     tracing,
     async startBackground() {

@@ -39,6 +39,8 @@ export interface ModelInfo extends CommonModelInfo {
   readonly task: 'image-classification';
   /** Height and width in pixels, and channels, of the network's input. */
   readonly input: { readonly height: number; readonly width: number; readonly channels: number };
+  /** Accuracy that the publisher of the weights reports: shares of 1. */
+  readonly published?: { readonly top1: number; readonly top5: number; readonly dataset: string };
 }
 
 /**

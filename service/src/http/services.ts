@@ -15,6 +15,8 @@ export interface Services {
   readonly objects?: ObjectStore;
   /** Makes, watches and ends batch jobs. */
   readonly batch?: Batch;
+  /** A small WebP of an encoded image. Throws AppError UNREADABLE_IMAGE and IMAGE_TOO_LARGE. */
+  readonly thumbnail?: (image: Uint8Array) => Promise<Buffer>;
   /** What GET /metrics shows beside the requests; the app makes its own when absent. */
   readonly metrics?: Metrics;
   /** Off when absent. */

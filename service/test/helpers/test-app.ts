@@ -5,6 +5,7 @@ import { type Config, loadConfig } from '../../src/config/config.ts';
 import { buildApp } from '../../src/http/app.ts';
 import type { App } from '../../src/http/app-type.ts';
 import type { Services } from '../../src/http/services.ts';
+import { createThumbnailer } from '../../src/inference/image/thumbnail.ts';
 import { conformsTo } from './conforms.ts';
 
 export interface TestApp {
@@ -20,7 +21,7 @@ export interface TestApp {
 
 export interface TestAppOptions
   extends Pick<Services, 'models'>,
-    Partial<Pick<Services, 'objects' | 'batch'>> {
+    Partial<Pick<Services, 'objects' | 'batch' | 'thumbnail'>> {
   /** Environment variables. */
   readonly env?: Readonly<Record<string, string>>;
   /** Limits of a platform, which no environment variable sets. */
@@ -34,6 +35,7 @@ export async function startApp({
   models,
   objects,
   batch,
+  thumbnail = createThumbnailer({ maxPixels: 50_000_000 }),
   env = {},
   config = {},
   port: wanted = 0,
@@ -53,6 +55,7 @@ export async function startApp({
     models,
     ...(objects ? { objects } : {}),
     ...(batch ? { batch } : {}),
+    thumbnail,
     close: async () => {},
   });
   await app.listen({ host: '127.0.0.1', port: wanted });

@@ -76,7 +76,10 @@ describe('a heat map', () => {
     const { data, info } = await sharp(png).raw().toBuffer({ resolveWithObject: true });
     assert.deepEqual([info.width, info.height], [1024, 512]);
     const alpha = (x: number, y: number) => data[(y * info.width + x) * 4 + 3] ?? 0;
-    assert.ok(alpha(260, 508) > 200, 'the strongest place is the lower left of the region');
+    assert.ok(alpha(300, 508) > 200, 'the strongest place is the lower left of the region');
+    assert.ok(alpha(257, 508) < 10, 'towards an edge inside the picture it fades');
+    const steps = Array.from({ length: 44 }, (_, at) => alpha(256 + at + 1, 508) - alpha(256 + at, 508));
+    assert.ok(Math.max(...steps) < 16, 'without a visible step');
     assert.equal(alpha(250, 508), 0, 'the network did not see what lies outside its region');
     assert.equal(alpha(700, 20), 0);
     assert.equal(alpha(760, 508), 0, 'what speaks against the class is not shown');

@@ -127,6 +127,9 @@ describe('POST /predict names what is in a picture', { skip: real.missing }, () 
     const { body } = await server.http.get('/models');
     assert.equal(body.models[0].name, 'resnet50');
     assert.equal(body.models[0].precision, process.arch === 'x64' ? 'int8' : 'float32');
-    assert.equal(body.models[0].labels[285], 'Egyptian_cat');
+    assert.deepEqual([body.models[0].classes, body.models[0].labels], [1000, undefined]);
+    const one = await server.http.get('/models/resnet50');
+    assert.equal(one.body.labels[285], 'Egyptian_cat');
+    assert.deepEqual([one.body.published.top1, one.body.published.top5], [0.749, 0.921]);
   });
 });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { parse } from 'csv-parse/sync';
+import sharp from 'sharp';
 import { idleQueue, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { picture } from '../helpers/pictures.ts';
@@ -14,7 +15,7 @@ import { until } from '../helpers/until.ts';
 import { browserMissing, openBrowser, portray, type TestBrowser } from './support/browser.ts';
 import { dropFiles } from './support/drop.ts';
 
-/** So many, of so many pixels, that a worker is still at it when it is stopped after its first results. */
+/** Enough work that the worker is still running when the test stops it after its first results. */
 const PICTURES = 40;
 
 interface Row {
@@ -36,7 +37,11 @@ describe('the batch tab', { skip: browserMissing }, () => {
     const large = await picture(2400, 1600, 'png');
     for (const name of ['cats', 'dogs']) {
       await mkdir(join(folder, 'pets', name), { recursive: true });
-      for (let n = 0; n < PICTURES / 2; n++) await writeFile(join(folder, 'pets', name, `${n}.png`), large);
+      for (let n = 0; n < PICTURES / 2; n++) {
+        const background = { r: (n * 53) % 256, g: name === 'cats' ? 40 : 220, b: (n * 101) % 256 };
+        const plain = sharp({ create: { width: 2400, height: 1600, channels: 3, background } });
+        await writeFile(join(folder, 'pets', name, `${n}.png`), await plain.png().toBuffer());
+      }
     }
     await writeFile(join(folder, 'pets', 'broken.jpg'), large.subarray(0, 2000));
     await writeFile(join(folder, 'pets', 'text, no picture.png'), 'this is text');
@@ -61,7 +66,7 @@ describe('the batch tab', { skip: browserMissing }, () => {
     await page.waitForSelector('#batch-message .plan table');
     const review = (await page.textContent('#batch-message')) ?? '';
     assert.match(review, /^pets42 pictures, /);
-    assert.match(review, /Left out: 1 file that is no picture, 1 file of 0 bytes\./);
+    assert.match(review, /Not sent: 1 file that is not a picture, 1 empty file\./);
     for (const where of ['This machine', 'Lambda, 3,008 MB', 'Fargate, on demand', 'Fargate Spot']) {
       assert.ok(review.includes(where), where);
     }
@@ -69,9 +74,9 @@ describe('the batch tab', { skip: browserMissing }, () => {
     const plan = (await (
       await fetch(`${url}/plan?images=42&imageBytes=${await averageBytes(page.asked)}`)
     ).json()) as { estimates: { arithmetic: string[] }[] };
-    const shown = await page.locator('.plan pre').allTextContents();
+    const arithmetic = await page.locator('.plan pre').allTextContents();
     assert.deepEqual(
-      shown,
+      arithmetic,
       plan.estimates.map(({ arithmetic }) => arithmetic.join('\n')),
     );
     findings.push(...(await portray(page, 'batch-review')));
@@ -95,11 +100,22 @@ describe('the batch tab', { skip: browserMissing }, () => {
     await page.waitForSelector('#job-view .badge:has-text("Done, with failures")');
     assert.match((await page.textContent('#job-view .figures')) ?? '', /Done42 of 42Failed2/);
 
-    // Failures come first, by file and reason; then what was asked for.
+    // Every result is shown, and the failures with their reasons above them.
     await page.waitForSelector('.results tbody tr');
     const files = () => page.locator('.results tbody td.file').allTextContents();
+    const all = await files();
+    assert.equal(all.length, 42);
+    assert.ok(all.includes('pets/cats/0.png') && all.includes('pets/dogs/0.png'), 'folders are kept apart');
+    assert.ok((await page.locator('td.file wbr').count()) >= 80, 'names break after each part of the path');
+    assert.match((await page.textContent('.failures')) ?? '', /^2 pictures failed: /);
+    const thumbnails = () => page.asked.filter((address) => address.includes('/thumbnail?'));
+    await page.waitForSelector('.thumb img');
+    assert.ok(thumbnails().length < 40, 'what is far out of view is not asked for');
+    findings.push(...(await portray(page, 'batch-results')));
+    await page.click('.failures button');
     const failed = ['pets/broken.jpg', 'pets/text, no picture.png'];
     assert.deepEqual((await files()).sort(), failed);
+    assert.equal(await page.locator('.results tbody img').count(), 0);
     findings.push(...(await portray(page, 'batch-failures')));
     const jsonl = await (await fetch(`${url}/batch/${jobId}/results`)).text();
     const rows = jsonl
@@ -107,14 +123,35 @@ describe('the batch tab', { skip: browserMissing }, () => {
       .split('\n')
       .map((line) => JSON.parse(line) as Row);
     for (const { error } of rows.filter((row) => row.error)) {
-      await page.selectOption('.results select', error?.code ?? '');
+      await page.selectOption('.filters select', error?.code ?? '');
       const cells = (await page.textContent('.results tbody')) ?? '';
       assert.ok(cells.includes(error?.message ?? '?'), `${error?.code} is given with its sentence`);
     }
-    await page.selectOption('.results select', 'all');
-    const all = await files();
-    assert.equal(all.length, 42);
-    assert.ok(all.includes('pets/cats/0.png') && all.includes('pets/dogs/0.png'), 'folders are kept apart');
+    assert.ok(!thumbnails().some((address) => /broken|no%20picture/.test(address)), 'failures have none');
+
+    // By label and by probability.
+    const good = rows.filter(({ predictions }) => predictions);
+    const labels = new Set(good.map(({ predictions }) => predictions?.[0]?.label));
+    assert.ok(labels.size > 1, 'the model tells the pictures apart');
+    const [label = ''] = labels;
+    await page.selectOption('.filters select', 'all');
+    await page.fill('.filters input', label.toUpperCase());
+    const wanted = good.filter(({ predictions }) => predictions?.[0]?.label === label);
+    assert.equal((await files()).length, wanted.length);
+    assert.equal(await page.textContent('.results [role=status]'), `${wanted.length} of 42 results`);
+    await page.fill('.filters input', 'no such label');
+    assert.equal((await files()).length, 0);
+    await page.fill('.filters input', '');
+    const probabilities = good
+      .map(({ predictions }) => predictions?.[0]?.probability ?? 0)
+      .sort((a, b) => a - b);
+    const shown = () => page.locator('.results tbody td.number').allTextContents();
+    const percents = probabilities.map((value) => `${(value * 100).toFixed(1)} %`);
+    await page.selectOption('.filters select >> nth=1', 'least');
+    assert.deepEqual(await shown(), percents);
+    assert.deepEqual((await files()).slice(-2).sort(), failed, 'failures have no probability and come last');
+    await page.selectOption('.filters select >> nth=1', 'most');
+    assert.deepEqual(await shown(), percents.toReversed());
 
     const save = async (label: string) => {
       const [download] = await Promise.all([
@@ -154,7 +191,7 @@ describe('the batch tab', { skip: browserMissing }, () => {
       mimeType: 'text/plain',
       buffer: Buffer.from('a'),
     });
-    await page.waitForSelector('#batch-message:has-text("There is no picture to classify in that")');
+    await page.waitForSelector('#batch-message:has-text("There are no pictures to classify")');
     await page.evaluate(`{
       const piece = new Uint8Array(1e6);
       const transfer = new DataTransfer();
@@ -165,10 +202,10 @@ describe('the batch tab', { skip: browserMissing }, () => {
       input.files = transfer.files;
       input.dispatchEvent(new Event('change'));
     }`);
-    await page.waitForSelector('#batch-message:has-text("That is too much at once")');
+    await page.waitForSelector('#batch-message:has-text("These are too many bytes")');
     assert.match(
       (await page.textContent('#batch-message')) ?? '',
-      /101 pictures of 2\.0 GB in all are more than the 2\.0 GB .* under input\//,
+      /The 101 pictures have 2\.0 GB; this page sends up to 2\.0 GB\..* under input\//,
     );
     assert.deepEqual(
       page.asked.filter((asked) => /\/(plan|predict)\?/.test(asked)),
@@ -198,7 +235,7 @@ describe('the batch tab', { skip: browserMissing }, () => {
     }));
     const big = { name: 'big.jpg', mimeType: 'image/jpeg', buffer: Buffer.alloc(40_001) };
     await page.setInputFiles('#file-many', [...files, big]);
-    await page.waitForSelector('#batch-message:has-text("1 picture of more than 40 KB")');
+    await page.waitForSelector('#batch-message:has-text("1 picture over 40 KB")');
     await page.click('button:has-text("Classify 5 pictures")');
     await page.waitForSelector('#job-view .badge');
     assert.equal(sizes.length, 3);
@@ -231,14 +268,14 @@ describe('the batch tab', { skip: browserMissing }, () => {
     await store.close();
   });
 
-  test('when the service goes away while a job is watched, the page says so and goes on asking', async () => {
+  test('when the service goes away while a job is watched, the page says so and keeps asking', async () => {
     const page = await browser.open(`${url}/#batch`);
     await page.setInputFiles('#file-folder', join(folder, 'pets'));
     await page.click('button:has-text("Classify 42 pictures")');
     await page.waitForSelector('#job-view .badge');
     server.child.kill('SIGKILL');
     await page.waitForSelector('#job-view .notice:has-text("The service does not answer")');
-    assert.match((await page.textContent('#job-view .notice')) ?? '', /asked again every 3 seconds/);
+    assert.match((await page.textContent('#job-view .notice')) ?? '', /asks again every 3 seconds/);
     assert.deepEqual(await portray(page, 'batch-gone'), []);
     await page.context().close();
   });

@@ -39,12 +39,12 @@ describe('the page when something is in the way', { skip: browserMissing }, () =
     await models.close();
   });
 
-  test('on a slow engine it says so at the top, and on the models tab why and what it costs', async () => {
+  test('a slow engine is reported at the top, and its reason on the models tab', async () => {
     const models = createGatedModels({ degraded: 'TensorFlow is not available; WebAssembly runs the model' });
     const server = await startApp({ models });
     const page = await browser.open(server.url);
     const status = await page.waitForSelector('#status[data-state=slow]');
-    assert.equal(await status.textContent(), 'Ready, on a slow engine');
+    assert.equal(await status.textContent(), 'Ready, slow engine');
     assert.match(
       (await status.getAttribute('title')) ?? '',
       /^resnet50: TensorFlow is not available; WebAssembly/,
@@ -57,7 +57,7 @@ describe('the page when something is in the way', { skip: browserMissing }, () =
     await models.close();
   });
 
-  test('when the service is full it waits as long as it is told, and can be stopped or hurried', async () => {
+  test('when the service is full the page waits for Retry-After, and the user can stop or skip the wait', async () => {
     const models = createGatedModels({ maxQueue: 1 });
     const server = await startApp({ models });
     models.hold();
@@ -131,7 +131,7 @@ describe('the page when something is in the way', { skip: browserMissing }, () =
     await models.close();
   });
 
-  test('when the service goes away in the middle it says what to do, and goes on once it is back', async () => {
+  test('when the service goes away during a request the page says what to do, and a retry works', async () => {
     const models = createGatedModels();
     const first = await startApp({ models });
     const page = await browser.open(first.url);
@@ -173,10 +173,7 @@ describe('the page when something is in the way', { skip: browserMissing }, () =
       input.dispatchEvent(new Event('change'));
     }`);
     await shown(page, 'The picture is too large');
-    assert.match(
-      (await page.textContent('#answer')) ?? '',
-      /It has 200 MB, and this service takes up to 21 MB\./,
-    );
+    assert.match((await page.textContent('#answer')) ?? '', /It has 200 MB; the limit is 21 MB\./);
     assert.deepEqual(
       page.asked.filter((url) => url.includes('/predict')),
       [],

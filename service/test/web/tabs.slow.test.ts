@@ -62,7 +62,18 @@ describe('the tabs', { skip: browserMissing }, () => {
     for (const fact of ['wasm', 'float32', '224 × 224']) assert.ok(facts.includes(fact), fact);
     assert.equal(await page.textContent('.model .badge'), 'Ready');
     const findings = await portray(page, 'models');
+    assert.equal(
+      page.asked.filter((url) => /\/models\//.test(url)).length,
+      0,
+      'labels are not asked for yet',
+    );
+    const accuracy = (await page.locator('.accuracy tbody tr').allTextContents()).join('\n');
+    assert.match(
+      accuracy,
+      /^Published.*ImageNet validation set.*74\.9 %92\.1 %\nMeasured64 photographs.*92\.2 %98\.4 %$/,
+    );
     await page.click('.model summary');
+    await page.waitForSelector('.model details [role=status]:has-text("1,000 of 1,000 classes")');
     await page.fill('.filter', '99');
     await page.waitForSelector('.model details [role=status]:has-text("19 of 1,000 classes")');
     findings.push(...(await portray(page, 'models-classes')));
@@ -85,9 +96,9 @@ describe('the tabs', { skip: browserMissing }, () => {
       assert.ok(text.startsWith(name), text);
       assert.match(text, /Rows of a table/);
     }
-    assert.match(iris, /The 3 classes it knows/);
+    assert.match(iris, /Its 3 classes/);
     assert.match(diabetes, /Predicts/);
-    assert.doesNotMatch(`${iris}${diabetes}`, /undefined|NaN|The 0 classes/);
+    assert.doesNotMatch(`${iris}${diabetes}`, /undefined|NaN|Its 0 classes/);
     assert.deepEqual(await portray(page, 'models-of-rows'), []);
     assert.deepEqual(page.faults, []);
     await page.context().close();

@@ -2,6 +2,20 @@ import { BATCH_EXAMPLES } from './batch-examples.ts';
 import type { Examples } from './example.ts';
 import { PROTOCOL_EXAMPLES } from './protocol-examples.ts';
 
+const MODEL = {
+  name: 'resnet50',
+  version: '1.0.4',
+  task: 'image-classification',
+  description: 'ResNet-50, trained on ImageNet',
+  licence: 'ISC',
+  engine: 'tensorflow',
+  precision: 'float32',
+  ready: true,
+  input: { height: 224, width: 224, channels: 3 },
+  classes: 1000,
+  metrics: { top1: 0.911, top5: 0.985 },
+};
+
 /** Examples of the document. Responses are those of the real service. */
 export const EXAMPLES: Readonly<Record<string, Examples>> = {
   ...BATCH_EXAMPLES,
@@ -49,23 +63,10 @@ export const EXAMPLES: Readonly<Record<string, Examples>> = {
   },
   listModels: {
     response: {
-      models: [
-        {
-          name: 'resnet50',
-          version: '1.0.4',
-          task: 'image-classification',
-          description: 'ResNet-50, trained on ImageNet',
-          licence: 'ISC',
-          engine: 'tensorflow',
-          precision: 'float32',
-          ready: true,
-          input: { height: 224, width: 224, channels: 3 },
-          labels: ['tench', 'goldfish'],
-          metrics: { top1: 0.911, top5: 0.985 },
-        },
-      ],
+      models: [MODEL],
     },
   },
+  getModel: { response: { ...MODEL, labels: ['tench', 'goldfish'], classes: 2 } },
   getLiveness: { response: { status: 'ok' } },
   getReadiness: { response: { status: 'ready' } },
   getMetrics: { response: 'models_ready 1\n' },

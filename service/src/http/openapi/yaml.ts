@@ -6,15 +6,20 @@ const HEADER = '# Generated from the routes’ schemas by `npm run openapi`; do 
 /** In characters; the yaml package breaks longer flow collections into a line per item. */
 const MAX_FLOW_LENGTH = 60;
 
-/** The document as openapi.yaml has it: references and short lists take one line. The app must be ready. */
+/** Quotes and brackets not counted. */
+const isShortText = (node: { toJSON(): unknown }) =>
+  JSON.stringify(node.toJSON()).replace(/["{}[\]]/g, '').length < MAX_FLOW_LENGTH;
+
+/** The document as openapi.yaml has it: references, short schemas and short lists take one line. The app must be ready. */
 export function openapiYaml(app: App): string {
   const document = new Document(shareComponents(app.swagger()), { aliasDuplicateObjects: false });
   visit(document, {
     Map(_, map) {
-      if (map.items.length === 1 && map.has('$ref')) map.flow = true;
+      const isShort = map.items.every(({ value }) => isScalar(value)) && isShortText(map);
+      if (map.has('$ref') || (map.has('type') && !map.has('description') && isShort)) map.flow = true;
     },
     Seq(_, list) {
-      if (list.items.every(isScalar) && String(list.toJSON()).length < MAX_FLOW_LENGTH) list.flow = true;
+      if (list.items.every(isScalar) && isShortText(list)) list.flow = true;
     },
   });
   return HEADER + document.toString({ lineWidth: 110 });

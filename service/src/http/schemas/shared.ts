@@ -84,7 +84,7 @@ export const ClassificationResponse = Type.Object(
   { $id: 'Classification' },
 );
 
-/** One loaded model, as GET /models lists it. */
+/** One loaded model. GET /models leaves out its labels; GET /models/{name} has them. */
 export const ModelResponse = Type.Object(
   {
     name: Type.String(),
@@ -113,13 +113,22 @@ export const ModelResponse = Type.Object(
       ),
       Type.Object({ features: Type.Array(FeatureResponse) }, { description: 'Columns of a row, in order' }),
     ]),
-    labels: Type.Array(Type.String(), {
-      description: 'Label of each class, by index; empty for a regression',
-    }),
+    classes: Type.Integer({ minimum: 0, description: 'Number of classes; 0 for a regression' }),
+    labels: Type.Optional(
+      Type.Array(Type.String(), {
+        description: 'Label of each class by index; only in GET /models/{name}',
+      }),
+    ),
     target: Type.Optional(Type.String({ description: 'What a regression predicts' })),
     metrics: Type.Record(Type.String(), Type.Union([Type.Number(), Type.String()]), {
       description: 'Measurements of the model, and their data set',
     }),
+    published: Type.Optional(
+      Type.Object(
+        { top1: Type.Number(), top5: Type.Number(), dataset: Type.String() },
+        { description: 'Accuracy that the publisher of the weights reports' },
+      ),
+    ),
   },
   { $id: 'Model' },
 );
@@ -156,7 +165,9 @@ const PROBLEMS_OF_EVERY_ROUTE = [
 /** Response schemas of a route's problems by status, with those of every route. */
 export function problems(...codes: readonly (typeof ERROR_CODES)[number][]): Record<number, ProblemResponse> {
   const byStatus = new Map<number, string[]>();
-  for (const code of new Set([...codes, ...PROBLEMS_OF_EVERY_ROUTE])) {
+  const wanted = new Set<string>([...codes, ...PROBLEMS_OF_EVERY_ROUTE]);
+  // In one order for every route, so that equal responses become one component.
+  for (const code of ERROR_CODES.filter((each) => wanted.has(each))) {
     byStatus.set(STATUS_OF[code], [...(byStatus.get(STATUS_OF[code]) ?? []), code]);
   }
   return Object.fromEntries(

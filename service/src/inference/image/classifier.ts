@@ -95,7 +95,8 @@ export function createClassifier(options: ClassifierOptions): Classifier & { rea
     get info() {
       const { height, width } = input;
       const shape = { height, width, channels: channelCount(input) };
-      return { ...commonInfo(manifest, labels, engine), task: manifest.task, input: shape };
+      const published = manifest.published ? { published: manifest.published } : {};
+      return { ...commonInfo(manifest, labels, engine), task: manifest.task, input: shape, ...published };
     },
     get waiting() {
       return admission.waiting;

@@ -1,4 +1,4 @@
-import sharp from 'sharp';
+import sharp, { type Metadata, type Sharp } from 'sharp';
 import { channelCount, type ImageInput } from '../../../../models/manifest.ts';
 import type { ByteBudget } from '../../domain/byte-budget.ts';
 import { AppError } from '../../domain/errors.ts';
@@ -34,12 +34,16 @@ export interface Decoded {
 }
 
 /**
- * Decodes an encoded image and scales and crops it to the network's input, upright by its EXIF orientation.
+ * Checks the header of an encoded image, reserves the decoder's memory and runs `work` on its pipeline.
  *
  * @param bytes JPEG, PNG, WebP, AVIF, TIFF or GIF (its first frame)
  * @throws AppError UNREADABLE_IMAGE (also for 0 bytes), IMAGE_TOO_LARGE (more than limits.maxPixels)
  */
-export async function decode(bytes: Uint8Array, input: ImageInput, limits: DecodeLimits): Promise<Decoded> {
+export async function withImage<T>(
+  bytes: Uint8Array,
+  limits: DecodeLimits,
+  work: (image: Sharp, header: Metadata) => Promise<T>,
+): Promise<T> {
   if (bytes.length === 0) throw new AppError('UNREADABLE_IMAGE', 'the image is empty (0 bytes)');
   if (countChunks(bytes) > MAX_CHUNKS) {
     throw new AppError('UNREADABLE_IMAGE', `the WebP has more than ${MAX_CHUNKS} frames; send one of them`);
@@ -48,15 +52,25 @@ export async function decode(bytes: Uint8Array, input: ImageInput, limits: Decod
   let release: (() => void) | undefined;
   try {
     const header = await image.metadata();
-    const { autoOrient, hasAlpha } = header;
-    const source = { width: autoOrient.width, height: autoOrient.height };
-    if (source.width * source.height > limits.maxPixels) {
-      throw new AppError('IMAGE_TOO_LARGE', tooManyPixels(limits, source));
+    if (header.width * header.height > limits.maxPixels) {
+      throw new AppError('IMAGE_TOO_LARGE', tooManyPixels(limits, header.autoOrient));
     }
     if (header.format === 'jpeg' && header.isProgressive && countScans(bytes) > MAX_SCANS) {
       throw new AppError('UNREADABLE_IMAGE', `the JPEG has more than ${MAX_SCANS} scans; save it again`);
     }
     release = await limits.memory?.acquire(decodeBytes(header));
+    return await work(image, header);
+  } catch (error) {
+    throw toImageError(error as Error, limits);
+  } finally {
+    release?.();
+  }
+}
+
+/** Decodes an encoded image and scales and crops it to the network's input, upright by its EXIF orientation. Throws as `withImage`. */
+export function decode(bytes: Uint8Array, input: ImageInput, limits: DecodeLimits): Promise<Decoded> {
+  return withImage(bytes, limits, async (image, { autoOrient, hasAlpha }) => {
+    const source = { width: autoOrient.width, height: autoOrient.height };
     const geometry = resizeGeometry(source, input);
     let pipeline = image.autoOrient();
     if (geometry.trim) pipeline = pipeline.extract(geometry.trim);
@@ -72,11 +86,7 @@ export async function decode(bytes: Uint8Array, input: ImageInput, limits: Decod
     const expected = channelCount(input);
     if (info.channels !== expected) throw new Error(`decoded to ${info.channels} channels, not ${expected}`);
     return { pixels: data, picture: source, region: visibleRegion(source, geometry) };
-  } catch (error) {
-    throw toImageError(error as Error, limits);
-  } finally {
-    release?.();
-  }
+  });
 }
 
 function toImageError(error: Error, limits: DecodeLimits): AppError {

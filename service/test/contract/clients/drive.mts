@@ -67,6 +67,7 @@ const { models } = data(await client.GET('/models'));
 const [model] = models;
 assert.ok(model);
 const path = { name: model.name, version: model.version };
+assert.ok(data(await client.GET('/models/{name}', { params: { path } })).labels?.length);
 const tensors = { inputs: [{ name: 'image', datatype: 'BYTES', shape: [1], data: [base64] }] };
 const inferred = data(await client.POST('/v2/models/{name}/infer', { params: { path }, body: tensors }));
 assert.equal(inferred.outputs.find(({ name }) => name === 'label')?.data.flat()[0], label);

@@ -59,6 +59,7 @@ assert sagemaker.ping().status == "ok"
 assert sagemaker.get_execution_parameters().max_payload_in_mb >= 1
 
 model = api.ModelsApi(client).list_models().models[0]
+assert api.ModelsApi(client).get_model(model.name).labels
 inference = api.OpenInferenceApi(client)
 tensor = api.InferModelRequestInputsInner(name="image", datatype="BYTES", shape=[1], data=[text])
 request = api.InferModelRequest(inputs=[tensor])

@@ -13,6 +13,9 @@ const STOPS = ['#4a0b6a', '#781c6d', '#a42c60', '#cd4247', '#ed6825', '#fb9906',
 /** Opacity of the strongest place, 0-255: the picture should still be seen under it. */
 const MAX_ALPHA = 235;
 
+/** Share of the region's side that fades out at an edge inside the picture. */
+const FADED_SHARE = 0.08;
+
 /** RGBA of each of the 256 strengths. */
 const RAMP = Array.from({ length: 256 }, (_, strength) => {
   const at = (strength / 255) * (STOPS.length - 1);
@@ -29,7 +32,7 @@ const RAMP = Array.from({ length: 256 }, (_, strength) => {
  * A heat map to lay over the whole upright picture.
  *
  * @returns a PNG (RGBA) with the picture's proportions, at most MAX_SIDE pixels on its longest side; transparent outside
- * the region the network saw and where nothing speaks for the class
+ * the region the network saw, where nothing speaks for the class, and towards edges of the region inside the picture
  */
 export async function drawHeatMap({ grid, region, picture }: Explanation): Promise<Buffer> {
   const scale = Math.min(1, MAX_SIDE / Math.max(picture.width, picture.height));
@@ -49,15 +52,34 @@ export async function drawHeatMap({ grid, region, picture }: Explanation): Promi
     .raw({ depth: 'uchar' })
     .toBuffer();
   const pixels = Buffer.alloc(width * height * 4);
+  const across = fade(part.width, left > 0, left + part.width < width);
+  const down = fade(part.height, top > 0, top + part.height < height);
   for (let y = 0; y < part.height; y++) {
     for (let x = 0; x < part.width; x++) {
       const colour = RAMP[strengths[y * part.width + x] ?? 0];
-      if (colour) pixels.set(colour, ((y + top) * width + x + left) * 4);
+      if (!colour) continue;
+      const at = ((y + top) * width + x + left) * 4;
+      pixels.set(colour, at);
+      pixels[at + 3] = Math.round((colour[3] ?? 0) * (across[x] ?? 1) * (down[y] ?? 1));
     }
   }
   return sharp(pixels, { raw: { width, height, channels: 4 } })
     .png({ compressionLevel: 6 })
     .toBuffer();
+}
+
+/**
+ * Factors for the alpha along one side of the region. Where the region ends inside the picture, they fall to 0: a hard
+ * edge there would show the frame of the crop, which is no evidence.
+ */
+function fade(length: number, atStart: boolean, atEnd: boolean): Float32Array {
+  const band = Math.max(1, length * FADED_SHARE);
+  return Float32Array.from({ length }, (_, at) => {
+    const start = atStart ? at : band;
+    const end = atEnd ? length - 1 - at : band;
+    const t = Math.min(1, start / band, end / band);
+    return t * t * (3 - 2 * t);
+  });
 }
 
 /** The evidence for the class as bytes: 255 is the strongest place; what speaks against it is 0. */
