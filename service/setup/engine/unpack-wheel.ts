@@ -11,23 +11,21 @@ const LIBRARIES: Readonly<Record<string, string>> = {
   'tensorflow/libtensorflow_framework.so.2': 'deps/lib/libtensorflow_framework.so.2',
 };
 
-/**
- * The C API's headers and what they include. The other 170 MB of headers in the wheel are C++ and not needed.
- */
+/** The headers of the C API and those that they include. The other 170 MB of headers are for C++. */
 const HEADER =
   /^tensorflow\/(include\/(?:tensorflow|tsl)\/(?:c\/(?:[a-z0-9_]+\/)*[a-z0-9_]+|(?:core\/)?platform\/ctstring[^/]*)\.h)$/;
 
-/** Where a file of the wheel goes, or undefined when it is not wanted. */
+/** Where a file of the wheel goes; undefined if it is not needed. */
 export function destinationOf(name: string): string | undefined {
   const header = HEADER.exec(name)?.[1];
   return LIBRARIES[name] ?? (header === undefined ? undefined : `deps/${header}`);
 }
 
 /**
- * Unpacks libtensorflow and the C API's headers from a wheel, laid out as tfjs-node wants them: deps/lib, deps/include.
+ * Unpacks libtensorflow and the headers of its C API into the layout of tfjs-node: deps/lib, deps/include.
  *
- * @param onProgress called with the bytes written so far and the bytes there will be
- * @throws SetupError when the wheel does not hold the libraries or is damaged
+ * @param onProgress called with the bytes written so far and the total
+ * @throws SetupError if the wheel is damaged or lacks the libraries
  */
 export async function unpackWheel(
   wheel: string,

@@ -36,20 +36,20 @@ const WHEELS: Readonly<Record<string, Wheel>> = {
   },
 };
 
-/** The wheel for a platform, or undefined where there is none to build on. */
+/** The wheel for a platform; undefined if there is none. */
 export function wheelFor(platform: string, arch: string): Wheel | undefined {
   return WHEELS[`${platform}-${arch}`];
 }
 
-/** Raised when the way the engine is built changes, so that older products are not taken for newer ones. */
+/** Raise it when the build changes, so that engines of the old build are not used. */
 const RECIPE = 1;
 
-/** Name of the folder that holds a finished engine: differs with everything that makes a difference to it. */
+/** Name of the directory of a finished engine: differs with everything that the engine depends on. */
 export function engineKey(parts: {
   readonly platform: string;
   readonly arch: string;
   readonly addonVersion: string;
-  /** SHA-256 of the wheel, or `installer` for tfjs-node's own download. */
+  /** SHA-256 of the wheel. */
   readonly origin: string;
 }): string {
   const { platform, arch, addonVersion, origin } = parts;
