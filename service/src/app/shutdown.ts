@@ -4,13 +4,14 @@ import type { Logger } from 'pino';
 const SHUTDOWN_WITHIN_MS = 25_000;
 
 /**
- * Runs `close` once on SIGTERM or SIGINT and exits 0. A second signal exits at once, and so does the time limit; both
- * with a status that says so (128 + the signal's number; 1).
+ * Runs `close` once on SIGTERM or SIGINT and exits 0. SIGINT during that exits at once with 130, the time limit with 1. A
+ * repeated SIGTERM changes nothing: the process group and set-up, which forwards signals, may both deliver it.
  */
 export function onShutdown(logger: Logger, close: () => Promise<void>): void {
   let isClosing = false;
-  const handle = (signal: NodeJS.Signals, number: number) => {
-    if (isClosing) process.exit(128 + number);
+  const handle = (signal: NodeJS.Signals) => {
+    if (isClosing && signal === 'SIGINT') process.exit(130);
+    if (isClosing) return;
     isClosing = true;
     logger.info({ signal }, 'shutting down: finishing what was accepted');
     setTimeout(() => {
@@ -25,6 +26,5 @@ export function onShutdown(logger: Logger, close: () => Promise<void>): void {
       },
     );
   };
-  process.on('SIGTERM', () => handle('SIGTERM', 15));
-  process.on('SIGINT', () => handle('SIGINT', 2));
+  process.on('SIGTERM', handle).on('SIGINT', handle);
 }
