@@ -254,9 +254,11 @@ function parseEnvironment<const S extends TObject>(schema: S, environment: NodeJ
     const [missing] = fault.keyword === 'required' ? fault.params.requiredProperties : [];
     const name = missing ?? fault.instancePath.slice(1);
     const description = (schema.properties as Record<string, { description?: string }>)[name]?.description;
+    const rule =
+      fault.keyword === 'enum' ? `must be one of ${fault.params.allowedValues.join(', ')}` : fault.message;
     throw new AppError(
       'INVALID_CONFIGURATION',
-      `${missing ? `${name} is not set` : `${name}=${JSON.stringify(environment[name])} ${fault.message}`} (${description ?? 'unknown setting'})`,
+      `${missing ? `${name} is not set` : `${name}=${JSON.stringify(environment[name])} ${rule}`} (${description ?? 'unknown setting'})`,
     );
   }
   return candidate as Static<S>;

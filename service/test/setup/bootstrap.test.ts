@@ -163,8 +163,30 @@ test('a cache directory that cannot be created is reported at once', {
   }
 });
 
-test('--help names the options at once, and only settings that exist', async () => {
-  const { stdout } = await bootstrap(['start', '--help']);
+/** Set-up would stop at once with this. */
+const NO_SETUP = { CACHE_DIR: '/dev/null/x', ENGINE: 'none' };
+
+test('--help and --version of every command run no set-up', async () => {
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+  for (const command of [
+    ['start'],
+    ['test'],
+    ['setup'],
+    ['calibrate'],
+    ['cli', 'classify'],
+    ['cli', 'batch'],
+  ]) {
+    const help = await bootstrap([...command, '--help'], NO_SETUP);
+    assert.equal(help.exitCode, 0, help.stderr);
+    assert.match(help.stdout, command[0] === 'cli' ? new RegExp(`^Usage: .*${command[1]}`) : /usage|prepare/);
+    assert.equal(help.stderr, '');
+    assert.deepEqual((await bootstrap([...command, '--version'], NO_SETUP)).stdout, version);
+  }
+  assert.equal((await bootstrap(['setup'], NO_SETUP)).exitCode, 1);
+});
+
+test('--help names the options, and only settings that exist', async () => {
+  const { stdout } = await bootstrap(['start', '--help'], NO_SETUP);
   for (const option of ['--help', '--copy', 'setup']) assert.ok(stdout.includes(option), option);
   const named = [...stdout.matchAll(/^ {2}([A-Z][A-Z_]+(?:, [A-Z_]+)*)\b/gm)].flatMap((each) =>
     (each[1] ?? '').split(', '),

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { layOut, missingTools } from '../../../setup/engine/build-addon.ts';
 import { findFile } from '../../../setup/engine/fetch-wheel.ts';
 import { destinationOf, unpackWheel } from '../../../setup/engine/unpack-wheel.ts';
+import { tfjsNodeFolder } from '../../../setup/engine/wheel-engine.ts';
 import { engineKey, wheelFor } from '../../../setup/engine/wheels.ts';
-import { temporaryFolder } from '../support/folders.ts';
+import { root, temporaryFolder } from '../support/folders.ts';
 import { zip } from '../support/zip.ts';
 
 const library = Buffer.alloc(400_000, 'library');
@@ -63,7 +65,7 @@ test('a truncated wheel and one without the libraries are refused', async (t) =>
   await writeFile(wheel, await zip(rest));
   await assert.rejects(
     unpackWheel(wheel, join(folder, 'out'), () => {}),
-    /does not hold tensorflow\/libtensorflow_cc\.so\.2/,
+    /does not hold libtensorflow_cc$/,
   );
 });
 
@@ -105,4 +107,32 @@ test('each platform and each wheel has its own directory', () => {
   assert.equal(engineKey({ ...base }), keys[0]);
   assert.notEqual(wheelFor('linux', 'arm64')?.sha256, wheelFor('linux', 'x64')?.sha256);
   assert.equal(wheelFor('win32', 'x64'), undefined);
+});
+
+test('on macOS the addon links the libraries by the names that are in the wheel', async (t) => {
+  const folder = await temporaryFolder(t);
+  const wheel = join(folder, 'a.whl');
+  const libraries = ['libtensorflow_cc.2.dylib', 'libtensorflow_framework.2.dylib'];
+  await writeFile(wheel, zip(Object.fromEntries(libraries.map((name) => [`tensorflow/${name}`, library]))));
+  const out = join(folder, 'out');
+  await unpackWheel(wheel, out, () => {});
+  await layOut(tfjsNodeFolder(root), out, 'darwin');
+  assert.deepEqual((await readdir(join(out, 'deps/lib'))).sort(), libraries);
+  const gyp = await readFile(join(out, 'binding.gyp'), 'utf8');
+  for (const name of libraries) {
+    assert.ok(gyp.includes(`'<(module_root_dir)/deps/lib/${name}'`), `linked: ${name}`);
+    assert.ok(gyp.includes(`"@rpath/${name}"`), `name in the library: ${name}`);
+    assert.ok(gyp.includes(`"@loader_path/../../deps/lib/${name}"`), `name in the addon: ${name}`);
+  }
+  const pinned = wheelFor('darwin', 'arm64');
+  assert.match(pinned?.path ?? '', /^tensorflow-2\.15\.1-.*macosx_12_0_arm64\.whl$/);
+});
+
+test('missing build tools are named with the command that installs them', async () => {
+  const nothing = { PATH: '/nonexistent' };
+  assert.match((await missingTools(nothing, 'linux')) ?? '', /^g\+\+, make, python3 missing: .*apt-get/);
+  assert.match(
+    (await missingTools(nothing, 'darwin')) ?? '',
+    /missing: install with `xcode-select --install`$/,
+  );
 });
