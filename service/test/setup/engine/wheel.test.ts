@@ -113,7 +113,8 @@ test('on macOS the addon links the libraries by the names that are in the wheel'
   const folder = await temporaryFolder(t);
   const wheel = join(folder, 'a.whl');
   const libraries = ['libtensorflow_cc.2.dylib', 'libtensorflow_framework.2.dylib'];
-  await writeFile(wheel, zip(Object.fromEntries(libraries.map((name) => [`tensorflow/${name}`, library]))));
+  const entries = libraries.map((name) => [`tensorflow/${name}`, library] as const);
+  await writeFile(wheel, await zip(Object.fromEntries(entries)));
   const out = join(folder, 'out');
   await unpackWheel(wheel, out, () => {});
   await layOut(tfjsNodeFolder(root), out, 'darwin');
