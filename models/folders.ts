@@ -1,13 +1,7 @@
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Variant } from './compiler/variants.ts';
-
-/** The cache folder if CACHE_DIR is not set: in $XDG_CACHE_HOME or ~/.cache. */
-export function defaultCacheDir(xdgCacheHome: string | undefined): string {
-  return join(xdgCacheHome || join(homedir(), '.cache'), 'ml-serverless');
-}
 
 /** The nearest folder above this file with a package.json; works in the sources, in dist/ and in a bundle. */
 export function packageRoot(): string {

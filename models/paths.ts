@@ -1,19 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { defaultCacheDir, modelFolders } from './folders.ts';
+import { modelFolders } from './folders.ts';
 import type { Manifest } from './manifest.ts';
-
-/**
- * The one folder outside the clone that set-up writes to, an absolute path: CACHE_DIR, else
- * $XDG_CACHE_HOME/ml-serverless, else ~/.cache/ml-serverless. service/setup/bootstrap/cache-folder.mjs is its twin for the
- * time before the build.
- */
-export function cacheFolder(environment: Readonly<Record<string, string | undefined>>): string {
-  if (environment.CACHE_DIR) return resolve(environment.CACHE_DIR);
-  return defaultCacheDir(environment.XDG_CACHE_HOME);
-}
 
 type Identity = Pick<Manifest, 'name' | 'version' | 'source'>;
 

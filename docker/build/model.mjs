@@ -13,7 +13,7 @@ import { VARIANTS } from '../../dist/models/compiler/variants.js';
 import { modelFolders } from '../../dist/models/folders.js';
 import { ensureModel, variantsFor } from '../../dist/service/setup/model/model.js';
 import { findModels } from '../../dist/service/setup/prepare.js';
-import { buildContext, end } from './context.mjs';
+import { buildContext } from './context.mjs';
 
 /** By process.arch. Every image has float32: every model and every CPU supports it. */
 const DEFAULTS = { x64: ['int8', 'float32'], arm64: ['float32-portable'] };
@@ -49,4 +49,3 @@ for (const model of await findModels(join(context.root, 'models'), undefined)) {
     await cp(join(from.source, manifest.output.labels), labels);
   }
 }
-await end(context, 0);

@@ -1,5 +1,5 @@
 import { describeFailure } from '../setup/failure.ts';
-import { createProgress } from '../setup/progress.ts';
+import { createProgress } from '../setup/progress.mjs';
 import { quietTensorFlow } from '../src/config/config.ts';
 
 /** Exit status of a wrong command line (EX_USAGE of sysexits.h). */
@@ -35,7 +35,7 @@ export async function runProgram(
 
 /** Shows the progress of a command over its pictures, on stderr. */
 export function showProgress(name: string, model: string) {
-  const progress = createProgress(process.stderr, process.env.NO_COLOR === undefined);
+  const progress = createProgress();
   let step: ReturnType<typeof progress.start> | undefined;
   return {
     update(done: number, total: number): void {

@@ -4,7 +4,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSyn
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cacheFolder } from '../setup/bootstrap/cache-folder.mjs';
+import { cacheFolder } from '../../models/cache-folder.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const LOCK = 'package-lock.json';

@@ -1,18 +1,18 @@
 import { join } from 'node:path';
-import type { Hasher } from './hasher.ts';
-import type { Progress } from './progress.ts';
+import type { Progress } from './progress.mjs';
 
-/** What every part of set-up is given. */
+/** What every part of set-up needs. */
 export interface SetupContext {
-  /** The clone: the folder of package.json. */
+  /** The directory of package.json. */
   readonly root: string;
-  /** Absolute path of the cache folder. */
+  /** Absolute path of the cache directory. */
   readonly cacheDir: string;
   /** The environment that child processes inherit. */
   readonly environment: NodeJS.ProcessEnv;
   readonly progress: Progress;
-  readonly hasher: Hasher;
+  /** True for `--verify`: hash every file in the cache again instead of trusting its size. */
+  readonly verify: boolean;
 }
 
-/** Folder of unfinished work, on the same disk as what becomes of it; emptied whenever set-up takes its lock. */
+/** Directory of unfinished work, on the same disk as the results; emptied when set-up takes its lock. */
 export const workFolder = (cacheDir: string) => join(cacheDir, 'work');

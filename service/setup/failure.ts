@@ -1,4 +1,4 @@
-/** Ends set-up: its message is one line that says what is wrong and what to do. */
+/** Ends set-up. The message is one line that says what is wrong and what to do. */
 export class SetupError extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
@@ -6,21 +6,16 @@ export class SetupError extends Error {
   }
 }
 
-/** A download that is not what it must be: set-up always stops, whatever else it could try. */
-export class HashMismatch extends SetupError {
-  readonly code = 'HASH_MISMATCH';
-}
-
 const ADVICE: ReadonlyArray<readonly [RegExp, string]> = [
   [/^(ENOSPC|EDQUOT)$/, 'the disk is full: free about 2 GB and run the command again'],
-  [/^(ENOTDIR|EEXIST)$/, 'a file is in the place of a folder: set CACHE_DIR to another folder'],
-  [/^(EACCES|EPERM|EROFS)$/, 'no permission to write: set CACHE_DIR to a folder that you may write to'],
+  [/^(ENOTDIR|EEXIST)$/, 'a file has the name of a directory: set CACHE_DIR to another directory'],
+  [/^(EACCES|EPERM|EROFS)$/, 'no permission to write: set CACHE_DIR to a directory that you can write to'],
   [
     /^(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT|FETCH_ERROR|E5\d\d)$/,
     'the network cannot be reached: check the connection and proxy settings, and run the command again',
   ],
   [
-    /^(EINTEGRITY|HASH_MISMATCH)$/,
+    /^EINTEGRITY$/,
     'the download does not have the expected hash: a proxy or mirror may have changed it; use another network or registry',
   ],
   [/^(E404)$/, 'the registry does not have it: check the registry setting of npm'],
@@ -30,10 +25,10 @@ const ADVICE: ReadonlyArray<readonly [RegExp, string]> = [
   ],
 ];
 
-/** Codes after which set-up stops: the machine itself is at fault, or a download is not what it must be. */
-const FATAL_CODES = /^(ENOSPC|EDQUOT|EACCES|EPERM|EROFS|EINTEGRITY|HASH_MISMATCH)$/;
+/** Codes that stop set-up: the machine is at fault, or a download does not have its hash. */
+const FATAL_CODES = /^(ENOSPC|EDQUOT|EACCES|EPERM|EROFS|EINTEGRITY)$/;
 
-/** The first system code (ENOSPC, ENOTFOUND, …) of an error or of what caused it. */
+/** The first system code (ENOSPC, ENOTFOUND, …) of an error or of its causes. */
 function codeOf(error: unknown): string | undefined {
   for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth += 1) {
     const { code } = at as NodeJS.ErrnoException;
@@ -42,7 +37,7 @@ function codeOf(error: unknown): string | undefined {
   return undefined;
 }
 
-/** Any thrown value as one line: what was being done, what is wrong, what to do. */
+/** A thrown value as one line: `doing`, what is wrong, what to do. */
 export function describeFailure(error: unknown, doing?: string): string {
   const prefix = doing === undefined ? '' : `${doing}: `;
   if (error instanceof SetupError) return error.message;
@@ -54,7 +49,7 @@ export function describeFailure(error: unknown, doing?: string): string {
   return prefix + (message.split('\n').find((line) => line.trim() !== '') ?? 'unknown failure').trim();
 }
 
-/** True when the disk is full or may not be written, or a download does not have its hash: no other engine may hide that. */
+/** True if the disk is full or not writable, or a download does not have its hash: no fallback may hide that. */
 export function isFatal(error: unknown): boolean {
   return FATAL_CODES.test(codeOf(error) ?? '');
 }

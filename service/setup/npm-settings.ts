@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { runCommand } from './run-command.ts';
 
-/** What npm is configured to use, for clients other than npm itself. */
+/** npm's network settings, for other clients. */
 export interface NpmSettings {
   readonly registry: string;
   readonly strictSSL: boolean;
@@ -12,10 +12,9 @@ export interface NpmSettings {
 }
 
 /**
- * Asks npm for its settings, whichever of its files and variables they come from. Passwords and tokens are not among
- * them: npm keeps those to itself.
+ * Asks npm for its settings, from all of its files and variables. npm does not print passwords and tokens.
  *
- * @param cwd folder whose .npmrc counts
+ * @param cwd directory whose .npmrc applies
  */
 export async function readNpmSettings(cwd: string, env: NodeJS.ProcessEnv): Promise<NpmSettings> {
   const npm = env.npm_execpath;

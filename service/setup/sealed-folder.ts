@@ -1,9 +1,10 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { lstat, mkdir, readdir, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { Hasher } from './hasher.ts';
+import { pipeline } from 'node:stream/promises';
 
-/** A file by its path relative to the folder, with what it must be. */
+/** A file by its path relative to the folder, with its expected size and hash. */
 export interface PinnedFile {
   readonly path: string;
   readonly bytes: number;
@@ -19,76 +20,78 @@ interface Seal {
 
 const SEAL = 'files.json';
 
+/** @returns SHA-256 in lower-case hexadecimal */
+async function hashFile(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
+  return hash.digest('hex');
+}
+
 /**
- * Checks every file of a folder against its hash.
+ * Compares the files of a folder with their sizes, and with their hashes if `verify` is true.
  *
- * @returns undefined when all is as pinned, else what is wrong in a few words
+ * @returns what is wrong; undefined if nothing is
  */
 export async function inspectFiles(
   folder: string,
   files: readonly PinnedFile[],
-  hasher: Hasher,
+  verify: boolean,
 ): Promise<string | undefined> {
-  // Sizes first: a missing or truncated file is found without reading the others.
   for (const { path, bytes } of files) {
     const size = (await stat(join(folder, path)).catch(() => undefined))?.size;
     if (size === undefined) return `${path} is missing`;
     if (size !== bytes) return `${path} has ${size} bytes instead of ${bytes}`;
   }
-  const largestFirst = [...files].sort((a, b) => b.bytes - a.bytes);
-  const faults = await Promise.all(
-    largestFirst.map(async ({ path, sha256 }) => {
-      const digest = await hasher.digest(join(folder, path));
-      return digest.sha256 === sha256 ? undefined : `${path} does not have its hash`;
-    }),
-  );
-  return faults.find((fault) => fault !== undefined);
+  for (const { path, sha256 } of verify ? files : []) {
+    if ((await hashFile(join(folder, path))) !== sha256) return `${path} does not have its hash`;
+  }
+  return undefined;
 }
 
 /**
- * Checks a folder that `makeSealedFolder` made against the seal in it.
+ * Compares a folder with the seal that `makeSealedFolder` wrote into it. A folder that was renamed into place is complete,
+ * so that sizes are enough unless `verify` is true.
  *
- * @returns undefined when it can be trusted, 'missing' when it is not there, else what is wrong in a few words
+ * @returns undefined if it can be trusted, 'missing' if it does not exist, else what is wrong
  */
-export async function inspectSealedFolder(folder: string, hasher: Hasher): Promise<string | undefined> {
+export async function inspectSealedFolder(folder: string, verify: boolean): Promise<string | undefined> {
   if (!(await lstat(folder).catch(() => undefined))) return 'missing';
   let seal: Seal;
   try {
     seal = JSON.parse(await readFile(join(folder, SEAL), 'utf8')) as Seal;
-    if (seal.schemaVersion !== 1 || !Array.isArray(seal.files)) return `${SEAL} is of another kind`;
+    if (seal.schemaVersion !== 1 || !Array.isArray(seal.files)) return `${SEAL} has another format`;
   } catch {
     return `${SEAL} is missing or damaged`;
   }
   for (const [path, target] of Object.entries(seal.links)) {
     if ((await readlink(join(folder, path)).catch(() => undefined)) !== target) return `${path} is missing`;
   }
-  return inspectFiles(folder, seal.files, hasher);
+  return inspectFiles(folder, seal.files, verify);
 }
 
 /**
- * Makes a folder as a whole or not at all: `make` fills a temporary folder on the same disk, a seal with the hash of
- * every file is written last, and the folder is renamed into place. What stood there before is replaced.
+ * Makes a folder as a whole or not at all: `make` fills a temporary folder, a seal with the hash of every file is written
+ * last, and the folder is renamed into place.
  *
  * @param workDir folder for unfinished work, on the same file system as `target`
  */
 export async function makeSealedFolder(
   target: string,
   workDir: string,
-  hasher: Hasher,
   make: (folder: string) => Promise<void>,
 ): Promise<void> {
   const draft = join(workDir, `${basename(target)}-${randomUUID()}`);
   await mkdir(draft, { recursive: true });
   try {
     await make(draft);
-    await sealFolder(draft, hasher);
+    await sealFolder(draft);
     await replaceFolder(draft, target, workDir);
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
 }
 
-/** Moves `from` to `target`; what stood there is moved aside first, so that `target` is never half of each. */
+/** Moves `from` to `target`. An old `target` is moved aside first, so that it is never half of each. */
 export async function replaceFolder(from: string, target: string, workDir: string): Promise<void> {
   await mkdir(dirname(target), { recursive: true });
   const aside = join(workDir, `old-${randomUUID()}`);
@@ -99,13 +102,14 @@ export async function replaceFolder(from: string, target: string, workDir: strin
   await rm(aside, { recursive: true, force: true });
 }
 
-async function sealFolder(folder: string, hasher: Hasher): Promise<void> {
+async function sealFolder(folder: string): Promise<void> {
   const files: PinnedFile[] = [];
   const links: Record<string, string> = {};
   for (const path of (await readdir(folder, { recursive: true })).sort()) {
-    const found = await lstat(join(folder, path));
-    if (found.isSymbolicLink()) links[path] = await readlink(join(folder, path));
-    else if (found.isFile()) files.push({ path, ...(await hasher.digest(join(folder, path))) });
+    const file = join(folder, path);
+    const found = await lstat(file);
+    if (found.isSymbolicLink()) links[path] = await readlink(file);
+    else if (found.isFile()) files.push({ path, bytes: found.size, sha256: await hashFile(file) });
   }
   const seal: Seal = { schemaVersion: 1, files, links };
   await writeFile(join(folder, SEAL), `${JSON.stringify(seal, null, 2)}\n`);

@@ -11,7 +11,7 @@ export interface TestFiles {
 }
 
 /**
- * Every compiled test file, sorted, as an explicit list: given a folder or a glob, `node --test` can run zero tests and pass.
+ * Every compiled test file, sorted. An explicit list, because `node --test` passes if a glob matches nothing.
  * `*.docker.test.ts` is left to `npm run test:image`, which needs a Docker engine.
  *
  * @param filters parts of paths; a file whose path contains one of them is taken, every file if there is none

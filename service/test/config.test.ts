@@ -51,6 +51,12 @@ describe('the configuration', () => {
     });
   }
 
+  it('lists the values of a setting that has a few', () => {
+    assert.throws(() => loadConfig({ ENGINE: 'magic' }), {
+      message: /^ENGINE="magic" must be one of auto, tensorflow, wasm \(/,
+    });
+  });
+
   it('refuses API_KEYS that are set but hold no key, without printing them', () => {
     for (const API_KEYS of [',', ' ', ' , ', ',,,', '\n', '\t,']) {
       assert.throws(() => loadConfig({ API_KEYS }), {

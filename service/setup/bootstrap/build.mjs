@@ -1,42 +1,41 @@
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
+import { createProgress, withStep } from '../progress.mjs';
 import { bundle, isBundled } from './bundle.mjs';
 import { acquireLock } from './lock.mjs';
-import { startStep } from './step.mjs';
 
 const SOURCES = ['service', 'models', 'infra'];
-const SETTINGS = [
-  'tsconfig.json',
-  'package-lock.json',
-  'service/setup/bootstrap/bundle.mjs',
-  'docker/create-bucket.mjs',
-];
+const SETTINGS = ['tsconfig.json', 'package-lock.json', 'docker/create-bucket.mjs'];
 const SKIPPED = new Set(['node_modules', 'dist', 'cdk.out', 'cdk-out']);
+/** What tsc compiles or copies: TypeScript, and the plain JavaScript that set-up shares with it. */
+const IS_SOURCE = /^(?!.*\.d\.ts$)(.*\.ts|(service\/setup\/(progress|bootstrap\/.*)|models\/[^/]*)\.mjs)$/;
 
-/** Compiles TypeScript into dist/, and bundles the programs, when any source differs from what dist/ was made of. */
-export async function ensureBuild({ root, acquireLock }) {
+/**
+ * Compiles the sources into dist/ and bundles the programs, unless dist/ was made of exactly these sources.
+ *
+ * @param {string} root the directory of package.json
+ */
+export async function ensureBuild(root) {
   if (isBuilt(root)) return;
   const lock = await acquireLock(join(root, '.cache', 'setup.lock'));
   try {
     if (isBuilt(root)) return;
-    const step = startStep('build', 'compiling TypeScript');
-    // The sources may change while tsc reads them: the stamp says what they were before.
-    const hash = hashSources(root);
-    const missing = removeStrays(root);
-    // tsc believes its record of an earlier build and would not write a deleted file again.
-    if (missing) rmSync(join(root, 'dist', '.tsbuildinfo'), { force: true });
-    try {
-      await compile(root, (pid) => lock.adopt(pid));
-      await bundle(root);
-    } catch (error) {
-      step.failed();
-      throw error;
-    }
-    mkdirSync(join(root, 'dist'), { recursive: true });
-    writeFileSync(stampFile(root), hash);
-    step.done(`${sourceFiles(root).length} files`);
+    await withStep(
+      createProgress().start('build', 'compiling TypeScript'),
+      (count) => `${count} files`,
+      async () => {
+        // Hashed first: a source that changes while tsc reads it is compiled again by the next build.
+        const hash = hashSources(root);
+        // tsc trusts its record of the last build and would not write a deleted output again.
+        if (removeStrays(root)) rmSync(join(root, 'dist', '.tsbuildinfo'), { force: true });
+        await compile(root, (pid) => lock.adopt(pid));
+        await bundle(root);
+        mkdirSync(join(root, 'dist'), { recursive: true });
+        writeFileSync(stampFile(root), hash);
+        return sourceFiles(root).length;
+      },
+    );
   } finally {
     lock.release();
   }
@@ -44,15 +43,19 @@ export async function ensureBuild({ root, acquireLock }) {
 
 const stampFile = (root) => join(root, 'dist', '.built-from');
 
-/** True when dist/ was made of exactly these sources and none of its files is missing. */
+/**
+ * True if dist/ was made of exactly these sources and none of its files is missing.
+ *
+ * @param {string} root
+ */
 export function isBuilt(root) {
   const stamp = stampFile(root);
   if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== hashSources(root)) return false;
   return isBundled(root) && sourceFiles(root).every((file) => existsSync(outputOf(root, file)));
 }
 
-/** Removes compiled files whose source is gone (a deleted test must not run on); true when a source has no output. */
-export function removeStrays(root) {
+/** Removes outputs whose source is gone (a deleted test must not run); returns true if a source has no output. */
+function removeStrays(root) {
   const wanted = new Set(sourceFiles(root).map((file) => outputOf(root, file)));
   for (const file of SOURCES.flatMap((folder) => walk(join(root, 'dist', folder)))) {
     if (!wanted.has(file.replace(/\.map$/, ''))) rmSync(file);
@@ -69,13 +72,12 @@ function hashSources(root) {
   return hash.digest('hex');
 }
 
-/** Every TypeScript source relative to the root, in a fixed order. */
-function sourceFiles(root) {
-  return SOURCES.flatMap((folder) => walk(join(root, folder)))
-    .filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))
+/** Every source relative to the root, in a fixed order. */
+const sourceFiles = (root) =>
+  SOURCES.flatMap((folder) => walk(join(root, folder)))
     .map((file) => relative(root, file).split(sep).join('/'))
+    .filter((file) => IS_SOURCE.test(file))
     .sort();
-}
 
 const outputOf = (root, source) => join(root, 'dist', source.replace(/\.ts$/, '.js'));
 
@@ -87,30 +89,25 @@ function walk(folder) {
   });
 }
 
-function compile(root, onStart) {
-  return new Promise((resolve, reject) => {
-    const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-    const child = spawn(process.execPath, [tsc, '-p', 'tsconfig.json', '--pretty', 'false'], {
-      cwd: root,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    if (child.pid !== undefined) onStart(child.pid);
-    let output = '';
-    const keep = (chunk) => {
-      output += chunk;
-    };
-    child.stdout.on('data', keep);
-    child.stderr.on('data', keep);
-    child.on('error', reject);
-    child.on('close', (code) => {
-      if (code === 0) return resolve();
-      const errors = output.split('\n').filter((line) => line.includes('error TS'));
-      const first = errors[0] ?? output.trim().split('\n')[0] ?? 'no message';
-      const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : '';
-      return reject(new Error(`the build failed: ${first}${more}; \`npm run build\` shows everything`));
-    });
-  });
+async function compile(root, onStart) {
+  // Imported here: bootstrap.mjs loads this file before `npm ci`.
+  const { execa } = await import('execa');
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+  const child = execa({
+    cwd: root,
+    all: true,
+    reject: false,
+    stdin: 'ignore',
+  })`${process.execPath} ${tsc} -p tsconfig.json --pretty false`;
+  if (child.pid !== undefined) onStart(child.pid);
+  const { all, failed, shortMessage } = await child;
+  if (!failed) return;
+  const [first, ...more] = all.split('\n').filter((line) => line.includes('error TS'));
+  const rest = more.length > 0 ? ` (and ${more.length} more)` : '';
+  throw new Error(
+    `the build failed: ${first ?? (all.trim().split('\n')[0] || shortMessage)}${rest}; \`npm run build\` shows everything`,
+  );
 }
 
-// `npm run build`, after tsc has shown everything it finds: bundles, and notes what dist/ was made of.
-if (process.argv[1] === import.meta.filename) await ensureBuild({ root: process.cwd(), acquireLock });
+// `npm run build` runs this file after tsc.
+if (process.argv[1] === import.meta.filename) await ensureBuild(process.cwd());

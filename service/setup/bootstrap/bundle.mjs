@@ -2,8 +2,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, w
 import { basename, join } from 'node:path';
 
 /**
- * The programs that are started, in dist/bundle/<name>.js: the entrypoints of service/src, what docker compose prepares its
- * store with, and the inside of an engine's thread under the name its parent asks for beside itself.
+ * The programs in dist/bundle/<name>.js: the entrypoints of service/src, the program that docker compose prepares its store
+ * with, and the engine's worker thread, under the name that its parent loads.
  */
 export const PROGRAMS = {
   server: 'service/src/entrypoints/server.ts',
@@ -15,7 +15,7 @@ export const PROGRAMS = {
   'thread-main': 'service/src/inference/engines/thread/thread-main.ts',
 };
 
-/** Native code, packages that read files beside their own code, and pino, whose writer runs in a thread of its own. */
+/** Native code, packages that read files beside their own code, and pino, which starts a worker thread. */
 export const EXTERNAL = [
   'sharp',
   '@tensorflow/*',
@@ -25,25 +25,27 @@ export const EXTERNAL = [
   'pino-pretty',
 ];
 
-/** ES modules have no `require`; CommonJS packages inside the bundle call it for Node's own modules. */
+/** CommonJS packages in the bundle call `require` for Node's modules; ES modules have none. */
 export const REQUIRE =
   "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);";
 
-/** In dist/bundle: the names of what the last build made. */
+/** Lists in dist/bundle the files that the last build made. */
 const LIST = 'files.json';
 
 const folderOf = (root) => join(root, 'dist', 'bundle');
 const isProgram = (file) => Object.hasOwn(PROGRAMS, file.replace(/\.js$/, ''));
 
-/** True when every program has been bundled. */
+/** True if every program has been bundled. @param {string} root */
 export const isBundled = (root) =>
   [LIST, ...Object.keys(PROGRAMS).map((name) => `${name}.js`)].every((name) =>
     existsSync(join(folderOf(root), name)),
   );
 
 /**
- * Bundles the programs into dist/bundle/, one file for what they share. Node resolves and reads some 900 modules
- * otherwise, which is most of the time a start takes. What is imported on demand stays apart.
+ * Bundles the programs into dist/bundle/, with shared chunks. Without the bundle Node resolves and reads about 900
+ * modules, which is most of a start's time. Dynamic imports stay separate chunks.
+ *
+ * @param {string} root
  */
 export async function bundle(root) {
   const { build } = await import('esbuild');
@@ -57,7 +59,7 @@ export async function bundle(root) {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    // `module` first: what packages ship for bundlers is what can be shaken.
+    // `module` first: only ES modules can be tree-shaken.
     mainFields: ['module', 'main'],
     external: EXTERNAL,
     banner: { js: REQUIRE },
@@ -75,8 +77,8 @@ export async function bundle(root) {
 }
 
 /**
- * Puts the files in place one by one, programs last. What the build before made stays until the next: programs that run
- * from it may have parts of it still to load.
+ * Renames the files into place one by one, programs last. The files of the build before stay until the next one: running
+ * programs may still load chunks of it.
  */
 function write(folder, files) {
   mkdirSync(folder, { recursive: true });

@@ -1,60 +1,50 @@
 import { randomUUID } from 'node:crypto';
-import {
-  linkSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { linkSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createFolder } from '../../../models/cache-folder.mjs';
 
-/** Milliseconds without a heartbeat after which a lock held by another host or container counts as abandoned. */
+// Not proper-lockfile: `npm ci` has to be guarded before any package is installed, and its orphans count as holders.
+
+/** Milliseconds without a heartbeat after which a lock of another host or container counts as abandoned. */
 const ABANDONED_AFTER_MS = 60_000;
 const HEARTBEAT_MS = 5_000;
 const POLL_MS = 200;
 
 /**
- * Takes the lock file `file`, waiting for whoever holds it. A lock whose process has died (kill -9, power cut) is
- * taken over, but only once the child processes it had adopted are gone too: an orphaned `npm ci` still writes.
+ * Takes the lock file `file` and waits while another process holds it. The lock of a dead process is taken over once
+ * the child processes that it adopted have ended too: an orphaned `npm ci` still writes.
  *
- * @param {string} file path of the lock file; its folder is made
- * @param {{ onWait?: (holder: { pid: number, host: string }) => void }} [options] onWait: called once when it must wait
+ * @param {string} file absolute path; its directory is created
+ * @param {{ onWait?: (holder: { pid: number, host: string }) => void }} [options] onWait: called once if it must wait
  * @returns {Promise<{ adopt(pid: number): void, release(): void }>}
  */
 export async function acquireLock(file, { onWait } = {}) {
-  mkdirSync(dirname(file), { recursive: true });
+  createFolder(dirname(file));
   const holder = { id: randomUUID(), pid: process.pid, host: hostname(), children: [] };
-  let told = false;
-  while (!tryCreate(file, holder)) {
+  const draft = `${file}.${holder.id}`;
+  for (let isWaiting = false; !tryCreate(file, draft, holder); ) {
     const current = readHolder(file);
     if (current === undefined) continue; // released in between
     if (isAbandoned(file, current)) {
-      takeAway(file, current);
+      removeAbandoned(file, current);
       continue;
     }
-    if (!told) {
-      told = true;
-      onWait?.(current);
-    }
+    if (!isWaiting) onWait?.(current);
+    isWaiting = true;
     await sleep(POLL_MS);
   }
   const heartbeat = setInterval(() => {
     try {
       utimesSync(file, new Date(), new Date());
     } catch {
-      // The lock was removed by hand; there is nothing to keep alive, and release() copes.
+      // A user removed the lock file; release() copes with that too.
     }
-  }, HEARTBEAT_MS);
-  heartbeat.unref();
+  }, HEARTBEAT_MS).unref();
   return {
     adopt(pid) {
       holder.children.push(pid);
-      const draft = `${file}.${holder.id}`;
       writeFileSync(draft, JSON.stringify(holder));
       renameSync(draft, file);
     },
@@ -65,9 +55,8 @@ export async function acquireLock(file, { onWait } = {}) {
   };
 }
 
-/** link() of a complete file is atomic: nobody ever reads half a lock. */
-function tryCreate(file, holder) {
-  const draft = `${file}.${holder.id}`;
+/** link() of a complete file is atomic, so no process reads half a lock. */
+function tryCreate(file, draft, holder) {
   writeFileSync(draft, JSON.stringify(holder));
   try {
     linkSync(draft, file);
@@ -85,20 +74,16 @@ function readHolder(file) {
     return JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
     if (error.code === 'ENOENT') return undefined;
-    // Not ours or damaged: nobody can be holding it by our rules.
+    // A damaged lock file has no holder.
     if (error instanceof SyntaxError) return { id: '', pid: 0, host: hostname(), children: [] };
     throw error;
   }
 }
 
-function isAbandoned(file, holder) {
-  if (holder.host === hostname() && ![holder.pid, ...(holder.children ?? [])].some(isAlive)) return true;
-  try {
-    return Date.now() - statSync(file).mtimeMs > ABANDONED_AFTER_MS;
-  } catch (error) {
-    if (error.code === 'ENOENT') return false;
-    throw error;
-  }
+function isAbandoned(file, { host, pid, children = [] }) {
+  if (host === hostname() && ![pid, ...children].some(isAlive)) return true;
+  const { mtimeMs } = statSync(file, { throwIfNoEntry: false }) ?? { mtimeMs: Date.now() };
+  return Date.now() - mtimeMs > ABANDONED_AFTER_MS;
 }
 
 function isAlive(pid) {
@@ -111,21 +96,14 @@ function isAlive(pid) {
   }
 }
 
-/** Removes an abandoned lock; if another process was quicker and holds a new one already, that one is put back. */
-function takeAway(file, holder) {
+/** Removes an abandoned lock. If another process already holds a new one, that one is put back. */
+function removeAbandoned(file, { id }) {
   const aside = `${file}.${randomUUID()}`;
   try {
     renameSync(file, aside);
+    if (readHolder(aside)?.id !== id) linkSync(aside, file);
   } catch (error) {
-    if (error.code === 'ENOENT') return;
-    throw error;
-  }
-  if (readHolder(aside)?.id !== holder.id) {
-    try {
-      linkSync(aside, file);
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
-    }
+    if (error.code !== 'ENOENT' && error.code !== 'EEXIST') throw error;
   }
   rmSync(aside, { force: true });
 }

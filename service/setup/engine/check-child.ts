@@ -1,9 +1,8 @@
 import { createRequire } from 'node:module';
 
-/**
- * A process of its own (a broken library may crash it): loads the addon, adds two tensors, prints the version of
- * libtensorflow. Exit status 0 only when the sum is right.
- */
+// A separate process, because a broken library may crash it: loads the addon and adds two tensors. Exits 0 only if the sum
+// is right.
+
 interface TensorFlow {
   tensor1d(values: readonly number[]): { add(other: number): { dataSync(): Float32Array } };
   getBackend(): string;

@@ -3,13 +3,13 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { SetupContext } from '../context.ts';
 import { describeFailure, isFatal, SetupError } from '../failure.ts';
-import { withStep } from '../progress.ts';
+import { withStep } from '../progress.mjs';
 import { runCommand } from '../run-command.ts';
 import { inspectSealedFolder } from '../sealed-folder.ts';
 import { isPlaced, type Placement, placeEngine, removeEngine } from './link-engine.ts';
 import { tfjsNodeFolder, type WheelEngine, wheelEngineFor } from './wheel-engine.ts';
 
-/** What is ready to run models, and in what words to say so. */
+/** The engine that runs models, and its description. */
 export interface EngineState {
   readonly engine: 'tensorflow' | 'wasm';
   readonly text: string;
@@ -21,24 +21,23 @@ export interface EngineOptions {
 
 const CHECK_TIMEOUT_MS = 2 * 60 * 1000;
 
-/** The engine in the cache and in place as it should be, checked by hash; undefined when `ensureEngine` has work to do. */
+/** The engine if it is in the cache and in place; undefined if `ensureEngine` has work to do. */
 export async function findEngine(
   context: SetupContext,
   { placement }: EngineOptions,
 ): Promise<EngineState | undefined> {
   const engine = await wheelEngineFor(context);
   if (!engine || !existsSync(engine.product)) return undefined;
-  if (!(await isCheckedHere(engine.product))) return undefined;
-  if ((await inspectSealedFolder(engine.product, context.hasher)) !== undefined) return undefined;
-  if (!(await isTrustedInPlace(engine, context, placement))) return undefined;
+  if (!(await isChecked(engine.product))) return undefined;
+  if ((await inspectSealedFolder(engine.product, context.verify)) !== undefined) return undefined;
+  if (!(await isComplete(engine, context, placement))) return undefined;
   return { engine: 'tensorflow', text: engine.text };
 }
 
 /**
- * Makes the TensorFlow engine ready from the Python wheel. If TensorFlow cannot be installed here, says why, and that the
- * wasm engine takes its place.
+ * Makes the TensorFlow engine ready. If TensorFlow cannot be installed here, reports why and returns the WebAssembly engine.
  *
- * @throws what must not be passed over: a download without its hash, a full disk, a folder that may not be written
+ * @throws if a download does not have its hash, the disk is full, or a directory is not writable
  */
 export async function ensureEngine(context: SetupContext, options: EngineOptions): Promise<EngineState> {
   const { progress } = context;
@@ -49,32 +48,31 @@ export async function ensureEngine(context: SetupContext, options: EngineOptions
     return { engine: 'tensorflow', text: engine.text };
   } catch (error) {
     if (isFatal(error)) throw error;
+    // Nothing may load what another clone or installer left in node_modules.
+    await removeEngine(tfjsNodeFolder(context.root));
     progress.notice('engine', `no TensorFlow: ${describeFailure(error)}`);
-    progress.notice('engine', WASM_COST);
-    return wasm;
+    progress.notice('engine', 'WebAssembly is used instead: same answers, 10 to 60 times slower');
+    return { engine: 'wasm', text: 'WebAssembly' };
   }
 }
-
-const wasm: EngineState = { engine: 'wasm', text: 'WebAssembly' };
-const WASM_COST = 'the WebAssembly engine takes its place: same answers, 10 to 60 times slower';
 
 async function install(
   engine: WheelEngine,
   context: SetupContext,
   { placement }: EngineOptions,
 ): Promise<void> {
-  const { progress, hasher, root } = context;
+  const { progress, root } = context;
   const packageDir = tfjsNodeFolder(root);
-  const fault = await inspectSealedFolder(engine.product, hasher);
+  const fault = await inspectSealedFolder(engine.product, context.verify);
   if (fault !== undefined) {
-    if (fault !== 'missing') progress.notice('engine', `the cached engine is made anew: ${fault}`);
+    if (fault !== 'missing') progress.notice('engine', `rebuilding the cached engine: ${fault}`);
     await rm(`${engine.product}.checked.json`, { force: true });
     await engine.make(context);
   }
-  if (!(await isTrustedInPlace(engine, context, placement))) {
+  if (!(await isComplete(engine, context, placement))) {
     await placeEngine(engine.product, packageDir, placement);
   }
-  if (await isCheckedHere(engine.product)) return;
+  if (await isChecked(engine.product)) return;
   try {
     await withStep(
       progress.start('engine', 'loading the addon'),
@@ -87,26 +85,25 @@ async function install(
         }),
     );
   } catch (error) {
-    await removeEngine(packageDir);
     await rm(engine.product, { recursive: true, force: true });
     throw error;
   }
   await writeFile(`${engine.product}.checked.json`, JSON.stringify({ node: nodeMajor() }));
 }
 
-/** True when the installed package uses this engine; a copy is checked by hash as well, a link needs no second look. */
-async function isTrustedInPlace(
+/** True if the installed package uses this engine; a copy must be complete too. */
+async function isComplete(
   engine: WheelEngine,
   context: SetupContext,
   placement: Placement,
 ): Promise<boolean> {
   const packageDir = tfjsNodeFolder(context.root);
   if (!(await isPlaced(engine.product, packageDir, placement))) return false;
-  return placement === 'link' || (await inspectSealedFolder(packageDir, context.hasher)) === undefined;
+  return placement === 'link' || (await inspectSealedFolder(packageDir, context.verify)) === undefined;
 }
 
-/** True when this very engine has been loaded by this major version of Node on this cache. */
-async function isCheckedHere(product: string): Promise<boolean> {
+/** True if this engine in this cache was loaded by this major version of Node. */
+async function isChecked(product: string): Promise<boolean> {
   const text = await readFile(`${product}.checked.json`, 'utf8').catch(() => undefined);
   return text === JSON.stringify({ node: nodeMajor() });
 }

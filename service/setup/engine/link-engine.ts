@@ -5,13 +5,13 @@ import { join } from 'node:path';
 const PARTS = ['deps', 'lib'] as const;
 const COPIED_SEAL = 'files.json';
 
-/** How a finished engine gets into node_modules: by a link into the cache, or as a copy that needs no cache (containers). */
+/** How the engine gets into node_modules: as a link into the cache, or as a copy that needs no cache (containers). */
 export type Placement = 'link' | 'copy';
 
-/** True when the installed @tensorflow/tfjs-node already uses the engine in `product`. */
+/** True if the installed @tensorflow/tfjs-node uses the engine in `product`. */
 export async function isPlaced(product: string, packageDir: string, placement: Placement): Promise<boolean> {
   if (placement === 'copy') {
-    // The copy carries the seal of what it was copied from, written last.
+    // The copy has the seal of its origin, written last.
     const [copied, sealed] = await Promise.all(
       [packageDir, product].map((folder) =>
         readFile(join(folder, COPIED_SEAL), 'utf8').catch(() => undefined),
@@ -26,7 +26,7 @@ export async function isPlaced(product: string, packageDir: string, placement: P
   return true;
 }
 
-/** Puts the engine in `product` into the installed @tensorflow/tfjs-node; repeating it after an interruption is safe. */
+/** Puts the engine in `product` into the installed @tensorflow/tfjs-node. Safe to repeat after an interruption. */
 export async function placeEngine(product: string, packageDir: string, placement: Placement): Promise<void> {
   await rm(join(packageDir, COPIED_SEAL), { force: true });
   for (const part of PARTS) {
@@ -42,7 +42,7 @@ export async function placeEngine(product: string, packageDir: string, placement
   if (placement === 'copy') await cp(join(product, COPIED_SEAL), join(packageDir, COPIED_SEAL));
 }
 
-/** Removes an engine that does not work from the installed package, so that nothing tries to load it. */
+/** Removes an engine from the installed package, so that nothing loads it. */
 export async function removeEngine(packageDir: string): Promise<void> {
   await mkdir(packageDir, { recursive: true });
   for (const part of [...PARTS, COPIED_SEAL])

@@ -6,28 +6,25 @@ import { pipeline } from 'node:stream/promises';
 import { openPromise } from 'yauzl';
 import { SetupError } from '../failure.ts';
 
-const LIBRARIES: Readonly<Record<string, string>> = {
-  'tensorflow/libtensorflow_cc.so.2': 'deps/lib/libtensorflow_cc.so.2',
-  'tensorflow/libtensorflow_framework.so.2': 'deps/lib/libtensorflow_framework.so.2',
-};
+/** Linux (so.2) and macOS (2.dylib). */
+const LIBRARY = /^tensorflow\/(libtensorflow_(?:cc|framework)\.(?:so\.2|2\.dylib))$/;
 
-/**
- * The C API's headers and what they include. The other 170 MB of headers in the wheel are C++ and not needed.
- */
+/** The headers of the C API and those that they include. The other 170 MB of headers are for C++. */
 const HEADER =
   /^tensorflow\/(include\/(?:tensorflow|tsl)\/(?:c\/(?:[a-z0-9_]+\/)*[a-z0-9_]+|(?:core\/)?platform\/ctstring[^/]*)\.h)$/;
 
-/** Where a file of the wheel goes, or undefined when it is not wanted. */
+/** Where a file of the wheel goes; undefined if it is not needed. */
 export function destinationOf(name: string): string | undefined {
+  const library = LIBRARY.exec(name)?.[1];
   const header = HEADER.exec(name)?.[1];
-  return LIBRARIES[name] ?? (header === undefined ? undefined : `deps/${header}`);
+  return library ? `deps/lib/${library}` : header && `deps/${header}`;
 }
 
 /**
- * Unpacks libtensorflow and the C API's headers from a wheel, laid out as tfjs-node wants them: deps/lib, deps/include.
+ * Unpacks libtensorflow and the headers of its C API into the layout of tfjs-node: deps/lib, deps/include.
  *
- * @param onProgress called with the bytes written so far and the bytes there will be
- * @throws SetupError when the wheel does not hold the libraries or is damaged
+ * @param onProgress called with the bytes written so far and the total
+ * @throws SetupError if the wheel is damaged or lacks the libraries
  */
 export async function unpackWheel(
   wheel: string,
@@ -43,9 +40,10 @@ export async function unpackWheel(
       const to = destinationOf(entry.fileName);
       if (to !== undefined) wanted.push({ entry, to });
     }
-    const found = new Set(wanted.map(({ entry }) => entry.fileName));
-    const missing = Object.keys(LIBRARIES).find((name) => !found.has(name));
-    if (missing !== undefined) throw new SetupError(`${wheel} does not hold ${missing}`);
+    for (const library of ['libtensorflow_cc', 'libtensorflow_framework']) {
+      if (!wanted.some(({ to }) => to.startsWith(`deps/lib/${library}.`)))
+        throw new SetupError(`${wheel} does not hold ${library}`);
+    }
     const total = wanted.reduce((sum, { entry }) => sum + entry.uncompressedSize, 0);
     let written = 0;
     for (const { entry, to } of wanted) {

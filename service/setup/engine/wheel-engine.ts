@@ -2,17 +2,17 @@ import { readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type SetupContext, workFolder } from '../context.ts';
 import { SetupError } from '../failure.ts';
-import { withStep } from '../progress.ts';
+import { withStep } from '../progress.mjs';
 import { makeSealedFolder } from '../sealed-folder.ts';
 import { buildAddon, missingTools } from './build-addon.ts';
 import { fetchWheel } from './fetch-wheel.ts';
 import { unpackWheel } from './unpack-wheel.ts';
 import { engineKey, type Wheel, wheelFor } from './wheels.ts';
 
-/** libtensorflow from a Python wheel, and tfjs-node's addon built on it. */
+/** libtensorflow from a Python wheel with tfjs-node's addon. */
 export interface WheelEngine {
   readonly text: string;
-  /** Folder in the cache that holds the finished engine. */
+  /** Directory of the finished engine in the cache. */
   readonly product: string;
   make(context: SetupContext): Promise<void>;
 }
@@ -20,8 +20,8 @@ export interface WheelEngine {
 export const tfjsNodeFolder = (root: string) => join(root, 'node_modules', '@tensorflow', 'tfjs-node');
 
 /**
- * The engine for this platform, or undefined if no pinned wheel fits. tfjs-node's own installer is no alternative: it
- * downloads libtensorflow and a prebuilt addon without hashes.
+ * The engine for this platform; undefined if there is no pinned wheel. The installer of tfjs-node is no alternative: it
+ * checks no hashes.
  */
 export async function wheelEngineFor({ root, cacheDir }: SetupContext): Promise<WheelEngine | undefined> {
   const { platform, arch } = process;
@@ -57,7 +57,7 @@ async function makeFromWheel(
   if (missing !== undefined) throw new SetupError(missing);
   const workDir = workFolder(context.cacheDir);
   const file = await fetchWheel(wheel, join(context.cacheDir, 'downloads'), context);
-  await makeSealedFolder(product, workDir, context.hasher, async (folder) => {
+  await makeSealedFolder(product, workDir, async (folder) => {
     const amount = { total: wheel.unpackedBytes, unit: 'bytes' } as const;
     const step = context.progress.start('engine', 'unpacking libtensorflow', amount);
     await withStep(
@@ -67,7 +67,7 @@ async function makeFromWheel(
     );
     await buildAddon(packageDir, folder, context);
   });
-  // Kept until here, so that an interrupted build need not download it again.
+  // Kept until now, so that an interrupted build does not download it again.
   await rm(dirname(file), { recursive: true, force: true });
 }
 

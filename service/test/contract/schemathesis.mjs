@@ -5,7 +5,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { cacheFolder } from '../../setup/bootstrap/cache-folder.mjs';
+import { cacheFolder } from '../../../models/cache-folder.mjs';
 
 /** Bounds of the run: cases a route by fuzzing, seconds in all (coverage included), seconds before it is ended. */
 const CASES = '5';

@@ -6,6 +6,7 @@ import { afterEach, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { picture } from '../helpers/pictures.ts';
 import { openRealModels } from '../helpers/real-models.ts';
+import { root } from '../helpers/root.ts';
 import { type ServerProcess, spawnServer } from '../helpers/server-process.ts';
 import { until } from '../helpers/until.ts';
 
@@ -20,7 +21,7 @@ describe('the server as a process', () => {
     return server;
   };
   afterEach(() => {
-    for (const { child } of started.splice(0)) child.kill('SIGKILL');
+    for (const server of started.splice(0)) server.kill();
   });
 
   test('--help names every option with its default, and starts nothing', async () => {
@@ -117,6 +118,26 @@ describe('the server as a process', () => {
     assert.deepEqual(await server.exit, { code: 0, signal: null });
   });
 
+  // `timeout` and systemd signal the whole group, so that the server gets the signal itself and from set-up.
+  for (const receiver of ['npm', 'group'] as const)
+    test(`SIGTERM to npm start (${receiver}): what was accepted is answered, and the server ends`, {
+      skip: real.missing,
+      timeout: 120_000,
+    }, async () => {
+      const npm = start({}, [], ['npm', '--prefix', root, 'start']);
+      const url = await npm.url;
+      const upload = slowUpload(url, await picture());
+      await upload.begun;
+      process.kill((npm.child.pid ?? 0) * (receiver === 'npm' ? 1 : -1), 'SIGTERM');
+      while (!npm.stdout().includes('shutting down')) await delay(5);
+      // Time for npm and set-up to pass the signal on.
+      await delay(500);
+      assert.equal((await upload.finish()).status, 200);
+      // The server holds npm's output: this resolves once it has ended too.
+      await npm.exit;
+      await assert.rejects(predict(url, await picture()).status, { code: 'ECONNREFUSED' });
+    });
+
   test('SIGTERM before the model is loaded ends it with exit status 0', { skip: real.missing }, async () => {
     const server = start();
     await untilLogged(server, 'istening');
@@ -125,7 +146,7 @@ describe('the server as a process', () => {
     assert.ok(!server.stdout().includes('"msg":"ready"'), server.stdout());
   });
 
-  test('a second signal exits at once', { skip: real.missing }, async () => {
+  test('a second Ctrl-C exits at once', { skip: real.missing }, async () => {
     const server = start();
     const url = await server.url;
     const upload = slowUpload(url, await picture());

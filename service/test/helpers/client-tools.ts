@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { cacheFolder } from '../../../models/paths.ts';
+import { cacheFolder } from '../../../models/cache-folder.mjs';
 
 const tools = join(cacheFolder(process.env), 'tools');
 const client = join(tools, 'client');

@@ -12,18 +12,25 @@ export interface ServerProcess {
   /** Its address, once it has logged that it is ready. Rejects if it ends before. */
   readonly url: Promise<string>;
   readonly exit: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+  /** Ends it and its children at once. */
+  kill(): void;
 }
 
 const SERVER = fromRoot('dist', 'bundle', 'server.js');
 
+/** @param program starts the server: node on the bundle, or npm */
 export function spawnServer(
   env: Readonly<Record<string, string>> = {},
   args: readonly string[] = [],
+  program: readonly [string, ...string[]] = [process.execPath, SERVER],
 ): ServerProcess {
   const store = mkdtempSync(join(tmpdir(), 'server-store-'));
-  const child = spawn(process.execPath, [SERVER, ...args], {
+  const [command, ...first] = program;
+  const child = spawn(command, [...first, ...args], {
     env: { ...process.env, PORT: '0', STORE: `file:${store}`, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    // A group of its own, so that `kill` ends npm, its shell and the server.
+    detached: command !== process.execPath,
   });
   let stdout = '';
   let stderr = '';
@@ -43,5 +50,13 @@ export function spawnServer(
     void exit.then(({ code }) => fail(new Error(`server ended with ${code}: ${stderr}`)));
   });
   url.catch(() => {});
-  return { child, stdout: () => stdout, stderr: () => stderr, url, exit };
+  const kill = () => {
+    if (command === process.execPath || child.pid === undefined) return void child.kill('SIGKILL');
+    try {
+      process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // The group has ended.
+    }
+  };
+  return { child, stdout: () => stdout, stderr: () => stderr, url, exit, kill };
 }

@@ -1,25 +1,22 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { mkdir, readFile, rm, symlink, unlink, utimes, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { homedir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { promisify } from 'node:util';
-import { cacheFolder } from '../../../models/paths.ts';
+import { execa } from 'execa';
+import { cacheFolder, createFolder } from '../../../models/cache-folder.mjs';
+import { ensureBuild, isBuilt } from '../../setup/bootstrap/build.mjs';
+import { PROGRAMS } from '../../setup/bootstrap/bundle.mjs';
+import { explain, whyInstall } from '../../setup/bootstrap/dependencies.mjs';
 import { configSchema } from '../../src/config/config.ts';
-import { bootstrapModule, root, temporaryFolder } from './support/folders.ts';
+import { root, temporaryFolder } from './support/folders.ts';
 
-interface Dependencies {
-  whyInstall(root: string): string | undefined;
-  explain(output: string): string;
-}
-interface Build {
-  isBuilt(root: string): boolean;
-  ensureBuild(options: { root: string; acquireLock: unknown }): Promise<void>;
-}
-const { whyInstall, explain } = await bootstrapModule<Dependencies>('dependencies.mjs');
-const { isBuilt, ensureBuild } = await bootstrapModule<Build>('build.mjs');
-const { PROGRAMS } = await bootstrapModule<{ PROGRAMS: Readonly<Record<string, string>> }>('bundle.mjs');
-const { acquireLock } = await bootstrapModule<{ acquireLock: unknown }>('lock.mjs');
+const bootstrap = (args: readonly string[], env = {}) =>
+  execa(process.execPath, [join(root, 'service/setup/bootstrap.mjs'), ...args], {
+    env: { NO_COLOR: '1', ...env },
+    reject: false,
+    timeout: 30_000,
+  });
 
 async function write(folder: string, files: Readonly<Record<string, unknown>>): Promise<void> {
   for (const [path, content] of Object.entries(files)) {
@@ -28,7 +25,7 @@ async function write(folder: string, files: Readonly<Record<string, unknown>>): 
   }
 }
 
-test('node_modules is installed anew exactly when it is missing, interrupted, incomplete or from another lock file', async (t) => {
+test('npm ci runs if node_modules is missing, interrupted, incomplete or of another lock file', async (t) => {
   const folder = await temporaryFolder(t);
   const packages = {
     '': { name: 'x' },
@@ -53,8 +50,9 @@ test('node_modules is installed anew exactly when it is missing, interrupted, in
   await write(folder, { 'node_modules/a/package.json': {} });
   assert.equal(whyInstall(folder), undefined);
 
-  await write(folder, { 'package-lock.json': { packages, changed: true } });
-  assert.equal(whyInstall(folder), 'package-lock.json has changed');
+  const newer = { ...packages, 'node_modules/a': { version: '1.0.1', integrity: 'sha512-b' } };
+  await write(folder, { 'package-lock.json': { packages: newer } });
+  assert.equal(whyInstall(folder), 'a is not the version in package-lock.json');
 });
 
 async function buildable(t: TestContext): Promise<string> {
@@ -77,7 +75,6 @@ async function buildable(t: TestContext): Promise<string> {
     'service/src/a.ts': 'export const a = 1;\n',
     'service/test/b.test.ts': 'export const b = 1;\n',
     'models/m.ts': 'export const m = 1;\n',
-    'service/setup/bootstrap/bundle.mjs': '',
     ...Object.fromEntries(Object.values(PROGRAMS).map((source) => [source, 'export const program = 1;\n'])),
   });
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
@@ -86,7 +83,7 @@ async function buildable(t: TestContext): Promise<string> {
 
 test('the build is repeated when a source changes or an output is gone, and not when only a date differs', async (t) => {
   const folder = await buildable(t);
-  const build = () => ensureBuild({ root: folder, acquireLock });
+  const build = () => ensureBuild(folder);
   assert.equal(isBuilt(folder), false);
   await build();
   assert.equal(isBuilt(folder), true);
@@ -117,7 +114,7 @@ test('a build that fails says so in one line with the first error, and is not ta
   const folder = await buildable(t);
   await write(folder, { 'service/src/a.ts': 'export const a: string = 1;\n' });
   await assert.rejects(
-    ensureBuild({ root: folder, acquireLock }),
+    ensureBuild(folder),
     /^Error: the build failed: service\/src\/a\.ts\(1,14\): error TS2322: .*`npm run build` shows everything$/,
   );
   assert.equal(isBuilt(folder), false);
@@ -138,26 +135,58 @@ test("npm's failures become one line with what to do", () => {
   }
 });
 
-test('bootstrap and the build agree on the cache folder', async () => {
-  const twin = await bootstrapModule<{ cacheFolder: typeof cacheFolder }>('cache-folder.mjs');
-  for (const environment of [
-    {},
-    { CACHE_DIR: '' },
-    { CACHE_DIR: '/x/y' },
-    { CACHE_DIR: 'relative' },
-    { XDG_CACHE_HOME: '/xdg' },
-  ]) {
-    assert.equal(twin.cacheFolder(environment), cacheFolder(environment));
-  }
-  assert.equal(cacheFolder({ XDG_CACHE_HOME: '/xdg' }), '/xdg/ml-serverless');
+test('the cache directory is CACHE_DIR, else in XDG_CACHE_HOME, else in ~/.cache', () => {
+  assert.equal(cacheFolder({ CACHE_DIR: '/x/y', XDG_CACHE_HOME: '/xdg' }), '/x/y');
+  assert.equal(cacheFolder({ CACHE_DIR: 'relative' }), resolve('relative'));
+  assert.equal(cacheFolder({ CACHE_DIR: '', XDG_CACHE_HOME: '/xdg' }), '/xdg/ml-serverless');
+  assert.equal(cacheFolder({}), join(homedir(), '.cache', 'ml-serverless'));
 });
 
-test('--help names the options at once, and only settings that exist', async () => {
-  const { stdout } = await promisify(execFile)(process.execPath, [
-    join(root, 'service/setup/bootstrap.mjs'),
-    'start',
-    '--help',
-  ]);
+test('a cache directory that cannot be created is reported at once', {
+  skip: process.platform === 'linux' ? false : 'needs /proc',
+}, async (t) => {
+  const folder = await temporaryFolder(t);
+  createFolder(join(folder, 'a', 'b'));
+  createFolder(join(folder, 'a', 'b'));
+  await write(folder, { file: '' });
+  for (const [cacheDir, code] of [
+    ['/proc/x/y', 'ENOENT'],
+    [join(folder, 'file'), 'EEXIST'],
+    [join(folder, 'file', 'x'), 'ENOTDIR'],
+  ]) {
+    const { exitCode, stderr } = await bootstrap(['setup'], { CACHE_DIR: cacheDir });
+    assert.equal(exitCode, 1);
+    assert.equal(
+      stderr,
+      `error: cannot create the cache directory ${cacheDir} (${code}): set CACHE_DIR to a directory that you can write to`,
+    );
+  }
+});
+
+/** Set-up would stop at once with this. */
+const NO_SETUP = { CACHE_DIR: '/dev/null/x', ENGINE: 'none' };
+
+test('--help and --version of every command run no set-up', async () => {
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+  for (const command of [
+    ['start'],
+    ['test'],
+    ['setup'],
+    ['calibrate'],
+    ['cli', 'classify'],
+    ['cli', 'batch'],
+  ]) {
+    const help = await bootstrap([...command, '--help'], NO_SETUP);
+    assert.equal(help.exitCode, 0, help.stderr);
+    assert.match(help.stdout, command[0] === 'cli' ? new RegExp(`^Usage: .*${command[1]}`) : /usage|prepare/);
+    assert.equal(help.stderr, '');
+    assert.deepEqual((await bootstrap([...command, '--version'], NO_SETUP)).stdout, version);
+  }
+  assert.equal((await bootstrap(['setup'], NO_SETUP)).exitCode, 1);
+});
+
+test('--help names the options, and only settings that exist', async () => {
+  const { stdout } = await bootstrap(['start', '--help'], NO_SETUP);
   for (const option of ['--help', '--copy', 'setup']) assert.ok(stdout.includes(option), option);
   const named = [...stdout.matchAll(/^ {2}([A-Z][A-Z_]+(?:, [A-Z_]+)*)\b/gm)].flatMap((each) =>
     (each[1] ?? '').split(', '),

@@ -29,7 +29,7 @@ test('a variant with wrong answers on this CPU is left out, and one line says so
   assert.ok(cached && copied);
   await mkdir(join(copied, '..'), { recursive: true });
   await cp(cached, copied, { recursive: true, filter: (path) => !path.endsWith('checks.json') });
-  const context = testContext(t, { root, cacheDir });
+  const context = testContext({ root, cacheDir });
   const model = { manifest, folder };
   assert.deepEqual(await uncheckedVariants(model, ['int8'], context), ['int8']);
   await checkVariants(model, ['int8'], context);

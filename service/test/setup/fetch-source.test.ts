@@ -10,38 +10,46 @@ import { testContext } from './support/context.ts';
 import { root, temporaryFolder } from './support/folders.ts';
 import { startRegistry } from './support/registry.ts';
 
-async function prepared(t: TestContext) {
+async function prepared(t: TestContext, { verify = false } = {}) {
   const folder = await temporaryFolder(t);
   const registry = await startRegistry(t, folder);
   const cacheDir = join(folder, 'cache');
   const environment = { npm_config_registry: registry.url, npm_config_fetch_retries: '0' };
-  const context = testContext(t, { root: folder, cacheDir, environment });
+  const context = testContext({ root: folder, cacheDir, environment, verify });
   const target = sourceFolder(cacheDir, registry.manifest, folder);
   const ensure = () => ensureSource(registry.manifest, target, context);
-  const inspect = () => inspectSource(registry.manifest, target, context.hasher);
+  const inspect = () => inspectSource(registry.manifest, target, true);
   return { folder, registry, cacheDir, context, target, environment, ensure, inspect };
 }
 
-test('a model is fetched once, keeps only the files of its manifest, and is healed when a file is damaged', async (t) => {
+test('a model is downloaded once, keeps only the files of its manifest, and is repaired', async (t) => {
   const { registry, target, context, ensure, inspect } = await prepared(t);
   await ensure();
   assert.equal(await inspect(), undefined);
   assert.deepEqual((await readdir(target)).sort(), ['labels.json', 'net']);
   await ensure();
-  assert.equal(registry.downloads(), 1, 'what is there is not fetched again');
+  assert.equal(registry.downloads(), 1, 'complete files are not downloaded again');
 
   await truncate(join(target, 'net', 'shard1.bin'), 10);
   await ensure();
   assert.equal(await inspect(), undefined);
-  assert.ok(context.lines.some((line) => /tiny is fetched anew: net\/shard1\.bin has 10 bytes/.test(line)));
-
-  await writeFile(join(target, 'labels.json'), '["dog","cat"]');
-  await ensure();
-  assert.equal(await readFile(join(target, 'labels.json'), 'utf8'), '["cat","dog"]');
-  assert.equal(registry.downloads(), 3);
+  assert.ok(context.lines.some((line) => /downloading tiny again: net\/shard1\.bin has 10 bytes/.test(line)));
 });
 
-test('a package that was changed on its way is refused in one line, and nothing of it is kept', async (t) => {
+test('--verify finds a changed file of the same size, which a start does not look for', async (t) => {
+  const { registry, target, context, ensure } = await prepared(t);
+  await ensure();
+  await writeFile(join(target, 'labels.json'), '["dog","cat"]');
+  await ensure();
+  assert.equal(registry.downloads(), 1, 'its size is right');
+  await ensureSource(registry.manifest, target, { ...context, verify: true });
+  assert.equal(await readFile(join(target, 'labels.json'), 'utf8'), '["cat","dog"]');
+  assert.ok(
+    context.lines.some((line) => /downloading tiny again: labels\.json does not have its hash/.test(line)),
+  );
+});
+
+test('a package with another hash is refused in one line, and none of it is kept', async (t) => {
   const { registry, cacheDir, ensure, inspect } = await prepared(t);
   registry.sendTarball = (response, data) => {
     const changed = Buffer.from(data);
@@ -49,7 +57,7 @@ test('a package that was changed on its way is refused in one line, and nothing 
     response.end(changed);
   };
   await assert.rejects(ensure(), ({ message }: Error) => {
-    assert.match(message, /fetching tiny-model@1\.2\.3: .*(expected hash|invalid|incorrect|Z_DATA)/);
+    assert.match(message, /downloading tiny-model@1\.2\.3: .*(expected hash|invalid|incorrect|Z_DATA)/);
     assert.doesNotMatch(message, /\n/);
     return true;
   });
@@ -57,18 +65,18 @@ test('a package that was changed on its way is refused in one line, and nothing 
   assert.deepEqual(await readdir(join(cacheDir, 'work')), []);
 });
 
-test('a registry that is out of reach is named as such', async (t) => {
+test('an unreachable registry is reported', async (t) => {
   const { folder, registry, cacheDir, target } = await prepared(t);
-  // Port 9 (discard) of this machine: nobody listens there.
+  // Port 9 (discard): nothing listens there.
   const environment = { npm_config_registry: 'http://127.0.0.1:9/', npm_config_fetch_retries: '0' };
-  const context = testContext(t, { root: folder, cacheDir, environment });
+  const context = testContext({ root: folder, cacheDir, environment });
   await assert.rejects(
     ensureSource(registry.manifest, target, context),
     /the network cannot be reached.*ECONNREFUSED/,
   );
 });
 
-test('files of a model that has no package to fetch them from must be right already', async (t) => {
+test('files of a model without a package must match the manifest', async (t) => {
   const { folder, registry, context } = await prepared(t);
   const { npm: _npm, integrity: _integrity, ...source } = registry.manifest.source;
   await assert.rejects(
@@ -77,7 +85,7 @@ test('files of a model that has no package to fetch them from must be right alre
   );
 });
 
-test('a process killed in the middle of the download leaves nothing that is trusted, and the next run heals', async (t) => {
+test('a process killed in the middle of the download leaves nothing that is trusted, and the next run repairs it', async (t) => {
   const { folder, registry, cacheDir, target, environment, ensure, inspect } = await prepared(t);
   const halfSent = new Promise<void>((resolve) => {
     registry.sendTarball = (response, data) => {
@@ -87,11 +95,10 @@ test('a process killed in the middle of the download leaves nothing that is trus
   });
   const script = `
     const { ensureSource } = await import(${JSON.stringify(join(root, 'dist/service/setup/model/fetch-source.js'))});
-    const { createHasher } = await import(${JSON.stringify(join(root, 'dist/service/setup/hasher.js'))});
-    const { createProgress } = await import(${JSON.stringify(join(root, 'dist/service/setup/progress.js'))});
+    const { createProgress } = await import(${JSON.stringify(join(root, 'dist/service/setup/progress.mjs'))});
     const [manifest, target, root, cacheDir] = JSON.parse(process.argv[1]);
     const progress = createProgress(process.stderr, false);
-    await ensureSource(manifest, target, { root, cacheDir, environment: process.env, hasher: createHasher(1), progress });`;
+    await ensureSource(manifest, target, { root, cacheDir, environment: process.env, verify: false, progress });`;
   const args = JSON.stringify([registry.manifest, target, folder, cacheDir]);
   await mkdir(cacheDir, { recursive: true });
   const child = spawn(process.execPath, ['--input-type=module', '-e', script, args], {

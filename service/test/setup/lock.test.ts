@@ -4,18 +4,12 @@ import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { bootstrapModule, root, temporaryFolder } from './support/folders.ts';
+import { acquireLock } from '../../setup/bootstrap/lock.mjs';
+import { root, temporaryFolder } from './support/folders.ts';
 
-interface LockModule {
-  acquireLock(
-    file: string,
-    options?: { onWait?: (holder: { pid: number }) => void },
-  ): Promise<{ adopt(pid: number): void; release(): void }>;
-}
-const { acquireLock } = await bootstrapModule<LockModule>('lock.mjs');
 const lockUrl = JSON.stringify(join(root, 'service', 'setup', 'bootstrap', 'lock.mjs'));
 
-/** A process that runs `script` with the lock module at hand; killed with the test at the latest. */
+/** A process that runs `script` with `acquireLock`; killed after the test at the latest. */
 function node(t: TestContext, script: string, ...args: string[]) {
   const code = `import { appendFileSync } from 'node:fs'; import { acquireLock } from ${lockUrl};\n${script}`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', code, ...args], {
@@ -43,7 +37,7 @@ test('two processes at once hold the lock one after the other', async (t) => {
   const lines = (await readFile(log, 'utf8')).trim().split('\n');
   assert.equal(lines.length, 120);
   for (let i = 0; i < lines.length; i += 2) {
-    assert.equal(lines[i]?.replace('in', 'out'), lines[i + 1], 'nobody enters before the other has left');
+    assert.equal(lines[i]?.replace('in', 'out'), lines[i + 1], 'one leaves before the next enters');
   }
 });
 
@@ -80,7 +74,7 @@ test('a killed holder keeps the lock while a child process that it adopted still
   assert.deepEqual(waited, [holder.pid]);
 });
 
-test('a damaged lock file stops nobody', async (t) => {
+test('a damaged lock file is replaced', async (t) => {
   const file = join(await temporaryFolder(t), 'lock');
   await writeFile(file, '{"pid":');
   (await acquireLock(file)).release();

@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { test } from 'node:test';
-import { describeFailure, HashMismatch, isFatal, SetupError } from '../../setup/failure.ts';
+import { describeFailure, isFatal, SetupError } from '../../setup/failure.ts';
 import { variantsFor } from '../../setup/model/model.ts';
 import { findModels } from '../../setup/prepare.ts';
-import { formatAmount, formatEta } from '../../setup/progress.ts';
+import { formatAmount, formatEta } from '../../setup/progress.mjs';
 import { runCommand } from '../../setup/run-command.ts';
 import { findTestFiles } from '../../setup/test-files.ts';
 import { root, temporaryFolder } from './support/folders.ts';
@@ -42,7 +42,7 @@ test('tests are an explicit list of files, and finding none is a failure', async
   await assert.rejects(names(['kill']), /only slow test files match: run npm run test:all -- kill$/);
 });
 
-test('failures are one line that says what to do', () => {
+test('a failure is one line that says what to do', () => {
   const system = (code: string) =>
     Object.assign(new Error(`${code}: system text`), { code, path: '/some/file' });
   assert.match(
@@ -51,18 +51,18 @@ test('failures are one line that says what to do', () => {
   );
   assert.match(describeFailure(system('EROFS')), /set CACHE_DIR/);
   assert.match(
-    describeFailure(system('ENOTFOUND'), 'fetching x'),
-    /^fetching x: the network cannot be reached/,
+    describeFailure(system('ENOTFOUND'), 'downloading x'),
+    /^downloading x: the network cannot be reached/,
   );
   assert.match(describeFailure(new Error('outer', { cause: system('EINTEGRITY') })), /expected hash/);
   assert.equal(describeFailure(new Error('\nfirst line\n  at stack')), 'first line');
   assert.equal(describeFailure(new SetupError('as it is')), 'as it is');
   assert.equal(isFatal(new Error('x', { cause: system('ENOSPC') })), true);
+  assert.equal(isFatal(system('EINTEGRITY')), true);
   assert.equal(isFatal(system('ENOTFOUND')), false);
-  assert.equal(isFatal(new HashMismatch('x')), true);
 });
 
-test('a command that fails is told by the line that says most, and one that is not installed by its name', async () => {
+test('a failed command is reported by its most telling line, and a missing one by its name', async () => {
   const options = { env: process.env, timeoutMs: 60_000 };
   const script =
     'console.log("start"); console.error("fatal error: no header"); console.log("bye"); process.exit(3)';
@@ -89,12 +89,12 @@ test('a program that is not installed does not keep the process alive until its 
   assert.deepEqual(await once(child, 'exit'), [0, null]);
 });
 
-test('what is started gets the signals, and its exit status is ours', async (t) => {
-  const handOver = join(root, 'dist/service/setup/hand-over.js');
+test('a program gets the signals, and its exit status is passed on', async (t) => {
+  const runNode = join(root, 'dist/service/setup/run-node.js');
   const inner =
     'process.on("SIGTERM", () => process.exit(7)); console.log("up"); setInterval(() => {}, 1000)';
-  const outer = `import { handOver } from ${JSON.stringify(handOver)};
-    process.exitCode = await handOver(['-e', ${JSON.stringify(inner)}], process.cwd(), process.env);`;
+  const outer = `import { runNode } from ${JSON.stringify(runNode)};
+    process.exitCode = await runNode(['-e', ${JSON.stringify(inner)}], process.cwd(), process.env);`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', outer], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -104,7 +104,7 @@ test('what is started gets the signals, and its exit status is ours', async (t) 
   assert.deepEqual(await once(child, 'exit'), [7, null]);
 });
 
-test('progress tells amount, share and time left', () => {
+test('progress shows amount, share and time left', () => {
   const amount = { total: 200e6, unit: 'bytes' } as const;
   assert.equal(formatAmount(50e6, amount, 10), '50.0 / 200.0 MB · 25 % · 30 s left');
   assert.equal(formatAmount(0, amount, 10), '0.0 / 200.0 MB · 0 %');
@@ -125,12 +125,12 @@ test('every variant is compiled on x86-64 whatever its CPU, and int8 needs range
   assert.deepEqual(await variantsFor(elsewhere, 'x64'), ['bfloat16', 'float32', 'float32-portable']);
 });
 
-test('the models of the repository are found, and one that is not there is named', async () => {
+test('the models of the repository are found, and an unknown one lists them', async () => {
   const models = await findModels(join(root, 'models'), undefined);
   assert.ok(models.some(({ manifest }) => manifest.name === 'resnet50'));
   assert.equal((await findModels(join(root, 'models'), ['resnet50'])).length, 1);
   await assert.rejects(
     findModels(join(root, 'models'), ['nothing']),
-    /MODEL=nothing: there is no such model/,
+    /^SetupError: unknown model "nothing"; available: resnet50, face-expression, .*sklearn-iris/,
   );
 });

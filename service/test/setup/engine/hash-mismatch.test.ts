@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { chmod, chown, mkdir } from 'node:fs/promises';
+import { chmod, chown, mkdir, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -27,34 +27,30 @@ async function startIndex(t: TestContext, path: string, project: string): Promis
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/simple`;
 }
 
-test('libtensorflow with another hash stops set-up: no other engine takes its place', { skip }, async (t) => {
+test('libtensorflow with another hash stops set-up, without a fallback', { skip }, async (t) => {
   const { path, project } = wheel as NonNullable<typeof wheel>;
   const cacheDir = join(await temporaryFolder(t), 'cache');
   const index = await startIndex(t, path, project);
-  const environment = { PIP_INDEX_URL: index, PIP_TRUSTED_HOST: '127.0.0.1', PIP_EXTRA_INDEX_URL: '' };
-  const context = testContext(t, { root, cacheDir, environment });
+  const environment = { PIP_INDEX_URL: index, npm_config_fetch_retries: '0' };
+  const context = testContext({ root, cacheDir, environment });
   await assert.rejects(ensureEngine(context, { placement: 'link' }), {
-    code: 'HASH_MISMATCH',
-    message: /does not have the expected hash|instead of/,
+    code: 'EINTEGRITY',
   });
-  assert.deepEqual(
-    context.lines.filter((line) => /WebAssembly/.test(line)),
-    [],
-  );
+  assert.ok(!context.lines.some((line) => /WebAssembly/.test(line)));
   assert.equal(existsSync(join(cacheDir, 'downloads', path)), false, 'the file is not kept');
 });
 
-test('a cache that others may write to is closed to them, and one of another user is refused', async (t) => {
+test('a cache that others can write to is closed, and one of another user is refused', async (t) => {
   const folder = join(await temporaryFolder(t), 'cache');
   await mkdir(folder);
   await chmod(folder, 0o777);
   await claimFolder(folder);
-  const { mode } = await (await import('node:fs/promises')).stat(folder);
+  const { mode } = await stat(folder);
   assert.equal(mode & 0o022, 0);
-  // Only root can give a folder away; anybody else can pretend to be another user.
+  // Only root can give a directory away; another user checks as if it were someone else.
   const isRoot = process.getuid?.() === 0;
   if (isRoot) await chown(folder, 4242, 4242);
   await assert.rejects(claimFolder(folder, isRoot ? 0 : 4242), {
-    message: /belongs to another user .* set CACHE_DIR to a folder of your own/,
+    message: /belongs to another user .* set CACHE_DIR to a directory of your own/,
   });
 });

@@ -3,19 +3,16 @@ import { lstat, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { isPlaced, placeEngine, removeEngine } from '../../../setup/engine/link-engine.ts';
-import { createHasher } from '../../../setup/hasher.ts';
 import { makeSealedFolder } from '../../../setup/sealed-folder.ts';
 import { temporaryFolder } from '../support/folders.ts';
 
 async function engines(t: TestContext) {
   const folder = await temporaryFolder(t);
-  const hasher = createHasher(1);
-  t.after(() => hasher.close());
   const packageDir = join(folder, 'tfjs-node');
   await mkdir(packageDir);
   const make = async (name: string) => {
     const product = join(folder, name);
-    await makeSealedFolder(product, join(folder, 'work'), hasher, async (draft) => {
+    await makeSealedFolder(product, join(folder, 'work'), async (draft) => {
       await mkdir(join(draft, 'deps/lib'), { recursive: true });
       await mkdir(join(draft, 'lib/napi-v8'), { recursive: true });
       await writeFile(join(draft, 'deps/lib/library'), name);

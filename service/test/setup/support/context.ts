@@ -1,13 +1,18 @@
-import type { TestContext } from 'node:test';
 import type { SetupContext } from '../../../setup/context.ts';
-import { createHasher } from '../../../setup/hasher.ts';
-import type { Progress } from '../../../setup/progress.ts';
+import type { Progress } from '../../../setup/progress.mjs';
 
-/** A context of set-up whose progress is kept as lines. */
-export function testContext(
-  test: TestContext,
-  { root, cacheDir, environment = {} }: { root: string; cacheDir: string; environment?: NodeJS.ProcessEnv },
-): SetupContext & { readonly lines: string[] } {
+/** A context of set-up that collects its progress as lines. */
+export function testContext({
+  root,
+  cacheDir,
+  environment = {},
+  verify = false,
+}: {
+  root: string;
+  cacheDir: string;
+  environment?: NodeJS.ProcessEnv;
+  verify?: boolean;
+}): SetupContext & { readonly lines: string[] } {
   const lines: string[] = [];
   const progress: Progress = {
     start: (name, doing) => {
@@ -17,7 +22,5 @@ export function testContext(
     notice: (name, text) => lines.push(`${name}! ${text}`),
     ready: (name, text) => lines.push(`${name}: ${text}`),
   };
-  const hasher = createHasher(1);
-  test.after(() => hasher.close());
-  return { root, cacheDir, environment: { ...process.env, ...environment }, progress, hasher, lines };
+  return { root, cacheDir, environment: { ...process.env, ...environment }, progress, verify, lines };
 }

@@ -7,14 +7,9 @@ import { fileURLToPath } from 'node:url';
 /** The clone: these tests run from dist/service/test/setup/support. */
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../../../..');
 
-/** A temporary folder that goes with the test. */
+/** A temporary folder, removed after the test. */
 export async function temporaryFolder(context: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'ml-serverless-setup-'));
   context.after(() => rm(folder, { recursive: true, force: true }));
   return folder;
-}
-
-/** A module of service/setup/bootstrap, which is plain JavaScript and stays in the source tree. */
-export async function bootstrapModule<T>(name: string): Promise<T> {
-  return (await import(join(root, 'service', 'setup', 'bootstrap', name))) as T;
 }
