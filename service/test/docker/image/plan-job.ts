@@ -28,7 +28,7 @@ const batch = createBatch({
     throw error;
   },
 });
-await batch.submit({
+await batch.create({
   jobId: 'image-test',
   origin: 'request',
   source: { kind: 'prefix', prefix: 'input/' },
