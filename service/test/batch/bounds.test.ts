@@ -4,12 +4,11 @@ import { recordJob } from '../../src/batch/job-records.ts';
 import { PlanningStopped, planShards } from '../../src/batch/plan-shards.ts';
 import { startJob } from '../../src/batch/start.ts';
 import { type AppError, isAppError } from '../../src/domain/errors.ts';
-import type { Job } from '../../src/domain/job/job.ts';
 import { freshJobId } from '../../src/domain/job/job-id.ts';
 import { indexKey, jobLayout } from '../../src/domain/job/job-layout.ts';
 import { parseShard } from '../../src/domain/job/shards.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
-import { idleQueue, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
+import { idleQueue, jobOf, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
 
 let objects: Awaited<ReturnType<typeof tempStore>>;
 before(async () => {
@@ -19,17 +18,6 @@ before(async () => {
 after(() => objects.close());
 
 const source = { kind: 'prefix', prefix: 'input/x/' } as const;
-const jobOf = (jobId: string): Job => ({
-  format: 1,
-  jobId,
-  createdAt: new Date().toISOString(),
-  origin: 'request',
-  model: 'tiny',
-  topK: 5,
-  source,
-  shardSize: 10,
-  chunkSize: 4,
-});
 const ask = { origin: 'request', source, model: 'tiny', topK: 5 } as const;
 
 test('a job with more inputs than allowed ends as FAILED, and nothing of it runs', async () => {

@@ -1,10 +1,17 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseShard } from '../../src/domain/job/shards.ts';
-import { contentOf, idleQueue, picture, tempBatch, tempStore, WORKER } from '../helpers/batch-fixture.ts';
+import {
+  contentOf,
+  idleQueue,
+  picture,
+  startWorker,
+  tempBatch,
+  tempStore,
+  WORKER,
+} from '../helpers/batch-fixture.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
 import { until } from '../helpers/until.ts';
 
@@ -19,22 +26,6 @@ before(async () => {
 });
 after(() => model.close());
 
-/** One run of the real worker; resolves with how it ended. */
-function startWorker(entry: string, jobUri: string) {
-  const child = spawn(process.execPath, ['--no-warnings', entry], {
-    env: { ...process.env, ...model.env, LOG_LEVEL: 'error', JOB_URI: jobUri },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let stderr = '';
-  child.stderr.on('data', (part) => {
-    stderr += part;
-  });
-  const ended = new Promise<{ code: number | null; stderr: string }>((resolve) =>
-    child.once('close', (code) => resolve({ code, stderr })),
-  );
-  return { child, ended };
-}
-
 test('50 times kill -9 of a worker, and the results are those of an undisturbed run, byte for byte', () =>
   storm(LIGHT_WORKER, 50));
 
@@ -42,6 +33,7 @@ test(`${REAL_KILLS} times kill -9 of the whole worker with a real model, and not
   storm(WORKER, REAL_KILLS));
 
 async function storm(entry: string, wanted: number): Promise<void> {
+  const start = (jobUri: string) => startWorker({ ...model.env, JOB_URI: jobUri }, entry);
   const objects = await tempStore();
   try {
     for (let n = 0; n < INPUTS; n++) {
@@ -60,7 +52,7 @@ async function storm(entry: string, wanted: number): Promise<void> {
     } as const;
 
     await batch.create({ ...ask, jobId: 'calm' });
-    const calm = await startWorker(entry, `${objects.uri}/jobs/calm/job.json`).ended;
+    const calm = await start(`${objects.uri}/jobs/calm/job.json`).ended;
     assert.equal(calm.code, 0, calm.stderr);
     const calmResults = await contentOf(objects, 'jobs/calm/results/');
     const calmOutputs = await contentOf(objects, 'output/');
@@ -73,7 +65,7 @@ async function storm(entry: string, wanted: number): Promise<void> {
     const jobUri = `${objects.uri}/jobs/stormy/job.json`;
     while (kills < wanted) {
       const before = (await contentOf(objects, 'jobs/stormy/results/')).size;
-      const { child, ended } = startWorker(entry, jobUri);
+      const { child, ended } = start(jobUri);
       // Killed once it is at work, after a random while: mostly in the middle of chunks, outputs and markers.
       const alive = { yes: true };
       void ended.then(() => {
@@ -95,7 +87,7 @@ async function storm(entry: string, wanted: number): Promise<void> {
         }
       }
     }
-    const last = await startWorker(entry, jobUri).ended;
+    const last = await start(jobUri).ended;
     assert.equal(last.code, 0, last.stderr);
     assert.ok(unfinished >= wanted / 2, `only ${unfinished} of ${kills} runs were killed at work`);
 

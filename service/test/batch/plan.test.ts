@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { planShards } from '../../src/batch/plan-shards.ts';
-import type { Job } from '../../src/domain/job/job.ts';
 import { jobLayout } from '../../src/domain/job/job-layout.ts';
 import { parseShard } from '../../src/domain/job/shards.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
-import { idleQueue, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
+import { idleQueue, jobOf, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
 
 let objects: Awaited<ReturnType<typeof tempStore>>;
 before(async () => {
@@ -13,18 +12,6 @@ before(async () => {
   for (let i = 0; i < 95; i++) await objects.put(`input/x/${String(i).padStart(3, '0')}`, String(i));
 });
 after(() => objects.close());
-
-const jobOf = (jobId: string, shardSize = 10): Job => ({
-  format: 1,
-  jobId,
-  createdAt: new Date().toISOString(),
-  origin: 'request',
-  model: 'tiny',
-  topK: 5,
-  source: { kind: 'prefix', prefix: 'input/x/' },
-  shardSize,
-  chunkSize: 4,
-});
 
 async function keysOfPlan(store: ObjectStore, jobId: string, shards: number): Promise<string[]> {
   const keys: string[] = [];

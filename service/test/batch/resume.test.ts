@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { recordJob } from '../../src/batch/job-records.ts';
-import type { Job } from '../../src/domain/job/job.ts';
 import { jobLayout } from '../../src/domain/job/job-layout.ts';
-import { idleQueue, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
+import { idleQueue, jobOf, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
 
 let objects: Awaited<ReturnType<typeof tempStore>>;
 before(async () => {
@@ -12,25 +11,15 @@ before(async () => {
 });
 after(() => objects.close());
 
-const jobOf = (jobId: string, createdAt: number): Job => ({
-  format: 1,
-  jobId,
-  createdAt: new Date(createdAt).toISOString(),
-  origin: 'request',
-  model: 'tiny',
-  topK: 5,
-  source: { kind: 'prefix', prefix: 'input/' },
-  shardSize: 10,
-  chunkSize: 4,
-});
+const createdAt = (ms: number) => ({ createdAt: new Date(ms).toISOString() });
 
 test('a restart resumes a job however many newer ones there are', async () => {
   const now = Date.now();
-  await recordJob(objects, jobOf('oldest', now - 100_000));
+  await recordJob(objects, jobOf('oldest', createdAt(now - 100_000)));
   const counts = { total: 1, succeeded: 1, failed: 0, pending: 0 };
   const summary = JSON.stringify({ state: 'SUCCEEDED', counts, finishedAt: new Date(now).toISOString() });
   for (let n = 0; n < 1_050; n++) {
-    const job = await recordJob(objects, jobOf(`newer-${n}`, now - n));
+    const job = await recordJob(objects, jobOf(`newer-${n}`, createdAt(now - n)));
     await objects.put(jobLayout(job.jobId).summary, summary);
   }
   const queue = idleQueue();
@@ -49,8 +38,8 @@ test('a recorded job whose message was never sent is sent by a later look, once'
   };
   const queue = idleQueue();
   const batch = tempBatch(objects, queue, { startQueue });
-  await recordJob(objects, jobOf('unsent', Date.now() - 20 * 60_000));
-  await recordJob(objects, jobOf('just-sent', Date.now()));
+  await recordJob(objects, jobOf('unsent', createdAt(Date.now() - 20 * 60_000)));
+  await recordJob(objects, jobOf('just-sent'));
   for (let look = 0; look < 3; look++) {
     assert.equal((await batch.status('unsent')).status, 'SUBMITTED');
     await batch.status('just-sent');

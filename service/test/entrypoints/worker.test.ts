@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { contentOf, idleQueue, picture, tempBatch, tempStore, WORKER } from '../helpers/batch-fixture.ts';
+import {
+  contentOf,
+  idleQueue,
+  picture,
+  startWorker,
+  tempBatch,
+  tempStore,
+} from '../helpers/batch-fixture.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
 import { until } from '../helpers/until.ts';
 
@@ -18,20 +25,7 @@ after(async () => {
   await model.close();
 });
 
-function start(env: Readonly<Record<string, string>>) {
-  const child = spawn(process.execPath, ['--no-warnings', WORKER], {
-    env: { ...process.env, ...model.env, LOG_LEVEL: 'error', ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let stderr = '';
-  child.stderr.on('data', (part) => {
-    stderr += part;
-  });
-  const ended = new Promise<{ code: number | null; stderr: string }>((resolve) =>
-    child.once('close', (code) => resolve({ code, stderr })),
-  );
-  return { child, ended };
-}
+const start = (env: Readonly<Record<string, string | undefined>>) => startWorker({ ...model.env, ...env });
 
 async function plan(jobId: string, shardSize: number): Promise<string> {
   const batch = tempBatch(objects, idleQueue(), { shardSize, chunkSize: 3 });
@@ -57,7 +51,7 @@ test('a wrong setting is one line on stderr and status 78', async () => {
     { JOB_URI: 'nonsense' },
     { JOB_URI: `${objects.uri}/jobs/x/job.json`, MAX_BATCH: '0' },
   ]) {
-    const { code, stderr } = await start(env as Record<string, string>).ended;
+    const { code, stderr } = await start(env).ended;
     assert.equal(code, 78, stderr);
     assert.match(stderr, /^ml-serverless worker: (JOB_URI|MAX_BATCH)[^\n]*\n$/);
   }

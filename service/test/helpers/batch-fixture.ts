@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { type Batch, type BatchOptions, createBatch } from '../../src/batch/batch.ts';
 import type { JobStatus } from '../../src/batch/status.ts';
-import type { ResultRow } from '../../src/domain/job/job.ts';
+import type { Job, ResultRow } from '../../src/domain/job/job.ts';
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
 import { createLocalQueue, type LocalQueueOptions } from '../../src/jobs/local.ts';
 import type { WorkerCommand } from '../../src/jobs/worker-process.ts';
@@ -78,6 +79,36 @@ export function idleQueue(): JobQueue & {
     cancel: async () => {},
     close: async () => {},
   };
+}
+
+/** A job over all inputs, with small shards and chunks. */
+export const jobOf = (jobId: string, overrides: Partial<Job> = {}): Job => ({
+  format: 1,
+  jobId,
+  createdAt: new Date().toISOString(),
+  origin: 'request',
+  model: 'tiny',
+  topK: 5,
+  source: { kind: 'prefix', prefix: 'input/' },
+  shardSize: 10,
+  chunkSize: 4,
+  ...overrides,
+});
+
+/** A worker process, started without a queue. */
+export function startWorker(env: Readonly<Record<string, string | undefined>>, entry = WORKER) {
+  const child = spawn(process.execPath, ['--no-warnings', entry], {
+    env: { ...process.env, LOG_LEVEL: 'error', ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.on('data', (part) => {
+    stderr += part;
+  });
+  const ended = new Promise<{ code: number | null; stderr: string }>((resolve) =>
+    child.once('close', (code) => resolve({ code, stderr })),
+  );
+  return { child, ended };
 }
 
 /** A small picture; each number gives another one. */
