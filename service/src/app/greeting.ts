@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import colors from 'picocolors';
-import { configSchema } from '../config/config.ts';
+import { configSchema } from '../config/settings.ts';
 import type { ModelInfo } from '../domain/classifier.ts';
 import type { TabularModelInfo } from '../domain/tabular.ts';
 

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { type Batch, type BatchOptions, createBatch } from '../batch/batch.ts';
-import { type Config, workerEnvironment } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import { workerEnvironment } from '../config/worker.ts';
 import type { Models } from '../domain/classifier.ts';
 import { createJobPrecision } from '../inference/job-precision.ts';
 import { openQueue } from '../jobs/create-queue.ts';

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import type { CliConfig } from '../config/config.ts';
+import type { CliConfig } from '../config/cli.ts';
 import { createServiceClient, type ServiceClient } from './client/service-client.ts';
 import { EXIT_STATUS_HELP, type ExitStatus, usageError } from './failure.ts';
 import type { Terminal } from './ui/terminal.ts';

@@ -1,6 +1,7 @@
 import { createLogger } from '../app/logger.ts';
 import { WORKER_PROGRAM } from '../app/worker-program.ts';
-import { loadConfig, loadWorkerConfig, workerEnvironment } from '../config/config.ts';
+import { loadConfig } from '../config/config.ts';
+import { loadWorkerConfig, workerEnvironment } from '../config/worker.ts';
 import { parseJobUri } from '../domain/job/job-layout.ts';
 import { createCrashRecord } from '../jobs/crash-record.ts';
 import { EXIT_CONFIGURATION, runWorker, type WorkerMessage, type WorkerRun } from '../jobs/worker-process.ts';

@@ -9,7 +9,7 @@ import type { Command } from 'commander';
 import { EXIT } from '../../src/cli/failure.ts';
 import { createProgram } from '../../src/cli/program.ts';
 import { createTerminal } from '../../src/cli/ui/terminal.ts';
-import { loadCliConfig } from '../../src/config/config.ts';
+import { loadCliConfig } from '../../src/config/cli.ts';
 import { fromRoot } from '../helpers/root.ts';
 import { runCli, runOnTerminal, terminalMissing } from './run-cli.ts';
 

@@ -12,7 +12,7 @@ import {
   unreachable,
   usageError,
 } from '../../src/cli/failure.ts';
-import { configSchema } from '../../src/config/config.ts';
+import { configSchema } from '../../src/config/settings.ts';
 import { ERROR_CODES } from '../../src/domain/errors.ts';
 import { STATUS_OF } from '../../src/http/errors/status.ts';
 import { root } from '../helpers/root.ts';

@@ -8,7 +8,7 @@ import { cacheFolder, createFolder } from '../../../models/cache-folder.mjs';
 import { ensureBuild, isBuilt } from '../../setup/bootstrap/build.mjs';
 import { PROGRAMS } from '../../setup/bootstrap/bundle.mjs';
 import { explain, whyInstall } from '../../setup/bootstrap/dependencies.mjs';
-import { configSchema } from '../../src/config/config.ts';
+import { configSchema } from '../../src/config/settings.ts';
 import { root, temporaryFolder } from './support/folders.ts';
 
 const bootstrap = (args: readonly string[], env = {}) =>
