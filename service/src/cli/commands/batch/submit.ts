@@ -13,6 +13,7 @@ import {
 } from '../../context.ts';
 import { EXIT, usageError } from '../../failure.ts';
 import { type BatchJob, renderJobs } from './jobs.ts';
+import { MAX_PART_BYTES } from './upload.ts';
 import { type JobOptions, uploadJobs } from './upload-jobs.ts';
 import { watch } from './watch.ts';
 
@@ -39,7 +40,7 @@ export function addSubmit(batch: Command, context: Context): void {
         '  anything else   local files and folders, which are uploaded;',
         '                  ./input/ is a local folder of that name',
         '',
-        'More than 1,000 files or 60 MiB to upload (on Lambda 4.4 MB) become several jobs.',
+        `More than 1,000 files or ${MAX_PART_BYTES / 2 ** 20} MiB to upload (on Lambda 4.4 MB) become several jobs.`,
       ].join('\n'),
     )
     .argument('<inputs...>', 'one prefix, or keys, or local files and folders')
