@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { type OtlpReceiver, startOtlpReceiver } from '../helpers/otlp-receiver.ts';
 import { openRealModels } from '../helpers/real-models.ts';
+import { fromRoot, root } from '../helpers/root.ts';
 import { until } from '../helpers/until.ts';
 import { type Clone, openClone } from './commands/clone.ts';
 import { ELSEWHERE, elsewhere, MARKS } from './commands/elsewhere.ts';
@@ -14,13 +15,15 @@ const real = await openRealModels();
 await real.models?.close();
 
 const below = (folder: string) =>
-  readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name));
+  readdirSync(fromRoot(folder), { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name));
 /** README first: what it drops into the folder is what other pages ask for. */
 const pages = [
-  ...readdirSync('.'),
+  ...readdirSync(root),
   ...['docs', 'docker', 'infra', 'models', 'service'].flatMap(below),
 ].filter((path) => path.endsWith('.md') && path !== 'README.md' && !/\b(node_modules|cdk\.out)\b/.test(path));
-const commands = ['README.md', ...pages].flatMap((page) => commandsOf(page, readFileSync(page, 'utf8')));
+const commands = ['README.md', ...pages].flatMap((page) =>
+  commandsOf(page, readFileSync(fromRoot(page), 'utf8')),
+);
 
 /** `npm start`, also with settings before it and its log sent to a file: the service that is running is started so. */
 const isStart = ({ line }: Command) => /^([A-Z_]+=\S+ )?npm start( >service\.log &)?$/.test(line);

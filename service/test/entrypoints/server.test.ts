@@ -129,7 +129,7 @@ describe('the server as a process', () => {
       const upload = slowUpload(url, await picture());
       await upload.begun;
       process.kill((npm.child.pid ?? 0) * (receiver === 'npm' ? 1 : -1), 'SIGTERM');
-      while (!npm.stdout().includes('shutting down')) await delay(5);
+      await untilLogged(npm, 'shutting down');
       // Time for npm and set-up to pass the signal on.
       await delay(500);
       assert.equal((await upload.finish()).status, 200);
@@ -174,7 +174,7 @@ describe('the server as a process', () => {
   });
 });
 
-const untilLogged = (server: ServerProcess, text: string) =>
+const untilLogged = (server: Pick<ServerProcess, 'stdout'>, text: string) =>
   until(`"${text}" in the log`, () => server.stdout().includes(text));
 
 function predict(

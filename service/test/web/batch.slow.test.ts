@@ -12,7 +12,7 @@ import { type ServerProcess, spawnServer } from '../helpers/server-process.ts';
 import { startApp } from '../helpers/test-app.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
 import { until } from '../helpers/until.ts';
-import { browserMissing, openBrowser, portray, type TestBrowser } from './support/browser.ts';
+import { auditPage, browserMissing, openBrowser, type TestBrowser } from './support/browser.ts';
 import { dropFiles } from './support/drop.ts';
 
 /** Enough work that the worker is still running when the test stops it after its first results. */
@@ -61,7 +61,7 @@ describe('the batch tab', { skip: browserMissing }, () => {
   test('a dropped folder: its plan, progress with rate and time left, failures with reasons, and both downloads', async () => {
     const page = await browser.open(`${url}/#batch`, { acceptDownloads: true });
     await page.waitForSelector('#job-list .empty');
-    const findings = await portray(page, 'batch-empty');
+    const findings = await auditPage(page, 'batch-empty');
     await dropFiles(page, [join(folder, 'pets')]);
     await page.waitForSelector('#batch-message .plan table');
     const review = (await page.textContent('#batch-message')) ?? '';
@@ -79,7 +79,7 @@ describe('the batch tab', { skip: browserMissing }, () => {
       arithmetic,
       plan.estimates.map(({ arithmetic }) => arithmetic.join('\n')),
     );
-    findings.push(...(await portray(page, 'batch-review')));
+    findings.push(...(await auditPage(page, 'batch-review')));
 
     await page.click('button:has-text("Classify 42 pictures")');
     await page.waitForSelector('#job-view .badge');
@@ -95,7 +95,7 @@ describe('the batch tab', { skip: browserMissing }, () => {
     }
     const rate = page.locator('#job-view .figures');
     await rate.filter({ hasText: /Rate\d+\.\d \/ sTime leftabout \d+/ }).waitFor();
-    findings.push(...(await portray(page, 'batch-running')));
+    findings.push(...(await auditPage(page, 'batch-running')));
     process.kill(worker, 'SIGCONT');
     await page.waitForSelector('#job-view .badge:has-text("Done, with failures")');
     assert.match((await page.textContent('#job-view .figures')) ?? '', /Done42 of 42Failed2/);
@@ -111,12 +111,12 @@ describe('the batch tab', { skip: browserMissing }, () => {
     const thumbnails = () => page.asked.filter((address) => address.includes('/thumbnail?'));
     await page.waitForSelector('.thumb img');
     assert.ok(thumbnails().length < 40, 'what is far out of view is not asked for');
-    findings.push(...(await portray(page, 'batch-results')));
+    findings.push(...(await auditPage(page, 'batch-results')));
     await page.click('.failures button');
     const failed = ['pets/broken.jpg', 'pets/text, no picture.png'];
     assert.deepEqual((await files()).sort(), failed);
     assert.equal(await page.locator('.results tbody img').count(), 0);
-    findings.push(...(await portray(page, 'batch-failures')));
+    findings.push(...(await auditPage(page, 'batch-failures')));
     const jsonl = await (await fetch(`${url}/batch/${jobId}/results`)).text();
     const rows = jsonl
       .trim()
@@ -177,7 +177,7 @@ describe('the batch tab', { skip: browserMissing }, () => {
 
     await page.click('.back');
     await page.waitForSelector('#job-list tbody tr');
-    findings.push(...(await portray(page, 'batch-jobs')));
+    findings.push(...(await auditPage(page, 'batch-jobs')));
     assert.deepEqual(findings, []);
     assert.deepEqual(page.faults, []);
     await page.context().close();
@@ -276,7 +276,7 @@ describe('the batch tab', { skip: browserMissing }, () => {
     server.child.kill('SIGKILL');
     await page.waitForSelector('#job-view .notice:has-text("The service does not answer")');
     assert.match((await page.textContent('#job-view .notice')) ?? '', /asks again every 3 seconds/);
-    assert.deepEqual(await portray(page, 'batch-gone'), []);
+    assert.deepEqual(await auditPage(page, 'batch-gone'), []);
     await page.context().close();
   });
 });

@@ -7,7 +7,7 @@ import { idleQueue, tempBatch, tempStore } from '../helpers/batch-fixture.ts';
 import { onnxMissing, openModels, tensorflowMissing } from '../helpers/example-models.ts';
 import { picture } from '../helpers/pictures.ts';
 import { startApp, type TestApp } from '../helpers/test-app.ts';
-import { browserMissing, openBrowser, portray, type TestBrowser } from './support/browser.ts';
+import { auditPage, browserMissing, openBrowser, type TestBrowser } from './support/browser.ts';
 
 const skip = browserMissing || onnxMissing || tensorflowMissing;
 
@@ -61,7 +61,7 @@ describe('the choice of model and number of classes', { skip }, () => {
     await page.waitForSelector('#answer .bars li:only-child button');
     const curl = (await page.textContent('#curl-one code')) ?? '';
     assert.match(curl, /\/predict\?topK=1&model=keras-shapes'$/);
-    assert.deepEqual(await portray(page, 'choice'), []);
+    assert.deepEqual(await auditPage(page, 'choice'), []);
     await page.click('.switch');
     await page.waitForSelector('#heat:not([hidden]), #why-note:not(:empty)');
     assert.ok(

@@ -9,7 +9,7 @@ import sharp from 'sharp';
 import { openRealModels } from '../helpers/real-models.ts';
 import { fromRoot } from '../helpers/root.ts';
 import { startApp, type TestApp } from '../helpers/test-app.ts';
-import { browserMissing, openBrowser, portray, type TestBrowser } from './support/browser.ts';
+import { auditPage, browserMissing, openBrowser, type TestBrowser } from './support/browser.ts';
 import { dropFiles } from './support/drop.ts';
 
 const real = browserMissing ? undefined : await openRealModels();
@@ -32,15 +32,15 @@ describe('the classify tab', { skip: browserMissing || real?.missing || false },
   test('names a sample picture, shows why, and looks right in every state', async () => {
     const page = await browser.open(server.url);
     await page.waitForSelector('#sample-list li');
-    const findings = await portray(page, 'classify-empty');
+    const findings = await auditPage(page, 'classify-empty');
     await page.click('#sample-list button >> nth=0');
     await page.waitForSelector('.top-label');
     assert.equal(await page.textContent('.top-label'), 'balloon');
     assert.equal(await page.locator('#answer .bars button').count(), 5);
-    findings.push(...(await portray(page, 'classify-result')));
+    findings.push(...(await auditPage(page, 'classify-result')));
     await page.click('.switch');
     await page.waitForSelector('#heat:not([hidden])');
-    findings.push(...(await portray(page, 'classify-heat-map')));
+    findings.push(...(await auditPage(page, 'classify-heat-map')));
     assert.deepEqual(findings, []);
     assert.deepEqual(page.faults, []);
   });
@@ -63,7 +63,7 @@ describe('the classify tab', { skip: browserMissing || real?.missing || false },
       assert.match((await page.textContent('#answer')) ?? '', sentence, name);
       assert.equal(await page.locator('#answer button').count(), 0, 'the same file would fail again');
     }
-    assert.deepEqual(await portray(page, 'classify-broken'), []);
+    assert.deepEqual(await auditPage(page, 'classify-broken'), []);
     assert.deepEqual(page.faults, []);
   });
 

@@ -4,7 +4,13 @@ import { createGatedModels } from '../helpers/gated-models.ts';
 import { picture } from '../helpers/pictures.ts';
 import { startApp } from '../helpers/test-app.ts';
 import { until } from '../helpers/until.ts';
-import { browserMissing, openBrowser, portray, type TestBrowser, type TestPage } from './support/browser.ts';
+import {
+  auditPage,
+  browserMissing,
+  openBrowser,
+  type TestBrowser,
+  type TestPage,
+} from './support/browser.ts';
 
 /** States that a real engine cannot be brought into at will: the real page and app on an engine that the test holds. */
 describe('the page when something is in the way', { skip: browserMissing }, () => {
@@ -29,7 +35,7 @@ describe('the page when something is in the way', { skip: browserMissing }, () =
     await choose(page);
     await shown(page, 'The model is still loading');
     assert.match((await page.textContent('#answer')) ?? '', /Trying again in \d+ s/);
-    assert.deepEqual(await portray(page, 'loading'), []);
+    assert.deepEqual(await auditPage(page, 'loading'), []);
     models.ready = true;
     await page.waitForSelector('.top-label');
     await page.waitForSelector('#status[data-state=ready]');
@@ -84,7 +90,7 @@ describe('the page when something is in the way', { skip: browserMissing }, () =
     await choose(page);
     assert.equal(((await (await refused).json()) as { code: string }).code, 'OVERLOADED');
     await shown(page, 'The service is busy');
-    assert.deepEqual(await portray(page, 'overload'), []);
+    assert.deepEqual(await auditPage(page, 'overload'), []);
     await page.click('#answer button:has-text("Stop")');
     await page.waitForSelector('#panel-classify[data-state=error]');
     await page.click('#answer button:has-text("Try again")');
@@ -106,7 +112,7 @@ describe('the page when something is in the way', { skip: browserMissing }, () =
     await choose(page);
     await page.waitForSelector('#key-dialog[open]');
     assert.equal(await page.evaluate('document.activeElement.id'), 'key');
-    assert.deepEqual(await portray(page, 'key'), []);
+    assert.deepEqual(await auditPage(page, 'key'), []);
     await page.keyboard.type('a-wrong-key');
     await page.keyboard.press('Enter');
     await page.waitForSelector('#key-title:has-text("not accepted")');
@@ -147,7 +153,7 @@ describe('the page when something is in the way', { skip: browserMissing }, () =
     await first.close();
     await shown(page, 'The service does not answer');
     assert.match((await page.textContent('#answer')) ?? '', /Check that it is running/);
-    assert.deepEqual(await portray(page, 'gone'), []);
+    assert.deepEqual(await auditPage(page, 'gone'), []);
     const second = await startApp({ models, port: first.port });
     await page.click('#answer button:has-text("Try again")');
     await page.waitForSelector('.top-label');

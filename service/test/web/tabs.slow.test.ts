@@ -4,7 +4,7 @@ import { onnxMissing, openModels } from '../helpers/example-models.ts';
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { startApp, type TestApp } from '../helpers/test-app.ts';
 import { until } from '../helpers/until.ts';
-import { axe, browserMissing, openBrowser, portray, type TestBrowser } from './support/browser.ts';
+import { auditPage, axe, browserMissing, openBrowser, type TestBrowser } from './support/browser.ts';
 
 describe('the tabs', { skip: browserMissing }, () => {
   const models = createGatedModels();
@@ -61,7 +61,7 @@ describe('the tabs', { skip: browserMissing }, () => {
     const facts = (await page.textContent('.model .facts')) ?? '';
     for (const fact of ['wasm', 'float32', '224 × 224']) assert.ok(facts.includes(fact), fact);
     assert.equal(await page.textContent('.model .badge'), 'Ready');
-    const findings = await portray(page, 'models');
+    const findings = await auditPage(page, 'models');
     assert.equal(
       page.asked.filter((url) => /\/models\//.test(url)).length,
       0,
@@ -76,7 +76,7 @@ describe('the tabs', { skip: browserMissing }, () => {
     await page.waitForSelector('.model details [role=status]:has-text("1,000 of 1,000 classes")');
     await page.fill('.filter', '99');
     await page.waitForSelector('.model details [role=status]:has-text("19 of 1,000 classes")');
-    findings.push(...(await portray(page, 'models-classes')));
+    findings.push(...(await auditPage(page, 'models-classes')));
     await page.fill('.filter', 'nothing like it');
     await page.waitForSelector('.model details [role=status]:has-text("No class has that")');
     assert.deepEqual(findings, []);
@@ -99,7 +99,7 @@ describe('the tabs', { skip: browserMissing }, () => {
     assert.match(iris, /Its 3 classes/);
     assert.match(diabetes, /Predicts/);
     assert.doesNotMatch(`${iris}${diabetes}`, /undefined|NaN|Its 0 classes/);
-    assert.deepEqual(await portray(page, 'models-of-rows'), []);
+    assert.deepEqual(await auditPage(page, 'models-of-rows'), []);
     assert.deepEqual(page.faults, []);
     await page.context().close();
     await rows.close();
@@ -137,7 +137,7 @@ describe('the tabs', { skip: browserMissing }, () => {
     const findings = (await axe(page)).join('\n');
     assert.match(findings, /critical image-alt: <img/);
     assert.match(findings, /serious color-contrast: <p/);
-    assert.match((await portray(page, 'spoiled')).join('\n'), /spoiled, phone: is 3\d\d\d pixels wide/);
+    assert.match((await auditPage(page, 'spoiled')).join('\n'), /spoiled, phone: is 3\d\d\d pixels wide/);
     await page.evaluate(`{
       const script = document.createElement('script');
       script.setAttribute('nonce', 'x');

@@ -75,7 +75,7 @@ interface Axe {
  *
  * @returns one line a finding; none when all is well
  */
-export async function portray(page: Page, name: string): Promise<string[]> {
+export async function auditPage(page: Page, name: string): Promise<string[]> {
   mkdirSync(ARTIFACTS, { recursive: true });
   const findings: string[] = [];
   const desktop = page.viewportSize() ?? { width: 1280, height: 800 };
