@@ -6,8 +6,11 @@ import type { RuntimeSpec } from '../runtimes/runtime.ts';
 
 const PROGRAM = new URL('./thread-main.js', import.meta.url);
 
-/** Longest wait for the end of an unused warm thread, in milliseconds. */
-const DROP_WITHIN_MS = 3000;
+/**
+ * Longest wait for the end of an unused warm thread, in milliseconds. On a busy machine TensorFlow takes several seconds
+ * to load, and a process that exits meanwhile can crash. Less than the 20 s that a stopped worker has.
+ */
+const DROP_WITHIN_MS = 15_000;
 
 let warm: Worker | undefined;
 /** Settles when the dropped warm thread has ended. */
