@@ -6,6 +6,7 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { AppError } from '../../../domain/errors.ts';
 import { loadRuntime } from '../runtimes/load-runtime.ts';
 import type { Runtime, RuntimeSpec } from '../runtimes/runtime.ts';
+import { keepAddonsLoaded } from './keep-addons.ts';
 import type { ThreadMessage, ThreadRequest } from './messages.ts';
 
 // The program of an engine's thread: it loads the model, then answers requests. Most runtimes infer synchronously, which
@@ -17,6 +18,7 @@ const NICENESS = 5;
 const port = parentPort;
 if (!port) throw new Error('thread-main.ts runs in a worker thread');
 lowerPriority();
+keepAddonsLoaded();
 const spec = (workerData as RuntimeSpec | null) ?? (await preload(port)) ?? process.exit();
 const send = (message: ThreadMessage, transfer: ArrayBuffer[] = []) => port.postMessage(message, transfer);
 
