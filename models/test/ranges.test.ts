@@ -44,7 +44,7 @@ for (const [what, change, message] of [
   [
     'for another version',
     (d) => ({ ...d, version: '9' }),
-    /mine\/ranges.json: is for version 9, the model has 1.0.4/,
+    /mine\/ranges.json: is for version 9, but the model has version 1.0.4/,
   ],
   ['cut short', (d) => JSON.stringify(d).slice(0, 300), /mine\/ranges.json: is not valid JSON/],
   [
