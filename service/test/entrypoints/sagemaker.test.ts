@@ -45,7 +45,7 @@ describe('the container as SageMaker runs it', { skip: onnxMissing }, () => {
     await pingUntilReady();
   });
   after(async () => {
-    if (child?.exitCode === null) {
+    if (child?.exitCode === null && child.signalCode === null) {
       child.kill('SIGTERM');
       await once(child, 'exit');
     }
@@ -55,7 +55,7 @@ describe('the container as SageMaker runs it', { skip: onnxMissing }, () => {
   /** SageMaker pings until 200, for a few minutes at most; anything else means: not yet. */
   async function pingUntilReady(): Promise<void> {
     const status = await until('readiness', async () => {
-      if (child.exitCode !== null) return 'ended';
+      if (child.exitCode !== null || child.signalCode !== null) return 'ended';
       const response = await fetch(`${url}/ping`);
       await response.arrayBuffer();
       return response.status !== 503 && response.status;

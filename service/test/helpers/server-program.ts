@@ -15,7 +15,7 @@ export async function freePort(): Promise<number> {
 /** Waits until the program answers HTTP at `url`; fails with its output if it ends or stays silent. */
 export async function untilAnswering(url: string, child: ChildProcess, output: () => string): Promise<void> {
   const outcome = await until(`an answer of ${child.spawnfile} at ${url}`, async () => {
-    if (child.exitCode !== null) return 'ended';
+    if (child.exitCode !== null || child.signalCode !== null) return 'ended';
     await (await fetch(url)).body?.cancel();
     return 'answers';
   }).catch((error: Error) => error.message);

@@ -116,10 +116,18 @@ describe('the memory of request bodies is bounded over all connections', () => {
     await untilStatus(200);
   });
 
-  test('a form to POST /batch counts the file that arrives, not those that are stored', async () => {
+  test('a form to POST /batch counts the file that arrives, not those that are stored', async (t) => {
     const store = await tempStore();
     const batch = tempBatch(store, idleQueue());
     const forms = await startApp({ models, objects: store, batch, env: { BODY_MEMORY_MB: '1' } });
+    t.after(async () => {
+      socket.destroy();
+      await forms.close();
+      await batch.close();
+      await store.close();
+    });
+    let received = () => 0;
+    forms.app.server.once('connection', (connection) => (received = () => connection.bytesRead));
     const head = (name: string) => `Content-Disposition: form-data; name="f"; filename="${name}"\r\n\r\n`;
     const socket = connect(forms.port, '127.0.0.1');
     let answer = '';
@@ -135,6 +143,8 @@ describe('the memory of request bodies is bounded over all connections', () => {
     };
     for (let n = 0; n < 4; n++) {
       socket.write(Buffer.concat([Buffer.from(head(`${n}`)), Buffer.alloc(0.6 * MIB)]));
+      // A request that arrived before the file would take its place in memory.
+      await until('the file arrived', () => received() === socket.bytesWritten);
       await until('the file counts', async () => answer !== '' || (await refuses()));
       socket.write('\r\n--b\r\n');
       await until('the file is stored', async () => answer !== '' || (await stored()) > n);
@@ -143,9 +153,6 @@ describe('the memory of request bodies is bounded over all connections', () => {
     assert.equal(answer, '');
     socket.destroy();
     await until('nothing is stored', async () => (await stored()) === 0);
-    await forms.close();
-    await batch.close();
-    await store.close();
   });
 
   test('injected requests give back what they held', async () => {
