@@ -27,12 +27,19 @@ export function parseEnvironment<const S extends TObject>(
     const [missing] = fault.keyword === 'required' ? fault.params.requiredProperties : [];
     const name = missing ?? fault.instancePath.slice(1);
     const description = (schema.properties as Record<string, { description?: string }>)[name]?.description;
+    const hint = name === 'STORE' ? storeHint(environment[name]) : '';
     const rule =
       fault.keyword === 'enum' ? `must be one of ${fault.params.allowedValues.join(', ')}` : fault.message;
     throw new AppError(
       'INVALID_CONFIGURATION',
-      `${missing ? `${name} is not set` : `${name}=${JSON.stringify(environment[name])} ${rule}`} (${description ?? 'unknown setting'})`,
+      `${missing ? `${name} is not set` : `${name}=${JSON.stringify(environment[name])} ${rule}`} (${description ?? 'unknown setting'})${hint}`,
     );
   }
   return candidate as Static<S>;
 }
+
+/** A directory without its scheme is the most common mistake. */
+const storeHint = (value = '') =>
+  /^[\w./~-]+$/.test(value)
+    ? `; for a directory, set STORE=file:${value.startsWith('/') || value.startsWith('.') ? value : `./${value}`}`
+    : '';

@@ -66,7 +66,7 @@ describe('every route', () => {
   });
 
   test('an unknown path is 404, a known path with another method 405 with Allow', async () => {
-    for (const path of ['/nope', '/predict/x', '/predictx', '/.env', '/health']) {
+    for (const path of ['/nope', '/predict/x', '/predictx', '/.env', '/healthy']) {
       const response = await server.http.get(path);
       assert.deepEqual([response.status, response.body.code], [404, 'NOT_FOUND'], path);
     }

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Static, TObject } from 'typebox';
 import { Value } from 'typebox/value';
 import { AppError } from '../../domain/errors.ts';
+import { suggestName } from '../../domain/suggest.ts';
 import { imageTooLarge } from '../errors/too-large.ts';
 import { bodiesTooLarge } from '../plugins/body-memory.ts';
 
@@ -90,9 +91,12 @@ export function checkFields<S extends TObject>(
   if (texts.topK !== undefined && /^\d{1,15}$/.test(texts.topK)) fields.topK = Number(texts.topK);
   const [fault] = Value.Errors(schema, fields);
   if (!fault) return fields as Static<S>;
-  const known = Object.keys(schema.properties).join(', ');
-  const what = fault.keyword === 'boolean' ? `is unknown; available: ${known}` : fault.message;
-  throw new AppError('INVALID_REQUEST', `the form field ${quote(fault.instancePath.slice(1))} ${what}`);
+  const name = fault.instancePath.slice(1);
+  const what =
+    fault.keyword === 'boolean'
+      ? `is unknown; ${suggestName(name.slice(0, 64), Object.keys(schema.properties))}`
+      : fault.message;
+  throw new AppError('INVALID_REQUEST', `the form field ${quote(name)} ${what}`);
 }
 
 export const quote = (name: string) => JSON.stringify(name.slice(0, 64));

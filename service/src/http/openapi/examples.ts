@@ -69,6 +69,8 @@ export const EXAMPLES: Readonly<Record<string, Examples>> = {
   getModel: { response: { ...MODEL, labels: ['tench', 'goldfish'], classes: 2 } },
   getLiveness: { response: { status: 'ok' } },
   getReadiness: { response: { status: 'ready' } },
+  getHealth: { response: { status: 'ready' } },
+  getVersion: { response: { name: 'ml-serverless', version: '0.1.0' } },
   getMetrics: { response: 'models_ready 1\n' },
   problems: {
     details: {

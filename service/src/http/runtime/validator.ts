@@ -1,12 +1,15 @@
 import type { FastifySchemaCompiler } from 'fastify';
 import type { TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
+import { suggestName } from '../../domain/suggest.ts';
 
 /** A finding of TypeBox, in the shape Fastify's error formatter takes (that of Ajv). */
 interface Finding {
   readonly instancePath: string;
   readonly message?: string;
   readonly keyword?: string;
+  /** Names of the members that the object has, if it has no others. */
+  readonly known?: readonly string[];
 }
 
 /**
@@ -23,7 +26,9 @@ export const validatorCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
   return (data: unknown) => {
     check ??= Compile(schema);
     const value = textual ? integersOf(schema, data) : data;
-    return check.Check(value) ? { value } : { error: check.Errors(value) as never };
+    if (check.Check(value)) return { value };
+    const known = Object.keys((schema as { properties?: object }).properties ?? {});
+    return { error: check.Errors(value).map((finding) => ({ ...finding, known })) as never };
   };
 };
 
@@ -40,11 +45,13 @@ function integersOf(schema: TSchema, data: unknown): unknown {
   );
 }
 
-/** One line that names the part and the field: `query topK must be <= 100`. */
+/** One line that names the part and the field: `query topK must be <= 100`, `query topk is unknown; did you mean "topK"?`. */
 export function formatSchemaErrors(findings: readonly unknown[], part: string): Error {
-  const { instancePath, keyword, message = 'is not valid' } = findings[0] as Finding;
+  const { instancePath, keyword, message = 'is not valid', known = [] } = findings[0] as Finding;
   const where = [part === 'querystring' ? 'query' : part, instancePath.slice(1).replaceAll('/', '.')];
   // A closed object has the schema `false` for unknown members.
-  const what = keyword === 'boolean' ? 'is not known here' : message;
+  const name = instancePath.slice(1);
+  const hint = name.includes('/') ? '' : `; ${suggestName(name, known)}`;
+  const what = keyword === 'boolean' ? `is unknown${hint}` : message;
   return new Error(`${where.filter(Boolean).join(' ')} ${what}`);
 }

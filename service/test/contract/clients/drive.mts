@@ -108,6 +108,8 @@ const plan = data(await client.GET('/plan', { params: { query: { images: 1000 } 
 assert.ok(plan.estimates.every(({ seconds, arithmetic }) => seconds > 0 && arithmetic.length > 0));
 
 assert.equal(data(await client.GET('/health/live')).status, 'ok');
+assert.equal(data(await client.GET('/health')).status, 'ready');
+assert.match(data(await client.GET('/version')).version, /^\d+\./);
 assert.equal(data(await client.GET('/health/ready')).status, 'ready');
 assert.match(data(await client.GET('/metrics', { parseAs: 'text' })), /^# HELP/);
 assert.ok('paths' in data(await client.GET('/openapi.json')));

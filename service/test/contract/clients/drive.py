@@ -95,6 +95,8 @@ assert all(estimate.seconds > 0 and estimate.arithmetic for estimate in plan.est
 
 health = api.HealthApi(client)
 assert health.get_liveness().status == "ok"
+assert health.get_health().status == "ready"
+assert health.get_version().name == "ml-serverless"
 assert health.get_readiness().status == "ready"
 assert health.get_metrics().startswith("# HELP")
 assert "paths" in api.DocsApi(client).get_openapi()
