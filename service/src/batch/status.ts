@@ -15,6 +15,7 @@ import { maxChunks } from '../domain/job/shards.ts';
 import type { JobQueue, QueueStatus } from '../jobs/job-queue.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { readDocument, writeOnce } from './documents.ts';
+import { readOpenChunks } from './open-chunks.ts';
 
 /** With more chunks (ten pages of a listing), progress is counted by shard. */
 const COUNT_CHUNKS_UP_TO = 10_000;
@@ -113,15 +114,23 @@ function noCounts(job: Job): JobCounts {
 
 async function countProgress(objects: ObjectStore, job: Job, plan: ShardPlan) {
   const layout = jobLayout(job.jobId);
+  const canCountChunks = maxChunks(plan.total, plan.shards, job.chunkSize) <= COUNT_CHUNKS_UP_TO;
+  const openChunks = canCountChunks ? await readOpenChunks(objects, job.jobId) : new Map();
   const shards = await countMarkers(objects, layout.shardMarkers);
-  const byChunk =
-    shards.found < plan.shards && maxChunks(plan.total, plan.shards, job.chunkSize) <= COUNT_CHUNKS_UP_TO;
-  const { succeeded, failed } = byChunk ? await countMarkers(objects, layout.chunkMarkers) : shards;
+  const byChunk = canCountChunks && shards.found < plan.shards;
+  const { succeeded, failed } = byChunk
+    ? await countMarkers(objects, layout.chunkMarkers, openChunks)
+    : shards;
   const counts = { total: plan.total, succeeded, failed, pending: plan.total - succeeded - failed };
   return { counts, shards: shards.found, lastAt: shards.lastAt };
 }
 
-async function countMarkers(objects: ObjectStore, prefix: string) {
+/** Sums up the counts in markers, and those of `openChunks` that have no marker. */
+async function countMarkers(
+  objects: ObjectStore,
+  prefix: string,
+  openChunks: ReadonlyMap<string, Pick<JobCounts, 'succeeded' | 'failed'>> = new Map(),
+) {
   const ids = new Set<string>();
   const sum = { succeeded: 0, failed: 0 };
   let lastAt: Date | undefined;
@@ -132,6 +141,11 @@ async function countMarkers(objects: ObjectStore, prefix: string) {
     sum.succeeded += marker.succeeded;
     sum.failed += marker.failed;
     if (!lastAt || lastModified > lastAt) lastAt = lastModified;
+  }
+  for (const [id, { succeeded, failed }] of openChunks) {
+    if (ids.has(id)) continue;
+    sum.succeeded += succeeded;
+    sum.failed += failed;
   }
   return { ...sum, found: ids.size, lastAt };
 }

@@ -19,6 +19,8 @@ export interface ChunkWorkerOptions extends WorkOptions {
   /** Called with the first fault of the system, while other inputs are still in work. */
   readonly onFault: (error: unknown) => void;
   readonly onRow: (row: ResultRow) => void;
+  /** Called with each row of a chunk as soon as it is there. */
+  readonly onInput: (chunk: number, row: ResultRow) => void;
 }
 
 /** Works the chunks of a shard, all within one limit of concurrent inputs and bytes. */
@@ -61,7 +63,13 @@ export function createChunkWorker(options: ChunkWorkerOptions): ChunkWorker {
     const limit = isCareful ? pLimit(1) : concurrent;
     // After a fault, wait for the other inputs: nothing may be in work when the worker exits.
     const settled = await Promise.allSettled(
-      inputs.slice(from, to).map((input, i) => limit(() => workInput(input, from + i, isCareful))),
+      inputs.slice(from, to).map((input, i) =>
+        limit(async () => {
+          const row = await workInput(input, from + i, isCareful);
+          options.onInput(chunk, row);
+          return row;
+        }),
+      ),
     );
     return settled.map((outcome) => {
       if (outcome.status === 'rejected') throw outcome.reason;

@@ -6,6 +6,7 @@ import type { ObjectStore } from '../../storage/object-store.ts';
 import { NO_TRACING } from '../../telemetry/tracing.ts';
 import { mark } from '../documents.ts';
 import { type ChunkCounts, createChunkWorker } from './chunk.ts';
+import { createProgressReport } from './progress-report.ts';
 import type { WorkOptions, WorkResult } from './work-options.ts';
 
 /** With two, the next chunk keeps the engine busy while the last images of this one are finished. */
@@ -39,12 +40,21 @@ export async function workShard(options: WorkOptions): Promise<WorkResult> {
     rows[code] = (rows[code] ?? 0) + 1;
   };
   const { signal } = forceAbort;
-  const chunkWorker = createChunkWorker({ ...options, inputs, signal, onFault, onRow: countRow });
+  const report = createProgressReport(options);
+  const chunkWorker = createChunkWorker({
+    ...options,
+    inputs,
+    signal,
+    onFault,
+    onRow: countRow,
+    onInput: report.countRow,
+  });
 
   async function workChunk(chunk: number): Promise<void> {
     await progress?.chunk(chunk, true);
     const attributes = { 'job.chunk': chunk };
     counts.set(chunk, await tracing.span('chunk', { attributes }, () => chunkWorker.work(chunk)));
+    report.closeChunk(chunk);
     await progress?.chunk(chunk, false);
   }
 
@@ -67,6 +77,7 @@ export async function workShard(options: WorkOptions): Promise<WorkResult> {
   }
   await Promise.all(open);
   endGrace();
+  await report.stop();
   const done = counts.size === chunks;
   // Chunks that were aborted after the grace period are no fault.
   if (fault !== undefined && !done && !(stop.aborted && isAbort(fault))) throw fault;

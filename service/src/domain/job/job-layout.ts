@@ -22,6 +22,8 @@ export function jobLayout(jobId: string) {
     /** Folder of the files of one request; `request` is 16 hexadecimal digits. */
     upload: (request: string) => `${root}uploads/${request}/`,
     results: `${root}results/`,
+    progressReports: `${root}progress/`,
+    progress: (shard: number) => `${root}progress/${five(shard)}.json`,
     shardMarkers: `${root}done/`,
     chunkMarkers: `${root}chunks/`,
     shard: (shard: number) => `${root}shards/${five(shard)}.jsonl`,
@@ -34,6 +36,15 @@ export function jobLayout(jobId: string) {
     shardMarker: (shard: number, succeeded: number, failed: number) =>
       `${root}done/${five(shard)}.${succeeded}.${failed}`,
   } as const;
+}
+
+/** The id of a chunk in the name of its rows and of its marker. */
+export const chunkId = (shard: number, chunk: number) => `${five(shard)}-${four(chunk)}`;
+
+/** The shard of `jobs/<id>/progress/00007.json`. */
+export function parseProgressShard(key: string): number | undefined {
+  const match = /\/progress\/([0-9]{5})\.json$/.exec(key);
+  return match ? Number(match[1]) : undefined;
 }
 
 /** The counts in a marker's name. */

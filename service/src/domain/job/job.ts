@@ -124,6 +124,12 @@ export interface JobCounts {
   readonly pending: number;
 }
 
+/** `jobs/<id>/progress/NNNNN.json`: rows in the open chunks of a shard, by the number of the chunk. */
+export const openChunksSchema = Type.Record(
+  Type.String({ pattern: '^[0-9]+$' }),
+  Type.Object({ succeeded: Type.Integer({ minimum: 0 }), failed: Type.Integer({ minimum: 0 }) }),
+);
+
 /** `jobs/<id>/summary.json`: the final status of a job, so that its markers need not be counted again. */
 export const summarySchema = Type.Object({
   state: Type.Union([

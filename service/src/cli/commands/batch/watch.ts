@@ -16,9 +16,9 @@ import { toCommandError } from '../../failure.ts';
 import { startProgress } from '../../ui/progress.ts';
 import { type BatchJob, exitOf, getJob, hasEnded, renderJobs, sumCounts } from './jobs.ts';
 
-/** Between two polls of a job, in seconds; short at first, for short jobs. */
+/** Between two polls of a job, in seconds; short at first, for short jobs. Workers report once a second. */
 const FIRST_PAUSE = 0.3;
-const MAX_PAUSE = 5;
+const MAX_PAUSE = 1;
 /** Without a progress bar, a line is printed at this interval, in milliseconds. */
 const LINE_EVERY_MS = 10_000;
 
