@@ -2,12 +2,14 @@ import pLimit from 'p-limit';
 import { isAppError } from '../domain/errors.ts';
 import { type Job, summarySchema } from '../domain/job/job.ts';
 import { derivedJobId, freshJobId } from '../domain/job/job-id.ts';
-import { jobLayout } from '../domain/job/job-layout.ts';
+import { jobLayout, type ResultFormat } from '../domain/job/job-layout.ts';
 import { cancelJob } from './cancel.ts';
 import { readDocument } from './documents.ts';
 import { listJobIds, readJob } from './job-records.ts';
 import { createLauncher, type LauncherOptions } from './launcher.ts';
 import { type JobRequest, type RequestOptions, recordRequest } from './record-request.ts';
+import { presignResults } from './results/address.ts';
+import { readChunks } from './results/chunks.ts';
 import { type JobStatus, lookUpJob } from './status.ts';
 
 /** Jobs that `resume` checks concurrently. */
@@ -40,6 +42,8 @@ export interface Batch {
   ): Promise<{ readonly jobs: readonly JobStatus[]; readonly next?: string }>;
   /** Every chunk of rows so far (JSON Lines), in order. @throws AppError JOB_NOT_FOUND, before the first chunk */
   results(jobId: string, signal?: AbortSignal): AsyncGenerator<Buffer>;
+  /** The address of the result file, if the results have more than `maxBytes` and the store can send them. */
+  resultsAddress(jobId: string, format: ResultFormat, maxBytes: number): Promise<string | undefined>;
   /** A job that has ended stays as it is. @throws AppError JOB_NOT_FOUND */
   cancel(jobId: string, reason: string): Promise<JobStatus>;
   /** Starts the jobs that a crash or a restart left, oldest first. @returns the ids of all unfinished jobs */
@@ -117,10 +121,11 @@ export function createBatch(options: BatchOptions): Batch {
 
     async *results(jobId, signal) {
       await readJob(objects, jobId);
-      for await (const { key } of objects.list(jobLayout(jobId).results, signal ? { signal } : {})) {
-        yield await objects.get(key, signal ? { signal } : {});
-      }
+      yield* readChunks(objects, jobId, signal);
     },
+
+    resultsAddress: async (jobId, format, maxBytes) =>
+      presignResults(objects, await readJob(objects, jobId), format, maxBytes),
 
     cancel: (jobId, reason) => cancelJob(objects, queue, jobId, reason),
 
