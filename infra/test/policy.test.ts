@@ -24,6 +24,7 @@ const ASKED = documents('job', 'planning', 'plan', 'submitted', 'cancelled', 'su
 const RESULT_FILES = ['results.jsonl.gz', 'results.csv', 'parquet/results.parquet'].map(
   (name) => `${JOB}/${name}`,
 );
+const REPORT = `${JOB}/report.html`;
 const TAKEN_BACK = [
   `${JOB}/job.json`,
   `${JOB}/submitted.json`,
@@ -38,6 +39,7 @@ const TABLE: readonly Call[] = [
       'input/a b/ü+%.jpg',
       ...ASKED,
       ...RESULT_FILES,
+      REPORT,
       `${JOB}/shards/00000.jsonl`,
       `${JOB}/results/00000-0000.jsonl`,
     ],
@@ -45,6 +47,7 @@ const TABLE: readonly Call[] = [
     's3:ListObjectsV2': ['input/', 'jobs/.index/', `${JOB}/results/`],
     's3:PutObject': [
       ...documents('job', 'cancelled', 'summary'),
+      REPORT,
       'jobs/.index/8236-0f3a',
       `${JOB}/uploads/a.jpg`,
     ],
@@ -86,6 +89,7 @@ const TABLE: readonly Call[] = [
     's3:GetObject': [
       'input/a.jpg',
       ...documents('job', 'plan'),
+      REPORT,
       `${JOB}/shards/00000.jsonl`,
       `${JOB}/results/00000-0000.jsonl`,
       `${JOB}/uploads/a.jpg`,
@@ -99,6 +103,7 @@ const TABLE: readonly Call[] = [
       `${JOB}/chunks/00000-0000.99.1`,
       `${JOB}/done/00000.99.1`,
       ...RESULT_FILES,
+      REPORT,
     ],
     's3:CreateMultipartUpload': RESULT_FILES,
     's3:UploadPart': RESULT_FILES,

@@ -8,6 +8,8 @@ import { readDocument } from './documents.ts';
 import { listJobIds, readJob } from './job-records.ts';
 import { createLauncher, type LauncherOptions } from './launcher.ts';
 import { type JobRequest, type RequestOptions, recordRequest } from './record-request.ts';
+import type { ReportOptions } from './report/report.ts';
+import { findReport } from './report/stored-report.ts';
 import { presignResults } from './results/address.ts';
 import { readChunks } from './results/chunks.ts';
 import { type JobStatus, lookUpJob } from './status.ts';
@@ -15,7 +17,10 @@ import { type JobStatus, lookUpJob } from './status.ts';
 /** Jobs that `resume` checks concurrently. */
 const CONCURRENT_RESUMES = 16;
 
-export interface BatchOptions extends RequestOptions, Omit<LauncherOptions, 'maxInputs'> {}
+export interface BatchOptions
+  extends RequestOptions,
+    Omit<LauncherOptions, 'maxInputs'>,
+    Pick<ReportOptions, 'thumbnail' | 'maxImageBytes'> {}
 
 /** Jobs as clients see them; needs no model. Every method throws STORE_UNAVAILABLE or QUEUE_UNAVAILABLE. */
 export interface Batch {
@@ -44,6 +49,8 @@ export interface Batch {
   results(jobId: string, signal?: AbortSignal): AsyncGenerator<Buffer>;
   /** The address of the result file, if the results have more than `maxBytes` and the store can send them. */
   resultsAddress(jobId: string, format: ResultFormat, maxBytes: number): Promise<string | undefined>;
+  /** The report of a job as HTML. @throws AppError JOB_NOT_FOUND */
+  report(jobId: string, signal?: AbortSignal): Promise<string>;
   /** A job that has ended stays as it is. @throws AppError JOB_NOT_FOUND */
   cancel(jobId: string, reason: string): Promise<JobStatus>;
   /** Starts the jobs that a crash or a restart left, oldest first. @returns the ids of all unfinished jobs */
@@ -126,6 +133,12 @@ export function createBatch(options: BatchOptions): Batch {
 
     resultsAddress: async (jobId, format, maxBytes) =>
       presignResults(objects, await readJob(objects, jobId), format, maxBytes),
+
+    async report(jobId, signal) {
+      const job = await readJob(objects, jobId);
+      const { thumbnail, maxImageBytes } = options;
+      return findReport(job, await refreshStatus(job), { objects, thumbnail, maxImageBytes, signal });
+    },
 
     cancel: (jobId, reason) => cancelJob(objects, queue, jobId, reason),
 

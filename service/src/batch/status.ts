@@ -124,7 +124,8 @@ async function countProgress(objects: ObjectStore, job: Job, plan: ShardPlan) {
   return { counts, shards: shards.found, lastAt: shards.lastAt };
 }
 
-async function countMarkers(objects: ObjectStore, prefix: string) {
+/** The sum of the counts in markers, of which two workers may have written one each. */
+export async function countMarkers(objects: ObjectStore, prefix: string) {
   const ids = new Set<string>();
   const sum = { succeeded: 0, failed: 0 };
   let lastAt: Date | undefined;

@@ -24,7 +24,7 @@ export interface FlatRow extends Partial<FlatClass> {
 }
 
 /** True for the predictions of a table file: only these have all probabilities, or no class at all. */
-const isTable = (predictions: ResultRow['predictions'] = []): boolean =>
+export const isTable = (predictions: ResultRow['predictions'] = []): boolean =>
   predictions.some((each) => !('index' in each) || 'probabilities' in each);
 
 /** The lines of one result: one per image or error; of a table file, one per row. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Batch } from '../../src/batch/batch.ts';
 import { resultHeader, resultLines } from '../../src/domain/csv.ts';
+import { createThumbnailer } from '../../src/inference/image/thumbnail.ts';
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { createS3Store } from '../../src/storage/s3/s3.ts';
@@ -29,7 +30,7 @@ before(async () => {
   objects = createS3Store(server.bucket, { endpoint: server.endpoint });
   for (let n = 0; n < 20; n++) await objects.put(`input/set/${n}.png`, await picture(n));
   queue = tempQueue({ ...model.env, STORE: objects.uri, S3_ENDPOINT: server.endpoint });
-  batch = tempBatch(objects, queue);
+  batch = tempBatch(objects, queue, { thumbnail: createThumbnailer({ maxPixels: 1_000_000 }) });
   const services = { models: createGatedModels(), objects, batch };
   app = await startApp(services);
   onLambda = await startApp({ ...services, config: { maxResponseBytes: 1000 } });
@@ -106,4 +107,29 @@ test('a job without a result file is streamed wherever it runs', { skip }, async
   const { text } = await onLambda.http.get(`/batch/${jobId}/results`).expect(200).buffer(true);
   assert.equal(text.split('\n').length, 21);
   await onLambda.http.get('/batch/unknown/results?format=parquet').expect(404);
+});
+
+test('the last worker stores the report of a request; GET serves it under a policy without scripts', {
+  skip,
+}, async () => {
+  const jobId = await endedJob({});
+  const stored = (await objects.get(`jobs/${jobId}/report.html`)).toString();
+  assert.equal(stored.match(/data:image\/webp/g)?.length, 20);
+  const { text, headers } = await app.http.get(`/batch/${jobId}/report`).expect(200);
+  assert.equal(text, stored);
+  assert.equal(headers['content-type'], 'text/html; charset=utf-8');
+  assert.match(headers['content-security-policy'] ?? '', /^default-src 'none'; img-src data:;/);
+  assert.doesNotMatch(headers['content-security-policy'] ?? '', /script-src/);
+  await app.http.get('/batch/unknown/report').expect(404);
+  const { links } = (await app.http.get(`/batch/${jobId}`).expect(200)).body;
+  assert.equal(links.report, `/batch/${jobId}/report`);
+});
+
+test('the report of a drop is made by the first GET', { skip }, async () => {
+  const jobId = await endedJob({ origin: 'drop', topK: 3 });
+  const key = `jobs/${jobId}/report.html`;
+  await assert.rejects(objects.head(key), { code: 'OBJECT_NOT_FOUND' });
+  const { text } = await app.http.get(`/batch/${jobId}/report`).expect(200);
+  assert.match(text, /<dd>tiny [\d.]+<\/dd>/);
+  assert.equal((await objects.get(key)).toString(), text);
 });

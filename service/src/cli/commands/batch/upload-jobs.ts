@@ -1,12 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { formatBytes, plural } from '../../../domain/format.ts';
 import type { ResultKind } from '../../../domain/job/job.ts';
+import { printable } from '../../../domain/printable.ts';
 import type { ServiceClient } from '../../client/service-client.ts';
 import type { Context } from '../../context.ts';
 import { CommandError, usageError } from '../../failure.ts';
 import { type FoundFile, findFiles } from '../../files.ts';
 import { startProgress } from '../../ui/progress.ts';
-import { printable } from '../../ui/terminal.ts';
 import type { BatchJob } from './jobs.ts';
 import { createForm, MAX_PART_BYTES, splitUpload } from './upload.ts';
 

@@ -11,6 +11,7 @@ import { DEFAULT_TOP_K, problems } from '../../schemas/shared.ts';
 import type { Services } from '../../services.ts';
 import { batchOf } from './batch-of.ts';
 import { storeBatchForm } from './body.ts';
+import { reportRoutes } from './report.ts';
 import { resultRoutes } from './results.ts';
 import {
   BatchForm,
@@ -128,6 +129,7 @@ export function batchRoutes(app: App, services: Services): void {
   );
 
   resultRoutes(app, services);
+  reportRoutes(app, services);
 
   app.delete(
     '/batch/:jobId',
@@ -208,5 +210,5 @@ function checkModel(models: Services['models'], name: string | undefined): void 
 function withLinks(status: JobStatus): BatchJob {
   const self = `/batch/${status.jobId}`;
   const next = status.next === undefined ? {} : { next: `/batch/${status.next}` };
-  return { ...status, links: { self, results: `${self}/results`, ...next } };
+  return { ...status, links: { self, results: `${self}/results`, report: `${self}/report`, ...next } };
 }

@@ -93,7 +93,12 @@ export const BatchJob = Type.Object(
     finishedAt: Type.Optional(Type.String({ format: 'date-time' })),
     reason: Type.Optional(Type.String({ description: 'Why it failed or was cancelled' })),
     next: Type.Optional(Type.String({ description: 'The job with the inputs beyond 10,000 shards' })),
-    links: Type.Object({ self: Type.String(), results: Type.String(), next: Type.Optional(Type.String()) }),
+    links: Type.Object({
+      self: Type.String(),
+      results: Type.String(),
+      report: Type.String(),
+      next: Type.Optional(Type.String()),
+    }),
   },
   { $id: 'BatchJob' },
 );
