@@ -109,7 +109,12 @@ describe('the result files', () => {
       for await (const { key } of objects.list(shardMarkers)) await objects.delete(key);
     }
     assert.ok(incomplete >= KILLS / 4, `only ${incomplete} of ${killed} kills were before the last file`);
-    assert.deepEqual(await startWorker('stormy').ended, [0, null]);
+    for (const format of formats) await objects.delete(resultFiles[format]);
+    const both = [startWorker('stormy').ended, startWorker('stormy').ended];
+    assert.deepEqual(await Promise.all(both), [
+      [0, null],
+      [0, null],
+    ]);
     for (const format of formats)
       assert.ok(
         (await objects.get(resultFiles[format])).equals(expected.get(format) ?? Buffer.alloc(0)),

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import type { Batch } from '../../src/batch/batch.ts';
+import { readJob } from '../../src/batch/job-records.ts';
 import { listChunks } from '../../src/batch/results/chunks.ts';
+import { finishJob } from '../../src/batch/worker/finish.ts';
 import { resultHeader, resultLines } from '../../src/domain/csv.ts';
 import { jobLayout } from '../../src/domain/job/job-layout.ts';
 import type { JobQueue } from '../../src/jobs/job-queue.ts';
@@ -76,6 +78,20 @@ describe('a job with results: rows', () => {
 
   test('is another request than the same job with objects', async () => {
     await assert.rejects(batch.create({ ...ask, jobId: 'rows', results: 'objects' }), { code: 'CONFLICT' });
+  });
+
+  test('leaves no part of a file when its worker is stopped, and the next attempt writes it', async () => {
+    const job = await readJob(objects, 'rows');
+    const { resultFiles } = jobLayout('rows');
+    const before = await objects.get(resultFiles.csv);
+    await objects.delete(resultFiles.csv);
+    const stop = new AbortController();
+    const progress = { chunk: async () => {}, alone: async () => {}, done: () => stop.abort('out of time') };
+    const options = { objects, job, maxImageBytes: 1_000_000 };
+    assert.equal(await finishJob({ ...options, stop: stop.signal, progress }), false);
+    await assert.rejects(objects.head(resultFiles.csv), { code: 'OBJECT_NOT_FOUND' });
+    assert.equal(await finishJob({ ...options, stop: new AbortController().signal }), true);
+    assert.ok((await objects.get(resultFiles.csv)).equals(before));
   });
 
   test('has not ended before its file exists, and a restart writes a missing file', async () => {

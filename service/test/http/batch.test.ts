@@ -62,7 +62,8 @@ test('a prefix becomes a job with links, whose results are streamed, and which i
   const made = await app.http.post('/batch').send({ prefix: 'input/set/', topK: 2 }).expect(202);
   const { jobId, links } = made.body;
   assert.equal(made.headers.location, `/batch/${jobId}`);
-  assert.deepEqual(links, { self: `/batch/${jobId}`, results: `/batch/${jobId}/results` });
+  const self = `/batch/${jobId}`;
+  assert.deepEqual(links, { self, results: `${self}/results`, report: `${self}/report` });
   await untilFinished(batch, jobId);
   const status = (await app.http.get(links.self).expect(200)).body;
   assert.equal(status.status, 'PARTIAL');

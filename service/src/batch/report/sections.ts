@@ -8,6 +8,7 @@ const MAX_BARS = 20;
 const MAX_CLASSES = 3;
 
 const percent = (part: number, whole: number) => `${((100 * part) / whole).toFixed(1)} %`;
+const readable = (label: string) => label.replaceAll('_', ' ');
 const largestFirst = <T>(entries: Iterable<[string, T]>, countOf: (value: T) => number) =>
   [...entries].sort(([a, x], [b, y]) => countOf(y) - countOf(x) || (a < b ? -1 : 1));
 
@@ -27,7 +28,7 @@ export function labelSection({ labels, otherLabels, isTable }: RowSummary): Html
   return html`<section><h2>Labels</h2><table>
 <thead><tr><th scope="col">Likeliest class</th><th scope="col" class="bars">${isTable ? 'Rows' : 'Images'}</th>
 <th scope="col" class="number">Count</th><th scope="col" class="number">Share</th></tr></thead>
-<tbody>${shown.map(([label, count]) => bar(label, count))}${rest > 0 && bar(others, rest)}</tbody></table></section>
+<tbody>${shown.map(([label, count]) => bar(readable(label), count))}${rest > 0 && bar(others, rest)}</tbody></table></section>
 `;
 }
 
@@ -103,7 +104,7 @@ export function uncertainSection(
     return html`
 <figure>${!isTable && picture}<figcaption><ol>${row.classes?.slice(0, MAX_CLASSES).map(
       ({ label, probability }) => html`
-<li><span>${label}</span><span>${percent(probability, 1)}</span></li>`,
+<li><span>${readable(label)}</span><span>${percent(probability, 1)}</span></li>`,
     )}</ol>${nameOf(row)}</figcaption></figure>`;
   });
   return html`<section><h2>Least certain</h2><div class="pictures">${figures}</div></section>

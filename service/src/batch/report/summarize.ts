@@ -15,7 +15,7 @@ export interface UncertainRow extends FlatRow {
   readonly probability: number;
 }
 
-export interface Failure {
+interface Failure {
   count: number;
   readonly examples: FlatRow[];
 }

@@ -14,7 +14,9 @@ import type { WorkOptions } from './work-options.ts';
  * @returns false if the worker was stopped before the files were complete
  * @throws AppError STORE_UNAVAILABLE
  */
-export async function finishJob(options: WorkOptions): Promise<boolean> {
+export async function finishJob(
+  options: Pick<WorkOptions, 'objects' | 'job' | 'stop' | 'progress' | 'thumbnail' | 'maxImageBytes'>,
+): Promise<boolean> {
   const { objects, job, stop, progress, thumbnail, maxImageBytes } = options;
   const hasFiles = job.results === 'rows';
   // A drop has many small jobs; GET makes their reports.
