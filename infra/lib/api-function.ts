@@ -32,7 +32,7 @@ export class ApiFunction extends Construct {
       write: [
         'jobs/.index/*',
         'jobs/*/uploads/*',
-        ...['job', 'cancelled', 'summary'].map((name) => `jobs/*/${name}.json`),
+        ...['job.json', 'cancelled.json', 'summary.json', 'report.html'].map((name) => `jobs/*/${name}`),
       ],
       remove: ['jobs/*/uploads/*'],
       abortUploads: ['jobs/*/uploads/*'],

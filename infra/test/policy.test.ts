@@ -21,6 +21,10 @@ const callsOf = (component: Component, calls: Record<string, readonly string[]>)
 const JOB = 'jobs/0f3a';
 const documents = (...names: string[]) => names.map((name) => `${JOB}/${name}.json`);
 const ASKED = documents('job', 'planning', 'plan', 'submitted', 'cancelled', 'summary');
+const RESULT_FILES = ['results.jsonl.gz', 'results.csv', 'parquet/results.parquet'].map(
+  (name) => `${JOB}/${name}`,
+);
+const REPORT = `${JOB}/report.html`;
 const TAKEN_BACK = [
   `${JOB}/job.json`,
   `${JOB}/submitted.json`,
@@ -34,13 +38,16 @@ const TABLE: readonly Call[] = [
     's3:GetObject': [
       'input/a b/ü+%.jpg',
       ...ASKED,
+      ...RESULT_FILES,
+      REPORT,
       `${JOB}/shards/00000.jsonl`,
       `${JOB}/results/00000-0000.jsonl`,
     ],
-    's3:HeadObject': ['input/a.jpg'],
+    's3:HeadObject': ['input/a.jpg', ...RESULT_FILES],
     's3:ListObjectsV2': ['input/', 'jobs/.index/', `${JOB}/results/`],
     's3:PutObject': [
       ...documents('job', 'cancelled', 'summary'),
+      REPORT,
       'jobs/.index/8236-0f3a',
       `${JOB}/uploads/a.jpg`,
     ],
@@ -79,16 +86,29 @@ const TABLE: readonly Call[] = [
     'batch:TerminateJob': ['6b1c'],
   }),
   ...callsOf('worker', {
-    's3:GetObject': ['input/a.jpg', `${JOB}/job.json`, `${JOB}/shards/00000.jsonl`, `${JOB}/uploads/a.jpg`],
-    's3:HeadObject': ['input/a.jpg'],
-    's3:ListObjectsV2': [`${JOB}/results/00000-`, `${JOB}/chunks/00000-`],
+    's3:GetObject': [
+      'input/a.jpg',
+      ...documents('job', 'plan'),
+      REPORT,
+      `${JOB}/shards/00000.jsonl`,
+      `${JOB}/results/00000-0000.jsonl`,
+      `${JOB}/uploads/a.jpg`,
+    ],
+    's3:HeadObject': ['input/a.jpg', ...RESULT_FILES],
+    's3:ListObjectsV2': [`${JOB}/results/`, `${JOB}/chunks/00000-`, `${JOB}/done/`],
     's3:PutObject': [
       'output/a.jpg.json',
       `${JOB}/outputs/a.jpg.json`,
       `${JOB}/results/00000-0000.jsonl`,
       `${JOB}/chunks/00000-0000.99.1`,
       `${JOB}/done/00000.99.1`,
+      ...RESULT_FILES,
+      REPORT,
     ],
+    's3:CreateMultipartUpload': RESULT_FILES,
+    's3:UploadPart': RESULT_FILES,
+    's3:CompleteMultipartUpload': RESULT_FILES,
+    's3:AbortMultipartUpload': RESULT_FILES,
   }),
 ];
 

@@ -42,7 +42,10 @@ export function createJobs(
   { objects, queue }: JobServices,
   config: Config,
   logger: Logger,
-  options: Pick<BatchOptions, 'startWithinMs' | 'startQueue' | 'maxJobInputs' | 'maxJobsPerDay'>,
+  options: Pick<
+    BatchOptions,
+    'startWithinMs' | 'startQueue' | 'maxJobInputs' | 'maxJobsPerDay' | 'thumbnail'
+  >,
   models?: Models,
 ): Batch {
   return createBatch({
@@ -50,6 +53,7 @@ export function createJobs(
     queue,
     shardSize: config.SHARD_SIZE,
     chunkSize: config.CHUNK_SIZE,
+    maxImageBytes: config.MAX_IMAGE_BYTES,
     precisionOf: createJobPrecision(config, models),
     onError: (error, jobId) =>
       logger.error({ err: error, jobId }, 'job not started; the next status request tries again'),

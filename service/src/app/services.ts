@@ -47,6 +47,7 @@ export async function createServices(
     maxJobInputs: config.MAX_JOB_INPUTS,
     maxJobsPerDay: config.MAX_JOBS_PER_DAY,
     startWithinMs: BATCH_START_WITHIN_MS,
+    thumbnail,
   };
   const batch = createJobs(jobs, config, logger, limits, models);
   const retention = createRetention({ objects, batch, logger, days: config.JOB_RETENTION_DAYS });
@@ -91,11 +92,14 @@ export async function createWorkerServices(
   const objects = await createStore(config.STORE, config.S3_ENDPOINT);
   // Models get no tracing: the spans of a worker end at its chunks, as one per image would be a million.
   const models = await createModels(config, logger, { fixedBatch: true, openBucket: bucketOpener(config) });
+  // When a worker makes the report, it decodes nothing else.
+  const memory = createByteBudget(config.DECODE_MEMORY_MB * 2 ** 20);
+  const thumbnail = createThumbnailer({ maxPixels: config.MAX_IMAGE_PIXELS, memory });
   const close = async () => {
     await models.close();
     await tracing.close();
   };
-  return { config, logger, models, objects, tracing, close };
+  return { config, logger, models, objects, thumbnail, tracing, close };
 }
 
 /** Opens the bucket that holds a model's files, as the same kind of store as STORE. */

@@ -2,18 +2,25 @@ import pLimit from 'p-limit';
 import { isAppError } from '../domain/errors.ts';
 import { type Job, summarySchema } from '../domain/job/job.ts';
 import { derivedJobId, freshJobId } from '../domain/job/job-id.ts';
-import { jobLayout } from '../domain/job/job-layout.ts';
+import { jobLayout, type ResultFormat } from '../domain/job/job-layout.ts';
 import { cancelJob } from './cancel.ts';
 import { readDocument } from './documents.ts';
 import { listJobIds, readJob } from './job-records.ts';
 import { createLauncher, type LauncherOptions } from './launcher.ts';
 import { type JobRequest, type RequestOptions, recordRequest } from './record-request.ts';
+import type { ReportOptions } from './report/report.ts';
+import { findReport } from './report/stored-report.ts';
+import { presignResults } from './results/address.ts';
+import { readChunks } from './results/chunks.ts';
 import { type JobStatus, lookUpJob } from './status.ts';
 
 /** Jobs that `resume` checks concurrently. */
 const CONCURRENT_RESUMES = 16;
 
-export interface BatchOptions extends RequestOptions, Omit<LauncherOptions, 'maxInputs'> {}
+export interface BatchOptions
+  extends RequestOptions,
+    Omit<LauncherOptions, 'maxInputs'>,
+    Pick<ReportOptions, 'thumbnail' | 'maxImageBytes'> {}
 
 /** Jobs as clients see them; needs no model. Every method throws STORE_UNAVAILABLE or QUEUE_UNAVAILABLE. */
 export interface Batch {
@@ -40,6 +47,10 @@ export interface Batch {
   ): Promise<{ readonly jobs: readonly JobStatus[]; readonly next?: string }>;
   /** Every chunk of rows so far (JSON Lines), in order. @throws AppError JOB_NOT_FOUND, before the first chunk */
   results(jobId: string, signal?: AbortSignal): AsyncGenerator<Buffer>;
+  /** The address of the result file, if the results have more than `maxBytes` and the store can send them. */
+  resultsAddress(jobId: string, format: ResultFormat, maxBytes: number): Promise<string | undefined>;
+  /** The report of a job as HTML. @throws AppError JOB_NOT_FOUND */
+  report(jobId: string, signal?: AbortSignal): Promise<string>;
   /** A job that has ended stays as it is. @throws AppError JOB_NOT_FOUND */
   cancel(jobId: string, reason: string): Promise<JobStatus>;
   /** Starts the jobs that a crash or a restart left, oldest first. @returns the ids of all unfinished jobs */
@@ -117,9 +128,16 @@ export function createBatch(options: BatchOptions): Batch {
 
     async *results(jobId, signal) {
       await readJob(objects, jobId);
-      for await (const { key } of objects.list(jobLayout(jobId).results, signal ? { signal } : {})) {
-        yield await objects.get(key, signal ? { signal } : {});
-      }
+      yield* readChunks(objects, jobId, signal);
+    },
+
+    resultsAddress: async (jobId, format, maxBytes) =>
+      presignResults(objects, await readJob(objects, jobId), format, maxBytes),
+
+    async report(jobId, signal) {
+      const job = await readJob(objects, jobId);
+      const { thumbnail, maxImageBytes } = options;
+      return findReport(job, await refreshStatus(job), { objects, thumbnail, maxImageBytes, signal });
     },
 
     cancel: (jobId, reason) => cancelJob(objects, queue, jobId, reason),

@@ -66,3 +66,13 @@ export async function createObject(
 export async function mark(objects: ObjectStore, key: string): Promise<void> {
   await objects.put(key, '');
 }
+
+export async function exists(objects: ObjectStore, key: string): Promise<boolean> {
+  try {
+    await objects.head(key);
+    return true;
+  } catch (error) {
+    if (isAppError(error, 'OBJECT_NOT_FOUND')) return false;
+    throw error;
+  }
+}

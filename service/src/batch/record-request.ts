@@ -7,7 +7,7 @@ import { findJob, recordJob } from './job-records.ts';
 import { checkSize } from './plan-shards.ts';
 import { noInputs } from './start.ts';
 
-export interface JobRequest extends Pick<Job, 'jobId' | 'origin' | 'source' | 'model' | 'topK'> {}
+export interface JobRequest extends Pick<Job, 'jobId' | 'origin' | 'source' | 'model' | 'topK' | 'results'> {}
 
 export interface RequestOptions {
   readonly objects: ObjectStore;
@@ -57,7 +57,8 @@ async function checkRequest(
 }
 
 function isSameRequest(a: JobRequest, b: JobRequest): boolean {
-  const identity = ({ model, topK, source }: JobRequest) => JSON.stringify([model, topK, identityOf(source)]);
+  const identity = ({ model, topK, source, results = 'objects' }: JobRequest) =>
+    JSON.stringify([model, topK, results, identityOf(source)]);
   return identity(a) === identity(b);
 }
 

@@ -3,6 +3,7 @@ import { isAppError } from '../domain/errors.ts';
 import { INDEX_PREFIX, indexKey, JOBS_PREFIX, jobIdOfIndexKey, jobLayout } from '../domain/job/job-layout.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { Batch } from './batch.ts';
+import { exists } from './documents.ts';
 import type { JobStatus } from './status.ts';
 
 export interface RetentionOptions {
@@ -98,7 +99,7 @@ export function createRetention({ objects, batch, logger, days }: RetentionOptio
       if (!current || current.hasJob || current.newest >= cutoff) return;
       const { jobId } = current;
       await batch.exclusively(jobId, async () => {
-        if (await isRecorded(jobId)) return;
+        if (await exists(objects, jobLayout(jobId).job)) return;
         await removeObjects(jobLayout(jobId).root, cutoff);
         removed += 1;
       });
@@ -115,16 +116,6 @@ export function createRetention({ objects, batch, logger, days }: RetentionOptio
     }
     await finish();
     return removed;
-  }
-
-  async function isRecorded(jobId: string): Promise<boolean> {
-    try {
-      await objects.head(jobLayout(jobId).job);
-      return true;
-    } catch (error) {
-      if (isAppError(error, 'OBJECT_NOT_FOUND')) return false;
-      throw error;
-    }
   }
 
   /** Keeps new objects: a new request may use the same idempotency key. */

@@ -14,7 +14,7 @@ import { jobLayout, parseMarker } from '../domain/job/job-layout.ts';
 import { maxChunks } from '../domain/job/shards.ts';
 import type { JobQueue, QueueStatus } from '../jobs/job-queue.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { readDocument, writeOnce } from './documents.ts';
+import { exists, readDocument, writeOnce } from './documents.ts';
 import { readOpenChunks } from './open-chunks.ts';
 
 /** With more chunks (ten pages of a listing), progress is counted by shard. */
@@ -82,16 +82,19 @@ export async function lookUpJob(objects: ObjectStore, queue: JobQueue, job: Job)
     const { state: status, ...rest } = stored;
     return { status: { ...base, status, ...rest }, needsStart: false };
   };
-  if (plan && progress?.shards === plan.shards) {
-    return end(finalState(counts), undefined, progress.lastAt?.toISOString());
+  const hasAllRows = plan !== undefined && progress?.shards === plan.shards;
+  if (hasAllRows && (job.results !== 'rows' || (await exists(objects, layout.resultFiles.jsonl)))) {
+    return end(finalState(counts), undefined, progress?.lastAt?.toISOString());
   }
   if (cancelled) {
     const hasStopped = known === undefined || !isActive(known);
     if (hasStopped) return end('CANCELLED', cancelled.reason, cancelled.cancelledAt);
     return { status: { ...base, status: 'CANCELLED', counts, reason: cancelled.reason }, needsStart: false };
   }
-  if (known && !isActive(known))
+  if (known && !isActive(known)) {
+    if (hasAllRows) return end(finalState(counts), `no result files: ${known.reason ?? 'the workers ended'}`);
     return end('FAILED', known.reason ?? 'workers ended without finishing their shards');
+  }
   const age = submitted ? Date.now() - Date.parse(submitted.submittedAt) : 0;
   if (!known && !queue.isVolatile && age > FORGOTTEN_AFTER_MS) {
     return end('FAILED', 'the queue has forgotten the job');
@@ -125,8 +128,11 @@ async function countProgress(objects: ObjectStore, job: Job, plan: ShardPlan) {
   return { counts, shards: shards.found, lastAt: shards.lastAt };
 }
 
-/** Sums up the counts in markers, and those of `openChunks` that have no marker. */
-async function countMarkers(
+/**
+ * Sums up the counts in markers, and those of `openChunks` that have no marker. Of two markers of a chunk, which two
+ * workers may have written, one counts.
+ */
+export async function countMarkers(
   objects: ObjectStore,
   prefix: string,
   openChunks: ReadonlyMap<string, Pick<JobCounts, 'succeeded' | 'failed'>> = new Map(),

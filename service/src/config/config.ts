@@ -28,6 +28,8 @@ export interface Config extends Readonly<Omit<Settings, 'API_KEYS' | 'ALLOWED_HO
   readonly maxUploadBytes: number;
   /** Maximum bytes of a form to POST /batch: 64 MiB, or less if the platform accepts less. */
   readonly maxFormBytes: number;
+  /** Larger results are sent by the store itself, if it can. */
+  readonly maxResponseBytes: number;
   /** The models that MODEL and MODELS name; empty when neither is set. */
   readonly models: readonly string[];
   /** Number of CPU threads of the engine. */
@@ -98,6 +100,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
     modelsDir: parsed.MODELS_DIR ?? defaultModelsDir(),
     maxUploadBytes: parsed.MAX_IMAGE_BYTES,
     maxFormBytes: MAX_FORM_BYTES,
+    maxResponseBytes: Number.POSITIVE_INFINITY,
     cpus: availableParallelism(),
   };
 }

@@ -1,6 +1,6 @@
 import Papa from 'papaparse';
+import { type FlatRow, flattenRow } from './flat-rows.ts';
 import type { ResultRow } from './job/job.ts';
-import type { RowClass, RowError, RowValue } from './tabular.ts';
 
 /** Starts of a text that a spreadsheet would run as a formula; such a cell gets an apostrophe in front (OWASP: CSV injection). */
 const FORMULA = /^\s*[=+\-@＝＋－＠|]|^[\t\r\n]/;
@@ -26,19 +26,13 @@ export const resultHeader = (topK: number): string =>
 
 /** Results as CSV: one line per image; for a file of rows, one line per row, counted from 1. */
 export const resultLines = (results: readonly ResultRow[], topK: number): string =>
-  csvLines(results.flatMap((result) => cellsOf(result, topK)));
+  csvLines(results.flatMap((result) => [...flattenRow(result)].map((line) => cellsOf(line, topK))));
 
-type Answer = Partial<Pick<RowClass, 'label' | 'index' | 'probability'> & RowValue & RowError>;
-
-function cellsOf({ key, model, version, error, predictions = [] }: ResultRow, topK: number): Cell[][] {
-  const line = (row: number | undefined, first: Answer, others: readonly Answer[] = []): Cell[] => [
+function cellsOf({ key, row, error, model, version, classes = [], ...first }: FlatRow, topK: number): Cell[] {
+  const others = row === undefined ? classes : [];
+  return [
     ...[key, row, first.label, first.index, first.probability, first.value, model, version],
-    ...[first.error?.code, first.error?.message],
+    ...[error?.code, error?.message],
     ...alternatives(topK, (rank) => [others[rank - 1]?.label, others[rank - 1]?.probability]),
   ];
-  if (error) return [line(undefined, { error })];
-  // Only predictions of rows have all probabilities, or no class at all.
-  const isTable = predictions.some((each) => !('index' in each) || 'probabilities' in each);
-  if (isTable) return predictions.map((each, index) => line(index + 1, each));
-  return [line(undefined, predictions[0] ?? {}, predictions as readonly Answer[])];
 }

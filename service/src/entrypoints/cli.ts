@@ -2,8 +2,9 @@
 import { CommanderError } from 'commander';
 import { EXIT, type ExitStatus, interrupted, toCommandError } from '../cli/failure.ts';
 import { createProgram } from '../cli/program.ts';
-import { createTerminal, failureMark, printable, type Terminal } from '../cli/ui/terminal.ts';
+import { createTerminal, failureMark, type Terminal } from '../cli/ui/terminal.ts';
 import { loadCliConfig } from '../config/cli.ts';
+import { printable } from '../domain/printable.ts';
 
 // The first signal aborts the command, the second one exits at once.
 const stop = new AbortController();

@@ -14,6 +14,9 @@ import { createStageMeter } from '../telemetry/stage-meter.ts';
  */
 const MAX_UPLOAD_BYTES = 4_400_000;
 
+/** Lambda returns 6 MB, in which JSON Lines are a JSON string, with its quotes escaped, and Parquet is base64. */
+const MAX_RESPONSE_BYTES = 4_000_000;
+
 /** Other types are sent as base64, which API Gateway decodes. */
 const TEXT = /^(text\/|application\/(.+\+)?(json|yaml|javascript|x-ndjson)|image\/svg)/i;
 
@@ -22,6 +25,7 @@ const services = await createServices({
   ...config,
   maxUploadBytes: Math.min(config.maxUploadBytes, MAX_UPLOAD_BYTES),
   maxFormBytes: MAX_UPLOAD_BYTES,
+  maxResponseBytes: MAX_RESPONSE_BYTES,
 });
 const app = await buildApp(services, { waitsForModels: true });
 const proxy = awsLambdaFastify(app, {

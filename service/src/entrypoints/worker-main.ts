@@ -89,6 +89,7 @@ async function work(): Promise<number> {
         careful: numbersOf(CAREFUL_CHUNKS),
         crashers: numbersOf(CRASHERS),
         progress,
+        thumbnail: services.thumbnail,
       }),
     );
     rows = result.rows;

@@ -57,6 +57,15 @@ export interface ObjectStore {
     prefix: string,
     options?: { readonly startAfter?: string; readonly signal?: AbortSignal },
   ): AsyncIterable<ObjectInfo>;
+  /**
+   * An address at which anyone can read an object for 15 minutes. Absent if the store has no server.
+   *
+   * @param headers the Content-Type and Content-Encoding of the response
+   */
+  presign?(
+    key: string,
+    headers: { readonly contentType: string; readonly contentEncoding?: string },
+  ): Promise<string>;
   /** Deletes an object. If it does not exist, nothing happens. */
   delete(key: string): Promise<void>;
   /**

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { access, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -11,7 +12,7 @@ import { type ServerProcess, spawnServer } from '../helpers/server-process.ts';
 import { startApp } from '../helpers/test-app.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
 import { until } from '../helpers/until.ts';
-import { jsonLines, runCli, runOnTerminal, startCli, terminalMissing } from './run-cli.ts';
+import { CLI, jsonLines, runCli, runOnTerminal, startCli, terminalMissing } from './run-cli.ts';
 
 describe('batch, against a real server with real workers', () => {
   let tiny: TinyModel;
@@ -73,6 +74,31 @@ describe('batch, against a real server with real workers', () => {
     };
     assert.equal((await submit('input/a/1.png', 'input/a/2.png')).total, 2);
     assert.equal((await submit('input/a/1.p*')).total, 1);
+  });
+
+  test('--results rows makes one file; results --format prints Parquet into a file, and CSV', async () => {
+    const inputs = ['submit', 'input/a/', '--results', 'rows', '--json', '--watch'];
+    const run = await runCli(['batch', ...inputs], { env });
+    assert.equal(run.status, 0, run.stderr);
+    const jobId = jsonLines(run.stdout).at(-1)?.jobId as unknown as string;
+    await access(join(folder, 'store', 'jobs', jobId, 'results.jsonl.gz'));
+    const csv = await runCli(['batch', 'results', jobId, '--format', 'csv'], { env });
+    assert.deepEqual(csv, await runCli(['batch', 'results', jobId, '--csv'], { env }));
+    assert.equal(parse(csv.stdout, { columns: true }).length, 6);
+    const file = join(folder, 'results.parquet');
+    const parquet = ['batch', 'results', jobId, '--format', 'parquet'];
+    const command = ['-c', 'exec "$0" "$@" > "$OUT"', process.execPath, CLI, ...parquet];
+    execFileSync('sh', command, { env: { ...process.env, ...env, OUT: file } });
+    const stored = join(folder, 'store', 'jobs', jobId, 'parquet', 'results.parquet');
+    assert.deepEqual(await readFile(file), await readFile(stored));
+    for (const [options, message] of [
+      [['--failed'], /--failed is for jsonl and csv/],
+      [['another'], /no job "another"|JOB_NOT_FOUND/],
+    ] as const) {
+      const refused = await runCli([...parquet, ...options], { env });
+      assert.notEqual(refused.status, 0);
+      assert.match(refused.stderr, message);
+    }
   });
 
   test('a local folder is uploaded; a damaged file is a row, and the status is 1', async () => {

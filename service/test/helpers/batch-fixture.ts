@@ -52,6 +52,7 @@ export function tempBatch(objects: ObjectStore, queue: JobQueue, options: Partia
     shardSize: 100,
     chunkSize: 8,
     startWithinMs: 30_000,
+    maxImageBytes: 1024 * 1024,
     onError: (error) => {
       throw error;
     },

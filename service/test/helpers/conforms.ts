@@ -44,7 +44,11 @@ export function conformsTo(app: App): (response: Response) => void {
     }
     for (const [name, { required }] of Object.entries(documented.headers ?? {}))
       if (required) assert.ok(response.headers[name.toLowerCase()], `${what} has no ${name}`);
-    const media = documented.content?.[type];
+    if (!documented.content) {
+      assert.equal(type, '', `${what} has a body, which is not in the document`);
+      return;
+    }
+    const media = documented.content[type];
     assert.ok(media, `${what} has type ${type}, which is not in the document`);
     if (type.endsWith('json') && method !== 'HEAD') checkShape(media.schema, response.body, document, what);
   };

@@ -36,7 +36,14 @@ export function createChunkWorker(options: ChunkWorkerOptions): ChunkWorker {
   const layout = jobLayout(job.jobId);
   const concurrent = pLimit(options.concurrency);
   const budget = createByteBudget(options.maxBytesInFlight);
-  const context = { objects, classifier, topK: job.topK, maxImageBytes, signal };
+  const context = {
+    objects,
+    classifier,
+    topK: job.topK,
+    results: job.results ?? 'objects',
+    maxImageBytes,
+    signal,
+  };
 
   async function workInput(input: ShardInput, index: number, isCareful: boolean): Promise<ResultRow> {
     signal.throwIfAborted();

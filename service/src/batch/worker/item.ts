@@ -1,6 +1,6 @@
 import pRetry from 'p-retry';
 import { AppError, isAppError } from '../../domain/errors.ts';
-import { ITEM_FAULTS, type ResultRow, type ShardInput } from '../../domain/job/job.ts';
+import { ITEM_FAULTS, type ResultKind, type ResultRow, type ShardInput } from '../../domain/job/job.ts';
 import { outputKey } from '../../domain/keys.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
 import { createObject } from '../documents.ts';
@@ -17,6 +17,7 @@ export interface ItemContext {
   readonly objects: ObjectStore;
   readonly classifier: ItemClassifier;
   readonly topK: number;
+  readonly results: ResultKind;
   readonly maxImageBytes: number;
   readonly signal: AbortSignal;
   /** This input killed its worker process; it gets an error row without another attempt. */
@@ -27,14 +28,14 @@ export interface ItemContext {
 const CRASHED = 'the worker process crashed or hung twice while it processed only this input';
 
 /**
- * Reads the pinned version of one input, classifies it and writes its output object.
+ * Reads the pinned version of one input, classifies it and, unless the job wants rows only, writes its output object.
  *
  * @returns its row, always the same for the same bytes
  * @throws AppError for faults of the system (store unavailable, engine failed)
  */
 export async function classifyItem(input: ShardInput, context: ItemContext): Promise<ResultRow> {
   const row = await makeRow(input, context);
-  await writeOutput(row, context);
+  if (context.results === 'objects') await writeOutput(row, context);
   return row;
 }
 

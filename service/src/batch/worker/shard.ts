@@ -6,6 +6,7 @@ import type { ObjectStore } from '../../storage/object-store.ts';
 import { NO_TRACING } from '../../telemetry/tracing.ts';
 import { mark } from '../documents.ts';
 import { type ChunkCounts, createChunkWorker } from './chunk.ts';
+import { finishJob } from './finish.ts';
 import { createProgressReport } from './progress-report.ts';
 import type { WorkOptions, WorkResult } from './work-options.ts';
 
@@ -14,7 +15,7 @@ const OPEN_CHUNKS = 2;
 
 /**
  * Works one shard: each input gets its output object, each chunk its rows and its marker. Finished chunks are skipped,
- * so a retry repeats at most the open ones.
+ * so a retry repeats at most the open ones. The last worker of a job then writes its result files.
  *
  * @throws AppError for faults of the system; no chunk is half written
  */
@@ -84,7 +85,8 @@ export async function workShard(options: WorkOptions): Promise<WorkResult> {
 
   const sums = sumOf(counts.values());
   if (done) await mark(objects, layout.shardMarker(shard, sums.succeeded, sums.failed));
-  return { done, total: inputs.length, ...sums, skippedChunks: finished.size, rows };
+  const isFinished = done && (await finishJob(options));
+  return { done: isFinished, total: inputs.length, ...sums, skippedChunks: finished.size, rows };
 }
 
 /** Aborts `forceAbort` at `graceMs` after `stop`. @returns a function that clears the timer */

@@ -25,6 +25,8 @@ export interface WorkOptions {
   /** Indexes in the shard of inputs that killed the process which worked them alone: each gets an error row. */
   readonly crashers?: ReadonlySet<number>;
   readonly progress?: WorkProgress;
+  /** For the report of the job; see ReportOptions. */
+  readonly thumbnail?: ((image: Uint8Array) => Promise<Buffer>) | undefined;
 }
 
 /** Reports to a supervisor, which thus knows the input that killed the process. The work awaits the promises. */

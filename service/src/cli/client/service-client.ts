@@ -20,6 +20,8 @@ interface ServiceRequest {
   /** The service has answered before and may be restarting: retry a refused connection. */
   readonly patient?: boolean;
   readonly onUpload?: (progress: Progress) => void;
+  /** Follow a 303 to the store, without the key. */
+  readonly fromStore?: boolean;
 }
 
 /** The service over HTTP, with retries; every failure is a CommandError. */
@@ -52,7 +54,14 @@ export function createServiceClient({ url, apiKey, signal, hint }: ServiceClient
   });
 
   async function request(path: string, options: ServiceRequest = {}): Promise<Response> {
-    const { contentType, onUpload, patient = false, timeout = RESPONSE_TIMEOUT_MS, ...rest } = options;
+    const {
+      contentType,
+      fromStore,
+      onUpload,
+      patient = false,
+      timeout = RESPONSE_TIMEOUT_MS,
+      ...rest
+    } = options;
     let attempts = 0;
     try {
       return await api(`${base}${path}`, {
@@ -74,6 +83,8 @@ export function createServiceClient({ url, apiKey, signal, hint }: ServiceClient
       });
     } catch (error) {
       if (signal.aborted) throw signal.reason;
+      const location = error instanceof HTTPError ? error.response.headers.get('location') : null;
+      if (fromStore && location !== null) return await readStore(location);
       if (error instanceof HTTPError) throw await refusalOf(error.response, base, attempts);
       const code = networkCode(error);
       // The body is read while it is sent.
@@ -81,6 +92,16 @@ export function createServiceClient({ url, apiKey, signal, hint }: ServiceClient
         throw notReadable('a file changed during the upload; try again', error);
       throw unreachable(`cannot reach ${base} (${code}); ${hint}`, error);
     }
+  }
+
+  async function readStore(location: string): Promise<Response> {
+    const { host } = new URL(location, base);
+    const response = await fetch(new URL(location, base), { signal }).catch((error: unknown) => {
+      if (signal.aborted) throw signal.reason;
+      throw unreachable(`cannot reach ${host}, to which the service redirects`, error);
+    });
+    if (response.ok) return response;
+    throw unexpectedAnswer(`${host}, to which the service redirects, returned status ${response.status}`);
   }
 
   return {

@@ -1,7 +1,8 @@
 import type { Classification } from '../../domain/prediction.ts';
+import { printable } from '../../domain/printable.ts';
 import { formatBar, formatPercent, shorten } from '../ui/format.ts';
 import { type Row, renderTable } from '../ui/table.ts';
-import { printable, type Terminal } from '../ui/terminal.ts';
+import type { Terminal } from '../ui/terminal.ts';
 
 /** A line of `--json`: the classification of an image, or its error. */
 export interface ClassifyRow extends Partial<Classification> {

@@ -24,6 +24,13 @@ export function jobLayout(jobId: string) {
     results: `${root}results/`,
     progressReports: `${root}progress/`,
     progress: (shard: number) => `${root}progress/${five(shard)}.json`,
+    /** The rows of an ended job with `results: rows`. Athena reads a whole folder, so Parquet has one of its own. */
+    resultFiles: {
+      jsonl: `${root}results.jsonl.gz`,
+      csv: `${root}results.csv`,
+      parquet: `${root}parquet/results.parquet`,
+    },
+    report: `${root}report.html`,
     shardMarkers: `${root}done/`,
     chunkMarkers: `${root}chunks/`,
     shard: (shard: number) => `${root}shards/${five(shard)}.jsonl`,
@@ -53,6 +60,9 @@ export function parseMarker(key: string): { id: string; succeeded: number; faile
   if (!match) return undefined;
   return { id: match[1] ?? '', succeeded: Number(match[2]), failed: Number(match[3]) };
 }
+
+export const RESULT_FORMATS = ['jsonl', 'csv', 'parquet'] as const;
+export type ResultFormat = (typeof RESULT_FORMATS)[number];
 
 /** The chunk's number in `jobs/<id>/results/00000-0003.jsonl` or in a chunk marker's name. */
 export function parseChunkNumber(key: string): number | undefined {

@@ -20,6 +20,10 @@ export const ITEM_FAULTS = [
   'WORKER_CRASHED',
 ] as const satisfies readonly ErrorCode[];
 
+/** Where results go: one object per input, or rows only. */
+export const RESULT_KINDS = ['objects', 'rows'] as const;
+export type ResultKind = (typeof RESULT_KINDS)[number];
+
 const jobId = Type.String({ pattern: '^[A-Za-z0-9_-]{1,128}$' });
 
 /** Where a job's inputs come from. */
@@ -58,6 +62,8 @@ export const jobSchema = Type.Object({
   /** Used by every worker. Absent in jobs of earlier versions, and for models that the creating process does not know. */
   precision: Type.Optional(Type.Enum(PRECISIONS)),
   source: jobSourceSchema,
+  /** `rows`: no output per input; the last worker writes all rows to one file. Absent: `objects`. */
+  results: Type.Optional(Type.Enum(RESULT_KINDS)),
   /** The last key of the previous part; set in the second and later parts of a job that exceeds one array. */
   startAfter: Type.Optional(Type.String()),
   /** Inputs in all previous parts. */

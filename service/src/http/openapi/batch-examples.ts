@@ -1,6 +1,7 @@
 import type { Examples } from './example.ts';
 
-const links = { self: '/batch/r-5d41402abc4b', results: '/batch/r-5d41402abc4b/results' };
+const self = '/batch/r-5d41402abc4b';
+const links = { self, results: `${self}/results`, report: `${self}/report` };
 const submitted = {
   jobId: 'r-5d41402abc4b',
   status: 'SUBMITTED',

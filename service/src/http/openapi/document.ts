@@ -70,7 +70,7 @@ function completeOperation(operation: Operation): void {
     }
   }
   for (const [status, response] of Object.entries(operation.responses ?? {})) {
-    response.headers = headersOf(status);
+    response.headers = { ...headersOf(status), ...(response.headers as object | undefined) };
     const problem = response.content?.['application/problem+json'];
     if (problem) problem.examples = problemExamples(response.description ?? '');
     const [success] = Object.values(response.content ?? {});

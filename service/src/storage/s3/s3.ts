@@ -9,6 +9,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import pRetry from 'p-retry';
 import { checkKey } from '../../domain/keys.ts';
 import type { GetOptions, ObjectInfo, ObjectStore } from '../object-store.ts';
@@ -28,6 +29,8 @@ export interface S3Options {
 
 /** For what the SDK does not retry. About 0.1, 0.2 and 0.4 s. */
 const BACKOFF = { retries: 3, minTimeout: 75, factor: 2, randomize: true };
+
+const PRESIGNED_SECONDS = 15 * 60;
 
 const PART_BYTES = 8 * 1024 * 1024;
 
@@ -157,6 +160,16 @@ export function createS3Store(bucket: string, options: S3Options = {}): ObjectSt
         }
         token = page.IsTruncated ? page.NextContinuationToken : undefined;
       } while (token);
+    },
+
+    presign: (key, { contentType, contentEncoding }) => {
+      const command = new GetObjectCommand({
+        Bucket: bucket,
+        Key: checkKey(key),
+        ResponseContentType: contentType,
+        ...(contentEncoding ? { ResponseContentEncoding: contentEncoding } : {}),
+      });
+      return mapErrors('read', key, () => getSignedUrl(client, command, { expiresIn: PRESIGNED_SECONDS }));
     },
 
     delete: (key) =>

@@ -1,10 +1,11 @@
 import { formatCount, formatDuration } from '../../../domain/format.ts';
 import type { JobCounts, JobState } from '../../../domain/job/job.ts';
+import { printable } from '../../../domain/printable.ts';
 import type { BatchJob } from '../../../http/routes/batch/schema.ts';
 import type { ServiceClient } from '../../client/service-client.ts';
 import { EXIT, type ExitStatus } from '../../failure.ts';
 import { type Row, renderTable } from '../../ui/table.ts';
-import { printable, type Terminal } from '../../ui/terminal.ts';
+import type { Terminal } from '../../ui/terminal.ts';
 
 export type { BatchJob };
 

@@ -1,6 +1,8 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { resultHeader, resultLines } from '../../../domain/csv.ts';
 import { plural } from '../../../domain/format.ts';
+import { RESULT_FORMATS, type ResultFormat } from '../../../domain/job/job-layout.ts';
+import type { ServiceClient } from '../../client/service-client.ts';
 import {
   type Context,
   clientOf,
@@ -9,12 +11,13 @@ import {
   withExamples,
   withService,
 } from '../../context.ts';
-import { usageError } from '../../failure.ts';
+import { unreachable, usageError } from '../../failure.ts';
 import { startProgress } from '../../ui/progress.ts';
 import { type BatchJob, getJob, hasEnded } from './jobs.ts';
 import { readRows } from './rows.ts';
 
 interface ResultsOptions extends ServiceOptions {
+  readonly format?: ResultFormat;
   readonly csv?: boolean;
   readonly json?: boolean;
   readonly failed?: boolean;
@@ -26,27 +29,41 @@ export function addResults(batch: Command, context: Context): void {
     .command('results')
     .summary('print the results of jobs')
     .description(
-      'Prints every row so far as JSON Lines: { key, etag, model, version, predictions }, or { key, error: { code, message } }.',
+      'Prints every row so far, one JSON object per line: { key, etag, model, version, predictions }, or { key, error: { code, message } }.',
     )
-    .argument('<jobIds...>', 'ids as printed by batch submit and batch list')
-    .option('--csv', 'as CSV with a header, safe to open in a spreadsheet')
+    .argument('<jobIds...>', 'as batch submit and batch list print them')
+    .addOption(
+      new Option(
+        '-f, --format <format>',
+        'csv: one line per picture or row, with a header; parquet: the same for one job, into a file or pipe',
+      )
+        .choices(RESULT_FORMATS)
+        .default('jsonl'),
+    )
+    .option('--csv', 'the same as --format csv')
     .option('--failed', 'only the inputs that failed')
-    .option('--json', 'JSON Lines: the default');
+    .option('--json', 'the same as --format jsonl');
   withService(command).action((jobIds: string[], options: ResultsOptions) =>
     results(context, jobIds, options),
   );
   withExamples(command, [
     ['ml-serverless batch results <jobId> > results.jsonl', 'everything'],
     ['ml-serverless batch results <jobId> --csv > results.csv', 'for a spreadsheet'],
-    ['ml-serverless batch results <jobId> --failed', 'failed inputs with reasons'],
+    ['ml-serverless batch results <jobId> -f parquet > r.parquet', 'for DuckDB, pandas'],
+    ['ml-serverless batch results <jobId> --failed', 'what failed, and why'],
   ]);
 }
 
+function formatOf({ format = 'jsonl', csv, json }: ResultsOptions): ResultFormat {
+  if (csv && json) throw usageError('give --csv or --json, not both');
+  return csv ? 'csv' : format;
+}
+
 async function results(context: Context, given: readonly string[], options: ResultsOptions): Promise<void> {
-  if (options.csv && options.json) throw usageError('give --csv or --json, not both');
   const { terminal, signal } = context;
+  const format = formatOf(options);
   const client = clientOf(context, options);
-  // Rows on a terminal need no progress bar.
+  // Rows on a terminal show by themselves how far they are.
   const quiet = terminal.isTerminal ? { ...terminal, live: undefined } : terminal;
   const progress = startProgress(quiet, { doing: 'reading results', total: 0, unit: 'images' });
   const jobs: BatchJob[] = [];
@@ -60,13 +77,18 @@ async function results(context: Context, given: readonly string[], options: Resu
     }
     const topK = Math.max(...jobs.map((job) => job.topK));
     const total = jobs.reduce((sum, { counts }) => sum + counts.total - counts.pending, 0);
-    if (options.csv) await terminal.out(resultHeader(topK));
-    for (const { jobId } of jobs) {
-      const response = await client.request(`/batch/${jobId}/results`);
-      for await (const { text, row } of readRows(response, signal)) {
-        progress.update(++count, Math.max(total, count));
-        if (options.failed && !row.error) continue;
-        await terminal.out(options.csv ? resultLines([row], topK) : `${text}\n`);
+    if (format === 'parquet') {
+      await printParquet(context, client, jobs, options);
+      count = total;
+    } else {
+      if (format === 'csv') await terminal.out(resultHeader(topK));
+      for (const { jobId } of jobs) {
+        const response = await client.request(`/batch/${jobId}/results`, { fromStore: true });
+        for await (const { text, row } of readRows(response, signal)) {
+          progress.update(++count, Math.max(total, count));
+          if (options.failed && !row.error) continue;
+          await terminal.out(format === 'csv' ? resultLines([row], topK) : `${text}\n`);
+        }
       }
     }
   } finally {
@@ -78,5 +100,29 @@ async function results(context: Context, given: readonly string[], options: Resu
     terminal.err(
       `${plural(count, 'row')} so far; the job is still running; to watch it: ${context.invocation('batch', 'watch', ...ids)}\n`,
     );
+  }
+}
+
+/** The bytes of the service's Parquet file: one job, since two files do not make one. */
+async function printParquet(
+  { terminal, signal }: Context,
+  client: ServiceClient,
+  jobs: readonly BatchJob[],
+  { failed }: ResultsOptions,
+): Promise<void> {
+  if (failed) throw usageError('--failed is for jsonl and csv');
+  if (terminal.isTerminal) throw usageError('Parquet is binary; send it to a file: > results.parquet');
+  const [job, another] = jobs;
+  if (another)
+    throw usageError(`a Parquet file holds one job; run it once per job, e.g. for ${another.jobId}`);
+  const response = await client.request(`/batch/${job?.jobId}/results`, {
+    searchParams: { format: 'parquet' },
+    fromStore: true,
+  });
+  try {
+    for await (const part of response.body ?? []) await terminal.out(part);
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    throw unreachable('the results are truncated; try again', error);
   }
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { RESULT_KINDS } from '../../../domain/job/job.ts';
 import type { ServiceClient } from '../../client/service-client.ts';
 import {
   type Context,
@@ -46,6 +47,12 @@ export function addSubmit(batch: Command, context: Context): void {
     .argument('<inputs...>', 'one prefix, or keys, or local files and folders')
     .option('-k, --top-k <n>', 'classes per image; default 5', wholeNumber(1, 100))
     .option('-m, --model <name>', 'name of a model; default: that of the service')
+    .addOption(
+      new Option(
+        '--results <kind>',
+        'rows: no result object per input, but one file at the end (jobs/<jobId>/results.jsonl.gz)',
+      ).choices(RESULT_KINDS),
+    )
     .option('--idempotency-key <key>', 'submitting again with the same key creates no second job')
     .option('-w, --watch', 'watch it until it ends')
     .option(...JSON_OPTION);
@@ -95,9 +102,9 @@ function submitKeys(
   if (keys.length > MAX_KEYS) throw usageError(`a job takes up to ${MAX_KEYS} keys; name a prefix`);
   const [prefix] = prefixes;
   const source = prefix === undefined ? { objects: keys } : { prefix: prefix.replace(/\*$/, '') };
-  const { topK, model, idempotencyKey = randomUUID() } = options;
+  const { topK, model, results, idempotencyKey = randomUUID() } = options;
   return client.json<BatchJob>('/batch', 'jobId', {
     method: 'POST',
-    json: { ...source, topK, model, idempotencyKey },
+    json: { ...source, topK, model, results, idempotencyKey },
   });
 }

@@ -1,11 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { formatBytes, plural } from '../../../domain/format.ts';
+import type { ResultKind } from '../../../domain/job/job.ts';
+import { printable } from '../../../domain/printable.ts';
 import type { ServiceClient } from '../../client/service-client.ts';
 import type { Context } from '../../context.ts';
 import { CommandError, usageError } from '../../failure.ts';
 import { type FoundFile, findFiles } from '../../files.ts';
 import { startProgress } from '../../ui/progress.ts';
-import { printable } from '../../ui/terminal.ts';
 import type { BatchJob } from './jobs.ts';
 import { createForm, MAX_PART_BYTES, splitUpload } from './upload.ts';
 
@@ -16,6 +17,7 @@ const UPLOAD_TIMEOUT_MS = 130_000;
 export interface JobOptions {
   readonly topK?: number;
   readonly model?: string;
+  readonly results?: ResultKind;
   readonly idempotencyKey?: string;
   readonly json?: boolean;
 }
@@ -53,6 +55,7 @@ export async function uploadJobs(
       const fields = {
         ...(options.topK === undefined ? {} : { topK: String(options.topK) }),
         ...(options.model === undefined ? {} : { model: options.model }),
+        ...(options.results === undefined ? {} : { results: options.results }),
         idempotencyKey: index === 0 ? key : partKey(key, index),
       };
       const start = sent;

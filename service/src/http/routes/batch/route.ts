@@ -1,18 +1,18 @@
-import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
-import { type Batch, jobIdFor } from '../../../batch/batch.ts';
+import { jobIdFor } from '../../../batch/batch.ts';
 import type { JobStatus } from '../../../batch/status.ts';
-import { resultHeader, resultLines } from '../../../domain/csv.ts';
 import { AppError, isAppError } from '../../../domain/errors.ts';
-import type { Job, JobSource, ResultRow } from '../../../domain/job/job.ts';
+import type { Job, JobSource } from '../../../domain/job/job.ts';
 import { compareKeys, parseInputKey } from '../../../domain/keys.ts';
 import type { ObjectStore } from '../../../storage/object-store.ts';
 import type { App } from '../../app-type.ts';
-import { clientSignal } from '../../runtime/client-signal.ts';
 import { DEFAULT_TOP_K, problems } from '../../schemas/shared.ts';
 import type { Services } from '../../services.ts';
+import { batchOf } from './batch-of.ts';
 import { storeBatchForm } from './body.ts';
+import { reportRoutes } from './report.ts';
+import { resultRoutes } from './results.ts';
 import {
   BatchForm,
   BatchJob,
@@ -20,7 +20,6 @@ import {
   BatchJobParams,
   BatchListQuery,
   BatchRequestBody,
-  BatchResultsQuery,
 } from './schema.ts';
 
 const DEFAULT_LIMIT = 20;
@@ -129,32 +128,8 @@ export function batchRoutes(app: App, services: Services): void {
     async ({ params }) => withLinks(await batchOf(services).status(params.jobId)),
   );
 
-  app.get(
-    '/batch/:jobId/results',
-    {
-      schema: {
-        operationId: 'getBatchResults',
-        summary: 'Get the results',
-        description:
-          'Every row so far as JSON Lines: `{ key, etag, model, version, predictions }`, or `{ key, error: { code, message } }`; or as CSV.',
-        tags,
-        params: BatchJobParams,
-        querystring: BatchResultsQuery,
-        response: {
-          200: {
-            description: 'One JSON object per line, or CSV',
-            content: {
-              'application/x-ndjson': { schema: Type.Unsafe({ description: 'JSON Lines' }) },
-              'text/csv': { schema: Type.Unsafe({ description: 'CSV' }) },
-            },
-          },
-          ...problems('UNAUTHORIZED', 'JOB_NOT_FOUND', 'STORE_UNAVAILABLE', 'QUEUE_UNAVAILABLE'),
-        },
-      },
-    },
-    async ({ params, query }, reply) =>
-      streamResults(batchOf(services), params.jobId, query.format ?? 'jsonl', reply),
-  );
+  resultRoutes(app, services);
+  reportRoutes(app, services);
 
   app.delete(
     '/batch/:jobId',
@@ -188,11 +163,11 @@ async function createJob(request: FastifyRequest, services: Services): Promise<J
   const ask = { origin: 'request' } as const;
   if (request.mediaType === 'multipart/form-data') {
     const form = await storeBatchForm(request, objects, config, ({ model }) => checkModel(models, model));
-    const { jobId, prefix, digest, topK = DEFAULT_TOP_K, model = models.defaultName } = form;
+    const { jobId, prefix, digest, topK = DEFAULT_TOP_K, model = models.defaultName, results } = form;
     const source = { kind: 'prefix', prefix, digest } as const;
     let job: Job;
     try {
-      job = await batch.create({ ...ask, jobId, source, topK, model });
+      job = await batch.create({ ...ask, jobId, source, topK, model, ...(results ? { results } : {}) });
     } catch (error) {
       if (isAppError(error, 'INVALID_REQUEST', 'CONFLICT', 'RATE_LIMITED')) await form.discard();
       throw error;
@@ -202,9 +177,10 @@ async function createJob(request: FastifyRequest, services: Services): Promise<J
   }
   const body = request.body as BatchRequestBody;
   checkModel(models, body.model);
-  const { topK = DEFAULT_TOP_K, model = models.defaultName, idempotencyKey } = body;
+  const { topK = DEFAULT_TOP_K, model = models.defaultName, idempotencyKey, results } = body;
   const source = sourceOf(body, objects.uri);
-  return batch.create({ ...ask, jobId: jobIdFor(idempotencyKey), source, topK, model });
+  const jobId = jobIdFor(idempotencyKey);
+  return batch.create({ ...ask, jobId, source, topK, model, ...(results ? { results } : {}) });
 }
 
 /** False if an earlier request with the same idempotencyKey created the job of the same files in another folder. */
@@ -231,44 +207,8 @@ function checkModel(models: Services['models'], name: string | undefined): void 
   }
 }
 
-/** The first chunk is read before the response starts, so that an unknown job is a 404. */
-async function streamResults(
-  batch: Batch,
-  jobId: string,
-  format: 'jsonl' | 'csv',
-  reply: FastifyReply,
-): Promise<FastifyReply> {
-  const topK = format === 'csv' ? (await batch.status(jobId)).topK : 0;
-  const chunks = batch.results(jobId, clientSignal(reply));
-  const first = await chunks.next();
-  async function* all() {
-    if (!first.done) yield first.value;
-    yield* chunks;
-  }
-  async function* csv() {
-    yield resultHeader(topK);
-    for await (const chunk of all()) yield resultLines(parseRows(chunk), topK);
-  }
-  const [type, body] =
-    format === 'csv' ? ['text/csv; charset=utf-8', csv()] : ['application/x-ndjson', all()];
-  return reply.type(type).send(Readable.from(body, { objectMode: false }));
-}
-
-/** A chunk holds whole lines. */
-const parseRows = (chunk: Buffer): ResultRow[] =>
-  chunk
-    .toString()
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line));
-
-function batchOf({ batch }: Services): Batch {
-  if (!batch) throw new AppError('INVALID_REQUEST', 'no object store is configured; batch jobs need one');
-  return batch;
-}
-
 function withLinks(status: JobStatus): BatchJob {
   const self = `/batch/${status.jobId}`;
   const next = status.next === undefined ? {} : { next: `/batch/${status.next}` };
-  return { ...status, links: { self, results: `${self}/results`, ...next } };
+  return { ...status, links: { self, results: `${self}/results`, report: `${self}/report`, ...next } };
 }

@@ -1,5 +1,6 @@
 import { type Static, Type } from 'typebox';
-import { JOB_STATES, MAX_OBJECTS } from '../../../domain/job/job.ts';
+import { JOB_STATES, MAX_OBJECTS, RESULT_KINDS, type ResultKind } from '../../../domain/job/job.ts';
+import { RESULT_FORMATS, type ResultFormat } from '../../../domain/job/job-layout.ts';
 
 /** A key has at most 1,024 bytes; `s3://<bucket>/` may precede it. */
 const key = (description: string) => Type.String({ minLength: 1, maxLength: 1280, description });
@@ -13,6 +14,15 @@ const options = {
       minLength: 1,
       maxLength: 64,
       description: 'Name of the model; default: the default model',
+    }),
+  ),
+  results: Type.Optional(
+    Type.Unsafe<ResultKind>({
+      type: 'string',
+      enum: [...RESULT_KINDS],
+      default: 'objects',
+      description:
+        '`rows`: no `output/` object per input; at the end one file, `jobs/<jobId>/results.jsonl.gz`',
     }),
   ),
   idempotencyKey: Type.Optional(
@@ -83,7 +93,12 @@ export const BatchJob = Type.Object(
     finishedAt: Type.Optional(Type.String({ format: 'date-time' })),
     reason: Type.Optional(Type.String({ description: 'Why it failed or was cancelled' })),
     next: Type.Optional(Type.String({ description: 'The job with the inputs beyond 10,000 shards' })),
-    links: Type.Object({ self: Type.String(), results: Type.String(), next: Type.Optional(Type.String()) }),
+    links: Type.Object({
+      self: Type.String(),
+      results: Type.String(),
+      report: Type.String(),
+      next: Type.Optional(Type.String()),
+    }),
   },
   { $id: 'BatchJob' },
 );
@@ -96,12 +111,12 @@ export const BatchJobParams = Type.Object({
 export const BatchResultsQuery = Type.Object(
   {
     format: Type.Optional(
-      Type.Unsafe<'jsonl' | 'csv'>({
+      Type.Unsafe<ResultFormat>({
         type: 'string',
-        enum: ['jsonl', 'csv'],
+        enum: [...RESULT_FORMATS],
         default: 'jsonl',
         description:
-          'csv: a header, then one line per image or per row of a table, safe to open in a spreadsheet',
+          'csv, safe to open in a spreadsheet, and parquet: one line per image or per row of a table',
       }),
     ),
   },
