@@ -59,7 +59,7 @@ export class BatchWorkers extends Construct {
     });
     // The worker decodes untrusted images. It can read inputs and job documents, but not change them.
     const ofJobs = ['outputs', 'results', 'chunks', 'done'].map((folder) => `jobs/*/${folder}/*`);
-    store.grantUse(jobRole, { read: ['input/*', 'jobs/*'], write: ['output/*', ...ofJobs] });
+    store.grantUse(jobRole, { read: ['input/*', 'jobs/*', 'uploads/*'], write: ['output/*', ...ofJobs] });
     const executionRole = new iam.Role(this, 'ExecutionRole', {
       description: 'What Fargate does before the worker starts: pull the image, open the log',
       assumedBy: new iam.ServicePrincipal('ecs-tasks.amazonaws.com'),

@@ -19,6 +19,7 @@ const callsOf = (component: Component, calls: Record<string, readonly string[]>)
   });
 
 const JOB = 'jobs/0f3a';
+const UPLOAD = 'uploads/0123456789abcdef0123456789abcdef/a.jpg';
 const documents = (...names: string[]) => names.map((name) => `${JOB}/${name}.json`);
 const ASKED = documents('job', 'planning', 'plan', 'submitted', 'cancelled', 'summary');
 const TAKEN_BACK = [
@@ -33,16 +34,19 @@ const TABLE: readonly Call[] = [
   ...callsOf('api', {
     's3:GetObject': [
       'input/a b/ü+%.jpg',
+      UPLOAD,
       ...ASKED,
       `${JOB}/shards/00000.jsonl`,
       `${JOB}/results/00000-0000.jsonl`,
     ],
-    's3:HeadObject': ['input/a.jpg'],
+    's3:HeadObject': ['input/a.jpg', UPLOAD],
     's3:ListObjectsV2': ['input/', 'jobs/.index/', `${JOB}/results/`],
     's3:PutObject': [
       ...documents('job', 'cancelled', 'summary'),
       'jobs/.index/8236-0f3a',
       `${JOB}/uploads/a.jpg`,
+      // By the client, with a presigned URL.
+      UPLOAD,
     ],
     's3:CreateMultipartUpload': [`${JOB}/uploads/a.jpg`],
     's3:UploadPart': [`${JOB}/uploads/a.jpg`],
@@ -68,7 +72,7 @@ const TABLE: readonly Call[] = [
   }),
   ...callsOf('starter', {
     's3:GetObject': [...ASKED, `${JOB}/shards/00000.jsonl`],
-    's3:HeadObject': ['input/a.jpg'],
+    's3:HeadObject': ['input/a.jpg', UPLOAD],
     's3:ListObjectsV2': ['input/'],
     's3:PutObject': [...ASKED, `${JOB}/shards/00000.jsonl`, 'jobs/.index/8236-0f3a'],
     's3:DeleteObject': TAKEN_BACK,
@@ -79,8 +83,14 @@ const TABLE: readonly Call[] = [
     'batch:TerminateJob': ['6b1c'],
   }),
   ...callsOf('worker', {
-    's3:GetObject': ['input/a.jpg', `${JOB}/job.json`, `${JOB}/shards/00000.jsonl`, `${JOB}/uploads/a.jpg`],
-    's3:HeadObject': ['input/a.jpg'],
+    's3:GetObject': [
+      'input/a.jpg',
+      UPLOAD,
+      `${JOB}/job.json`,
+      `${JOB}/shards/00000.jsonl`,
+      `${JOB}/uploads/a.jpg`,
+    ],
+    's3:HeadObject': ['input/a.jpg', UPLOAD],
     's3:ListObjectsV2': [`${JOB}/results/00000-`, `${JOB}/chunks/00000-`],
     's3:PutObject': [
       'output/a.jpg.json',
@@ -141,6 +151,7 @@ describe('the policies', () => {
     const { bucketArn, jobQueueArn, secretArn } = placesOf(template);
     assertAllowed(template, 'worker', 's3:PutObject', `${bucketArn}/output/a.jpg.json`);
     assertRefused(template, 'worker', 's3:PutObject', `${bucketArn}/input/a.jpg`);
+    assertRefused(template, 'worker', 's3:PutObject', `${bucketArn}/${UPLOAD}`);
     assertRefused(template, 'worker', 's3:PutObject', `${bucketArn}/${JOB}/job.json`);
     assertRefused(template, 'worker', 's3:DeleteObject', `${bucketArn}/output/a.jpg.json`);
     assertRefused(template, 'worker', 'batch:SubmitJob', jobQueueArn);

@@ -6,7 +6,7 @@ import type { JobStatus } from '../../../batch/status.ts';
 import { resultHeader, resultLines } from '../../../domain/csv.ts';
 import { AppError, isAppError } from '../../../domain/errors.ts';
 import type { Job, JobSource, ResultRow } from '../../../domain/job/job.ts';
-import { compareKeys, parseInputKey } from '../../../domain/keys.ts';
+import { compareKeys, parseInputKey, parseObjectKey } from '../../../domain/keys.ts';
 import type { ObjectStore } from '../../../storage/object-store.ts';
 import type { App } from '../../app-type.ts';
 import { clientSignal } from '../../runtime/client-signal.ts';
@@ -217,7 +217,7 @@ function sourceOf({ prefix, objects }: BatchRequestBody, storeUri: string): JobS
     throw new AppError('INVALID_REQUEST', 'send exactly one of prefix and objects');
   }
   if (prefix !== undefined) return { kind: 'prefix', prefix: parseInputKey(prefix, storeUri) };
-  const keys = new Set(objects?.map((key) => parseInputKey(key, storeUri)));
+  const keys = new Set(objects?.map((key) => parseObjectKey(key, storeUri)));
   return { kind: 'objects', objects: [...keys].sort(compareKeys).map((key) => ({ key })) };
 }
 
