@@ -107,7 +107,7 @@ export const configSchema = Type.Object({
   BATCH_REQUESTS: oneOf(
     ['on', 'off'],
     'on',
-    'off: POST /batch and DELETE /batch/{jobId} respond 405, and only the drop creates jobs',
+    'off: POST /uploads, POST /batch and DELETE /batch/{jobId} respond 405, and only the drop creates jobs',
   ),
   MAX_JOB_INPUTS: Type.Optional(
     Type.Integer({

@@ -35,7 +35,7 @@ export interface UploadGrant {
   readonly expiresInSeconds: number;
 }
 
-export interface SignedUpload {
+interface SignedUpload {
   readonly url: string;
   /** Headers that the request must have. */
   readonly headers: Readonly<Record<string, string>>;

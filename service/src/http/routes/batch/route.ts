@@ -10,6 +10,7 @@ import { compareKeys, parseInputKey, parseObjectKey } from '../../../domain/keys
 import type { ObjectStore } from '../../../storage/object-store.ts';
 import type { App } from '../../app-type.ts';
 import { clientSignal } from '../../runtime/client-signal.ts';
+import { refuseWritesIfOff } from '../../runtime/refuse-writes.ts';
 import { DEFAULT_TOP_K, problems } from '../../schemas/shared.ts';
 import type { Services } from '../../services.ts';
 import { storeBatchForm } from './body.ts';
@@ -34,20 +35,10 @@ export function batchRoutes(app: App, services: Services): void {
     content: { 'application/json': { schema: Type.Unsafe<BatchJob>({ $ref: 'BatchJob#' }) } },
   });
 
-  /** Runs before the body is read. */
-  const refuseUnlessOn = async (_: FastifyRequest, reply: FastifyReply) => {
-    if (services.config.BATCH_REQUESTS === 'on') return;
-    reply.header('allow', 'GET, HEAD');
-    throw new AppError(
-      'METHOD_NOT_ALLOWED',
-      'requests cannot create or cancel jobs (BATCH_REQUESTS=off); put the images under input/ of the store',
-    );
-  };
-
   app.post(
     '/batch',
     {
-      onRequest: refuseUnlessOn,
+      onRequest: refuseWritesIfOff('GET, HEAD'),
       schema: {
         operationId: 'submitBatch',
         summary: 'Classify many images',
@@ -159,7 +150,7 @@ export function batchRoutes(app: App, services: Services): void {
   app.delete(
     '/batch/:jobId',
     {
-      onRequest: refuseUnlessOn,
+      onRequest: refuseWritesIfOff('GET, HEAD'),
       schema: {
         operationId: 'cancelBatchJob',
         summary: 'Cancel a job',

@@ -6,6 +6,7 @@ import { uploadKey } from '../../../domain/keys.ts';
 import type { ObjectStore } from '../../../storage/object-store.ts';
 import type { App } from '../../app-type.ts';
 import { relativePath } from '../../body/file-path.ts';
+import { refuseWritesIfOff } from '../../runtime/refuse-writes.ts';
 import { problems } from '../../schemas/shared.ts';
 import { UploadRequest, UploadResponse } from './schema.ts';
 import { createUploadTokens, notAllowed, type UploadTokens } from './token.ts';
@@ -15,7 +16,7 @@ const EXPIRES_IN_SECONDS = 900;
 
 /** Maximum bytes of an upload: the store has the limit of an image, this service that of a body. */
 export const maxUpload = (config: Config, objects: ObjectStore | undefined): number =>
-  objects?.uploads ? config.MAX_IMAGE_BYTES : config.maxUploadBytes;
+  objects?.uploads && config.BATCH_REQUESTS === 'on' ? config.MAX_IMAGE_BYTES : config.maxUploadBytes;
 
 /**
  * POST /uploads: URLs with which clients put large images into the store. They lead to the store itself, or, if clients
@@ -26,6 +27,7 @@ export function uploadRoutes(app: App): void {
   app.post(
     '/uploads',
     {
+      onRequest: refuseWritesIfOff('PUT'),
       schema: {
         operationId: 'createUpload',
         summary: 'Get a URL for an image',
@@ -40,6 +42,7 @@ export function uploadRoutes(app: App): void {
           },
           ...problems(
             'UNAUTHORIZED',
+            'METHOD_NOT_ALLOWED',
             'REQUEST_TIMEOUT',
             'IMAGE_TOO_LARGE',
             'UNSUPPORTED_MEDIA_TYPE',
