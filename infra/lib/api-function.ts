@@ -26,12 +26,13 @@ export class ApiFunction extends Construct {
     const { parameters, image, store, workers, starts, apiKey } = props;
     const common = commonFunctionProps(this, props);
     const { role } = common;
-    // It reads, stores uploads and records jobs; the starter plans and submits them, and workers write the results.
+    // It reads, stores uploads, signs URLs for uploads (with its own rights) and records jobs; the starter plans and submits them, and workers write the results.
     store.grantUse(role, {
-      read: ['input/*', 'jobs/*'],
+      read: ['input/*', 'jobs/*', 'uploads/*'],
       write: [
         'jobs/.index/*',
         'jobs/*/uploads/*',
+        'uploads/*',
         ...['job.json', 'cancelled.json', 'summary.json', 'report.html'].map((name) => `jobs/*/${name}`),
       ],
       remove: ['jobs/*/uploads/*'],

@@ -61,7 +61,7 @@ export class BatchWorkers extends Construct {
     const ofJobs = ['outputs', 'results', 'chunks', 'done', 'progress'].map((folder) => `jobs/*/${folder}/*`);
     const resultFiles = ['results.jsonl.gz', 'results.csv', 'parquet/*'].map((name) => `jobs/*/${name}`);
     store.grantUse(jobRole, {
-      read: ['input/*', 'jobs/*'],
+      read: ['input/*', 'jobs/*', 'uploads/*'],
       write: ['output/*', ...ofJobs, ...resultFiles, 'jobs/*/report.html'],
       abortUploads: resultFiles,
     });

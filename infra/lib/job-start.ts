@@ -39,7 +39,7 @@ export class JobStart extends Construct {
     const { role } = common;
     const documents = (...names: string[]) => names.map((name) => `jobs/*/${name}.json`);
     store.grantUse(role, {
-      read: ['input/*', 'jobs/*'],
+      read: ['input/*', 'jobs/*', 'uploads/*'],
       write: [
         'jobs/.index/*',
         'jobs/*/shards/*',

@@ -65,6 +65,7 @@ export class MlServerlessStack extends Stack {
       apiKey,
     });
     const http = new PublicApi(this, 'Http', { parameters, handler: app.handler });
+    store.allowUploadsFrom(http.api.apiEndpoint);
     new Monitoring(this, 'Monitoring', {
       parameters,
       stage: http.stage,

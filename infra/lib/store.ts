@@ -2,6 +2,7 @@ import { ArnFormat, Aws, type CfnResource, Duration, RemovalPolicy, Stack, Valid
 import * as iam from 'aws-cdk-lib/aws-iam';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import { Construct } from 'constructs';
+import { UPLOAD_DAYS, UPLOADS_PREFIX } from '../../service/src/domain/keys.ts';
 import { createLogGroup } from './log-group.ts';
 import type { Parameters } from './parameters.ts';
 
@@ -18,7 +19,7 @@ export interface StoreRights {
   readonly abortUploads?: readonly string[];
 }
 
-/** The bucket, which is the only database: input/, output/ and jobs/. Encrypted, TLS only, not public. */
+/** The bucket, which is the only database: input/, output/, jobs/ and uploads/. Encrypted, TLS only, not public. */
 export class Store extends Construct {
   readonly bucket: s3.Bucket;
 
@@ -36,6 +37,7 @@ export class Store extends Construct {
       autoDeleteObjects: !keep,
       lifecycleRules: [
         { id: 'forget-old-jobs', prefix: 'jobs/', expiration: Duration.days(parameters.jobRetentionDays) },
+        { id: 'forget-uploads', prefix: UPLOADS_PREFIX, expiration: Duration.days(UPLOAD_DAYS) },
         { id: 'drop-unfinished-uploads', abortIncompleteMultipartUploadAfter: Duration.days(1) },
       ],
     });
@@ -94,6 +96,16 @@ export class Store extends Construct {
       ],
     };
     resource.addResourceDependency(queuePolicy);
+  }
+
+  /** Lets the page of `origin` send images to presigned URLs. */
+  allowUploadsFrom(origin: string): void {
+    this.bucket.addCorsRule({
+      allowedOrigins: [origin],
+      allowedMethods: [s3.HttpMethods.PUT],
+      allowedHeaders: ['content-type', 'if-none-match'],
+      maxAge: 3600,
+    });
   }
 
   /**

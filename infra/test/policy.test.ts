@@ -19,6 +19,7 @@ const callsOf = (component: Component, calls: Record<string, readonly string[]>)
   });
 
 const JOB = 'jobs/0f3a';
+const UPLOAD = 'uploads/0123456789abcdef0123456789abcdef/a.jpg';
 const documents = (...names: string[]) => names.map((name) => `${JOB}/${name}.json`);
 const ASKED = documents('job', 'planning', 'plan', 'submitted', 'cancelled', 'summary');
 const RESULT_FILES = ['results.jsonl.gz', 'results.csv', 'parquet/results.parquet'].map(
@@ -37,19 +38,22 @@ const TABLE: readonly Call[] = [
   ...callsOf('api', {
     's3:GetObject': [
       'input/a b/ü+%.jpg',
+      UPLOAD,
       ...ASKED,
       ...RESULT_FILES,
       REPORT,
       `${JOB}/shards/00000.jsonl`,
       `${JOB}/results/00000-0000.jsonl`,
     ],
-    's3:HeadObject': ['input/a.jpg', ...RESULT_FILES],
+    's3:HeadObject': ['input/a.jpg', UPLOAD, ...RESULT_FILES],
     's3:ListObjectsV2': ['input/', 'jobs/.index/', `${JOB}/results/`],
     's3:PutObject': [
       ...documents('job', 'cancelled', 'summary'),
       REPORT,
       'jobs/.index/8236-0f3a',
       `${JOB}/uploads/a.jpg`,
+      // By the client, with a presigned URL.
+      UPLOAD,
     ],
     's3:CreateMultipartUpload': [`${JOB}/uploads/a.jpg`],
     's3:UploadPart': [`${JOB}/uploads/a.jpg`],
@@ -75,7 +79,7 @@ const TABLE: readonly Call[] = [
   }),
   ...callsOf('starter', {
     's3:GetObject': [...ASKED, `${JOB}/shards/00000.jsonl`],
-    's3:HeadObject': ['input/a.jpg'],
+    's3:HeadObject': ['input/a.jpg', UPLOAD],
     's3:ListObjectsV2': ['input/'],
     's3:PutObject': [...ASKED, `${JOB}/shards/00000.jsonl`, 'jobs/.index/8236-0f3a'],
     's3:DeleteObject': TAKEN_BACK,
@@ -88,13 +92,14 @@ const TABLE: readonly Call[] = [
   ...callsOf('worker', {
     's3:GetObject': [
       'input/a.jpg',
+      UPLOAD,
       ...documents('job', 'plan'),
       REPORT,
       `${JOB}/shards/00000.jsonl`,
       `${JOB}/results/00000-0000.jsonl`,
       `${JOB}/uploads/a.jpg`,
     ],
-    's3:HeadObject': ['input/a.jpg', ...RESULT_FILES],
+    's3:HeadObject': ['input/a.jpg', UPLOAD, ...RESULT_FILES],
     's3:ListObjectsV2': [`${JOB}/results/`, `${JOB}/chunks/00000-`, `${JOB}/done/`],
     's3:PutObject': [
       'output/a.jpg.json',
@@ -161,6 +166,7 @@ describe('the policies', () => {
     const { bucketArn, jobQueueArn, secretArn } = placesOf(template);
     assertAllowed(template, 'worker', 's3:PutObject', `${bucketArn}/output/a.jpg.json`);
     assertRefused(template, 'worker', 's3:PutObject', `${bucketArn}/input/a.jpg`);
+    assertRefused(template, 'worker', 's3:PutObject', `${bucketArn}/${UPLOAD}`);
     assertRefused(template, 'worker', 's3:PutObject', `${bucketArn}/${JOB}/job.json`);
     assertRefused(template, 'worker', 's3:DeleteObject', `${bucketArn}/output/a.jpg.json`);
     assertRefused(template, 'worker', 'batch:SubmitJob', jobQueueArn);

@@ -111,13 +111,32 @@ describe('the stack', () => {
     });
   });
 
+  it('lets the page, and no other origin, send uploads to the bucket', () => {
+    const [bucket] = resourcesOf(json, 'AWS::S3::Bucket');
+    const { CorsRules } = (bucket?.Properties.CorsConfiguration ?? {}) as {
+      CorsRules: Record<string, unknown>[];
+    };
+    const [rule, ...others] = CorsRules;
+    assert.deepEqual(others, []);
+    assert.deepEqual(rule?.AllowedMethods, ['PUT']);
+    const [api] = resourcesOf(json, 'AWS::ApiGatewayV2::Api');
+    assert.deepEqual(rule?.AllowedOrigins, [json.Outputs.httpAPIUrl?.Value]);
+    assert.ok(JSON.stringify(rule?.AllowedOrigins).includes(`"${api?.id}"`));
+  });
+
   it('never lets the lifecycle touch what people dropped or got', () => {
     const [bucket] = resourcesOf(json, 'AWS::S3::Bucket');
     const { Rules } = (bucket?.Properties.LifecycleConfiguration ?? {}) as {
       Rules: Record<string, unknown>[];
     };
-    for (const rule of Rules.filter(({ ExpirationInDays }) => ExpirationInDays))
-      assert.equal(rule.Prefix, 'jobs/');
+    const expiring = Rules.filter(({ ExpirationInDays }) => ExpirationInDays);
+    assert.deepEqual(
+      expiring.map(({ Prefix, ExpirationInDays }) => [Prefix, ExpirationInDays]),
+      [
+        ['jobs/', 30],
+        ['uploads/', 2],
+      ],
+    );
   });
 
   it('tells the queue of objects under input/ only, once the queue admits this bucket and no other', () => {

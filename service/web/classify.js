@@ -3,6 +3,7 @@ import { resultOf, waiting } from './bars.js';
 import { curlOfPicture, showCurl } from './curl.js';
 import { byId, el } from './dom.js';
 import { bytes } from './format.js';
+import { pictureRequest } from './large.js';
 import { notice, problemNotice } from './notice.js';
 import { refusalOf } from './pictures.js';
 import { withRetries } from './retry.js';
@@ -14,12 +15,12 @@ export function createClassify({ limits, samples }, choice) {
   const answer = byId('answer');
   const picture = byId('picture');
   const curl = byId('curl-one');
-  const why = createWhy({ curl });
+  const why = createWhy({ curl, limits });
   let running = new AbortController();
   let shownUrl;
   let shownFile;
 
-  byId('size-hint').textContent = `, up to ${bytes(limits.imageBytes)}`;
+  byId('size-hint').textContent = `, up to ${bytes(limits.uploadBytes)}`;
   byId('choose-one').addEventListener('click', () => byId('file-one').click());
   byId('photograph').addEventListener('click', () => byId('file-camera').click());
   byId('another').addEventListener('click', () => {
@@ -91,13 +92,7 @@ export function createClassify({ limits, samples }, choice) {
       panel.dataset.state = 'working';
       answer.replaceChildren(waiting());
       const startedAt = performance.now();
-      const type = file.type.startsWith('image/') ? file.type : 'application/octet-stream';
-      const response = await call(path, {
-        method: 'POST',
-        body: file,
-        headers: { 'content-type': type },
-        signal,
-      });
+      const response = await call(path, await pictureRequest(file, limits, signal));
       return { ...(await response.json()), totalMs: performance.now() - startedAt };
     };
     try {
@@ -112,7 +107,7 @@ export function createClassify({ limits, samples }, choice) {
       answer.replaceChildren(problemNotice(error, ['Try again', () => void classify(file, signal)]));
       return;
     }
-    showCurl(curl, [curlOfPicture(file, path)]);
+    if (file.size <= limits.imageBytes) showCurl(curl, [curlOfPicture(file, path)]);
   }
 
   return { show, repeat };

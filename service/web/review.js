@@ -38,19 +38,19 @@ export function reviewOf(files, name, limits, { onSend, onDrop }) {
 }
 
 /** The files to send, and a sentence about the others. */
-function sort(files, { imageBytes }) {
+function sort(files, { uploadBytes }) {
   const pictures = [];
   const left = { others: 0, tooLarge: 0, empty: 0 };
   for (const file of files) {
     if (!isPicture(file)) left.others += 1;
     else if (file.size === 0) left.empty += 1;
-    else if (file.size > imageBytes) left.tooLarge += 1;
+    else if (file.size > uploadBytes) left.tooLarge += 1;
     else pictures.push(file);
   }
   const { others, tooLarge, empty } = left;
   const parts = [
     others > 0 && `${plural(others, 'file')} that ${others === 1 ? 'is not a picture' : 'are not pictures'}`,
-    tooLarge > 0 && `${plural(tooLarge, 'picture')} over ${bytes(imageBytes)}`,
+    tooLarge > 0 && `${plural(tooLarge, 'picture')} over ${bytes(uploadBytes)}`,
     empty > 0 && `${plural(empty, 'empty file')}`,
   ].filter(Boolean);
   return { pictures, leftOut: parts.length > 0 ? `Not sent: ${parts.join(', ')}.` : '' };

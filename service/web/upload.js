@@ -1,6 +1,7 @@
-import { keyHeader, lostConnection, Problem, problemOf } from './api.js';
+import { getJson, keyHeader, lostConnection, Problem, problemOf } from './api.js';
 import { pathOf } from './files.js';
 import { askForKey } from './key.js';
+import { upload } from './large.js';
 
 /** Maximum files of one request, and bytes of the part headers that surround each file. */
 const PART_FILES = 500;
@@ -16,19 +17,21 @@ const RETRYABLE = new Set([
 ]);
 
 /**
- * Splits files into parts of bounded size, in order. Each part has an idempotency key: sent twice, it is one job.
+ * Splits files into parts of bounded size, in order; files over the limit of a request come last, in parts of their own.
+ * Each part has an idempotency key: sent twice, it is one job.
  *
- * @returns {{ files: File[], bytes: number, idempotencyKey: string }[]}
+ * @returns {{ files: File[], bytes: number, isLarge: boolean, idempotencyKey: string }[]}
  */
-export function partition(files, { batchFiles, partBytes }) {
+export function partition(files, { batchFiles, partBytes, imageBytes }) {
   const most = Math.min(PART_FILES, batchFiles);
   const parts = [];
   let room = 0;
-  for (const file of files) {
+  const isLarge = (file) => file.size > imageBytes;
+  for (const file of [...files.filter((each) => !isLarge(each)), ...files.filter(isLarge)]) {
     let part = parts.at(-1);
-    const needed = file.size + PART_HEADERS + pathOf(file).length * 3;
-    if (!part || part.files.length >= most || needed > room) {
-      part = { files: [], bytes: 0, idempotencyKey: randomName() };
+    const needed = isLarge(file) ? 0 : file.size + PART_HEADERS + pathOf(file).length * 3;
+    if (!part || part.files.length >= most || needed > room || part.isLarge !== isLarge(file)) {
+      part = { files: [], bytes: 0, isLarge: isLarge(file), idempotencyKey: randomName() };
       parts.push(part);
       room = partBytes;
     }
@@ -55,7 +58,7 @@ const randomName = () =>
 export async function uploadPart(part, choice, { onProgress, onWait }, signal) {
   for (let attempt = 1; ; ) {
     try {
-      return await post(part, choice, onProgress, signal);
+      return await (part.isLarge ? postKeys : postForm)(part, choice, onProgress, signal);
     } catch (error) {
       if (signal.aborted || !(error instanceof Problem)) throw error;
       if (error.code === 'UNAUTHORIZED') {
@@ -71,8 +74,22 @@ export async function uploadPart(part, choice, { onProgress, onWait }, signal) {
   }
 }
 
+/** Uploads each file by its own URL, then submits their keys. */
+async function postKeys({ files, idempotencyKey }, choice, onProgress, signal) {
+  const objects = [];
+  let sent = 0;
+  for (const file of files) {
+    objects.push(await upload(file, signal));
+    sent += file.size;
+    onProgress(sent);
+  }
+  const body = JSON.stringify({ idempotencyKey, objects, ...choice });
+  const headers = { 'content-type': 'application/json' };
+  return getJson('batch', { method: 'POST', body, headers, signal });
+}
+
 /** Uses XMLHttpRequest, because fetch does not report upload progress. */
-function post({ files, idempotencyKey }, choice, onProgress, signal) {
+function postForm({ files, idempotencyKey }, choice, onProgress, signal) {
   const form = new FormData();
   form.append('idempotencyKey', idempotencyKey);
   for (const [name, value] of Object.entries(choice)) if (value !== undefined) form.append(name, value);

@@ -2,13 +2,14 @@ import { call, Problem } from './api.js';
 import { curlOfPicture, showCurl } from './curl.js';
 import { byId } from './dom.js';
 import { readable } from './format.js';
+import { pictureRequest } from './large.js';
 import { wordsOf } from './notice.js';
 
 const pathOf = ({ index, model }) =>
   `explain?index=${index}&format=png${model === undefined ? '' : `&model=${encodeURIComponent(model)}`}`;
 
 /** The heat map over the picture: the regions that support a class. */
-export function createWhy({ curl }) {
+export function createWhy({ curl, limits }) {
   const isOn = byId('why-on');
   const opacity = byId('why-opacity');
   const heat = byId('heat');
@@ -57,9 +58,9 @@ export function createWhy({ curl }) {
     try {
       if (!maps.has(index)) {
         note.textContent = 'Calculating the heat map…';
-        const type = file.type.startsWith('image/') ? file.type : 'application/octet-stream';
-        const headers = { 'content-type': type, accept: 'image/png, application/problem+json' };
-        const response = await call(path, { method: 'POST', body: file, headers, signal });
+        const request = await pictureRequest(file, limits, signal);
+        const headers = { ...request.headers, accept: 'image/png, application/problem+json' };
+        const response = await call(path, { ...request, headers });
         const blob = await response.blob();
         if (signal.aborted) return;
         maps.set(index, URL.createObjectURL(blob));
@@ -71,7 +72,7 @@ export function createWhy({ curl }) {
       setOpacity();
       heat.hidden = false;
       note.textContent = `Bright regions support “${label}”. Choose another class to see its regions.`;
-      showCurl(curl, [curlOfPicture(file, path, 'why.png')]);
+      if (file.size <= limits.imageBytes) showCurl(curl, [curlOfPicture(file, path, 'why.png')]);
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof Problem)) throw error;

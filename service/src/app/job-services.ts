@@ -27,7 +27,7 @@ export async function createJobServices(
   logger: Logger,
   metrics?: Metrics,
 ): Promise<JobServices> {
-  const objects = await createStore(config.STORE, config.S3_ENDPOINT);
+  const objects = await createStore(config.STORE, config.S3_ENDPOINT, config.S3_PUBLIC_ENDPOINT);
   const tracing = await createTracing(config, logger);
   const queue = await openQueue({ ...config, worker: WORKER_PROGRAM }, workerEnvironment, {
     onRows: (rows) => metrics?.rows(rows),

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { isAppError } from '../domain/errors.ts';
 import { INDEX_PREFIX, indexKey, JOBS_PREFIX, jobIdOfIndexKey, jobLayout } from '../domain/job/job-layout.ts';
+import { UPLOAD_DAYS, UPLOADS_PREFIX } from '../domain/keys.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { Batch } from './batch.ts';
 import { exists } from './documents.ts';
@@ -10,15 +11,15 @@ export interface RetentionOptions {
   readonly objects: ObjectStore;
   readonly batch: Batch;
   readonly logger: Logger;
-  /** Days from the end of a job to its removal; 0 keeps every job and removes abandoned uploads only. */
+  /** Days from the end of a job to its removal; 0 keeps every job and removes uploads only. */
   readonly days: number;
 }
 
-/** Removes old jobs and abandoned uploads from `jobs/`. */
+/** Removes old jobs and abandoned uploads from `jobs/`, and expired ones from `uploads/`. */
 export interface Retention {
   /** Sweeps after a minute, then once a day. */
   start(): void;
-  /** Sweeps now, as if the time were `now` (ms). @returns the numbers of removed jobs and abandoned uploads */
+  /** Sweeps now, as if the time were `now` (ms). @returns the numbers of removed jobs and uploads */
   sweep(now?: number): Promise<{ readonly jobs: number; readonly uploads: number }>;
   close(): Promise<void>;
 }
@@ -38,7 +39,7 @@ export function createRetention({ objects, batch, logger, days }: RetentionOptio
     timer = setTimeout(() => {
       sweeping = sweep()
         .then(({ jobs, uploads }) => {
-          if (jobs + uploads > 0) logger.info({ jobs, uploads }, 'retention: old jobs removed');
+          if (jobs + uploads > 0) logger.info({ jobs, uploads }, 'retention: old jobs and uploads removed');
         })
         .catch((error: unknown) => {
           if (!signal.aborted)
@@ -52,8 +53,9 @@ export function createRetention({ objects, batch, logger, days }: RetentionOptio
 
   async function sweep(now = Date.now()) {
     const jobs = days > 0 ? await removeOldJobs(now - days * DAY_MS) : 0;
-    const uploads = await removeAbandoned(now - ABANDONED_MS);
-    return { jobs, uploads };
+    const abandoned = await removeAbandoned(now - ABANDONED_MS);
+    const expired = await removeObjects(UPLOADS_PREFIX, now - UPLOAD_DAYS * DAY_MS);
+    return { jobs, uploads: abandoned + expired };
   }
 
   /** The index lists the newest first, so the jobs created before the cutoff follow it. */
@@ -119,10 +121,14 @@ export function createRetention({ objects, batch, logger, days }: RetentionOptio
   }
 
   /** Keeps new objects: a new request may use the same idempotency key. */
-  async function removeObjects(prefix: string, cutoff: number): Promise<void> {
+  async function removeObjects(prefix: string, cutoff: number): Promise<number> {
+    let removed = 0;
     for await (const { key, lastModified } of objects.list(prefix, { signal })) {
-      if (lastModified.getTime() < cutoff) await objects.delete(key);
+      if (lastModified.getTime() >= cutoff) continue;
+      await objects.delete(key);
+      removed += 1;
     }
+    return removed;
   }
 
   return {

@@ -93,6 +93,10 @@ export const configSchema = Type.Object({
     description: 'object store: file:<folder> or s3://<bucket>',
   }),
   S3_ENDPOINT: optionalString('URL of an S3-compatible server (path-style)', '^https?://'),
+  S3_PUBLIC_ENDPOINT: optionalString(
+    'URL at which clients reach the server of S3_ENDPOINT, for the URLs of POST /uploads; default: the service itself receives uploads',
+    '^https?://',
+  ),
   JOBS: oneOf(['local', 'aws-batch'], 'local', 'queue of batch jobs'),
   JOB_QUEUE_ARN: optionalString('AWS Batch job queue (JOBS=aws-batch)'),
   JOB_DEFINITION_ARN: optionalString('AWS Batch job definition (JOBS=aws-batch)'),
@@ -103,7 +107,7 @@ export const configSchema = Type.Object({
   BATCH_REQUESTS: oneOf(
     ['on', 'off'],
     'on',
-    'off: POST /batch and DELETE /batch/{jobId} respond 405, and only the drop creates jobs',
+    'off: POST /uploads, POST /batch and DELETE /batch/{jobId} respond 405, and only the drop creates jobs',
   ),
   MAX_JOB_INPUTS: Type.Optional(
     Type.Integer({

@@ -1,12 +1,17 @@
 import { AppError } from './errors.ts';
 
-/** What people drop lies under this prefix; only these objects may be asked for by key. */
+/** What people drop lies under this prefix. */
 export const INPUT_PREFIX = 'input/';
+/** What clients upload by a URL of POST /uploads lies under this prefix, out of sight of the drop. */
+export const UPLOADS_PREFIX = 'uploads/';
+/** Days until an object under UPLOADS_PREFIX expires. */
+export const UPLOAD_DAYS = 2;
+const URL_UPLOAD = /^uploads\/[0-9a-f]{32}\/./s;
 export const OUTPUT_PREFIX = 'output/';
 /** S3's limit for a key, in bytes of UTF-8. */
 const MAX_KEY_BYTES = 1024;
 /** Where a form keeps its files: `jobs/<jobId>/uploads/<request>/<name>`, out of sight of the drop. */
-const UPLOAD = /^jobs\/([A-Za-z0-9_-]{1,128})\/uploads\/[0-9a-f]{16}\/(.+)$/s;
+const FORM_UPLOAD = /^jobs\/([A-Za-z0-9_-]{1,128})\/uploads\/[0-9a-f]{16}\/(.+)$/s;
 
 /**
  * Compares keys as S3 orders them: by the bytes of their UTF-8. (JavaScript's `<` compares UTF-16 units, which puts
@@ -46,6 +51,9 @@ export function checkKey(key: string): string {
   return key;
 }
 
+/** The key of an upload. @param id 32 hexadecimal digits @throws AppError INVALID_REQUEST */
+export const uploadKey = (id: string, path: string): string => checkKey(`${UPLOADS_PREFIX}${id}/${path}`);
+
 /**
  * The key that a request means: `input/a.jpg`, or the same with the store's own address before it
  * (`s3://bucket/input/a.jpg`). Anything outside `input/` and any other address is refused, so that a request can
@@ -55,8 +63,7 @@ export function checkKey(key: string): string {
  * @throws AppError INVALID_REQUEST
  */
 export function parseInputKey(text: string, storeUri: string): string {
-  const own = `${storeUri}/`;
-  const key = text.startsWith(own) ? text.slice(own.length) : text;
+  const key = withoutStore(text, storeUri);
   if (!key.startsWith(INPUT_PREFIX)) {
     const hint = /^[a-z0-9+.-]+:\/\//i.test(key)
       ? 'only the configured store is read'
@@ -64,6 +71,22 @@ export function parseInputKey(text: string, storeUri: string): string {
     throw new AppError('INVALID_REQUEST', `keys and prefixes start with "${INPUT_PREFIX}": ${hint}`);
   }
   return checkKey(key);
+}
+
+/**
+ * The key of one object that a request means: as parseInputKey, or that of an upload. A prefix of uploads would reach those
+ * of other clients.
+ *
+ * @throws AppError INVALID_REQUEST
+ */
+export function parseObjectKey(text: string, storeUri: string): string {
+  const key = withoutStore(text, storeUri);
+  return URL_UPLOAD.test(key) ? checkKey(key) : parseInputKey(text, storeUri);
+}
+
+function withoutStore(text: string, storeUri: string): string {
+  const own = `${storeUri}/`;
+  return text.startsWith(own) ? text.slice(own.length) : text;
 }
 
 function shorten(text: string): string {
@@ -80,7 +103,7 @@ export function outputKey(inputKey: string): string | undefined {
   if (inputKey.startsWith(INPUT_PREFIX)) {
     output = `${OUTPUT_PREFIX}${inputKey.slice(INPUT_PREFIX.length)}.json`;
   } else {
-    const upload = UPLOAD.exec(inputKey);
+    const upload = FORM_UPLOAD.exec(inputKey);
     if (upload) output = `jobs/${upload[1]}/outputs/${upload[2]}.json`;
   }
   return output !== undefined && Buffer.byteLength(output) <= MAX_KEY_BYTES ? output : undefined;

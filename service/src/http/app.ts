@@ -33,6 +33,7 @@ import { planRoutes } from './routes/plan/route.ts';
 import { predictRoutes } from './routes/predict/route.ts';
 import { sagemakerRoutes } from './routes/sagemaker/route.ts';
 import { thumbnailRoutes } from './routes/thumbnail/route.ts';
+import { uploadRoutes } from './routes/uploads/route.ts';
 import { requestIdOf } from './runtime/request-id.ts';
 import { RequestLog } from './runtime/request-log.ts';
 import { lazySerializers } from './runtime/serializer.ts';
@@ -126,6 +127,7 @@ export async function buildApp(services: Services, { waitsForModels = false } = 
     sagemakerRoutes(scope as App, services);
     openInferenceRoutes(scope as App, services);
   });
+  uploadRoutes(app);
   batchRoutes(app, services);
   thumbnailRoutes(app, services);
   planRoutes(app, services);

@@ -25,6 +25,30 @@ export interface GetOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What one upload may create. */
+export interface UploadGrant {
+  readonly key: string;
+  /** Exact number of bytes. */
+  readonly size: number;
+  /** Media type. */
+  readonly type: string;
+  readonly expiresInSeconds: number;
+}
+
+interface SignedUpload {
+  readonly url: string;
+  /** Headers that the request must have. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Lets clients create objects without this process. */
+export interface Uploads {
+  /** Signs one PUT of exactly the granted object; a second one is refused, because the object exists. */
+  sign(grant: UploadGrant): Promise<SignedUpload>;
+  /** Origin of the URLs, e.g. `https://bucket.s3.eu-west-1.amazonaws.com`. */
+  origin(): Promise<string>;
+}
+
 /**
  * The store is the only database: inputs, jobs and results are objects.
  *
@@ -68,6 +92,8 @@ export interface ObjectStore {
   ): Promise<string>;
   /** Deletes an object. If it does not exist, nothing happens. */
   delete(key: string): Promise<void>;
+  /** Absent if clients cannot reach the store. */
+  readonly uploads?: Uploads;
   /**
    * Reports objects under `prefix` that are new or have changed, once they are complete. Absent if the store sends no
    * notifications. Reports a new folder as `key/`; files already in it are not reported, so list it.

@@ -7,6 +7,7 @@ import type { Batch } from '../../src/batch/batch.ts';
 import { createRetention } from '../../src/batch/retention.ts';
 import { isAppError } from '../../src/domain/errors.ts';
 import { jobLayout } from '../../src/domain/job/job-layout.ts';
+import { uploadKey } from '../../src/domain/keys.ts';
 import {
   contentOf,
   idleQueue,
@@ -102,6 +103,21 @@ test('files of a form that no job took are removed after two days, those of jobs
     assert.ok(
       (await contentOf(objects, jobLayout('b-job').upload('form'))).has('jobs/b-job/uploads/form/a.png'),
     );
+  } finally {
+    await objects.close();
+  }
+});
+
+test('an upload by URL is removed after two days, whether or not jobs are kept', async () => {
+  const objects = await tempStore();
+  try {
+    const batch = tempBatch(objects, idleQueue());
+    await objects.put(uploadKey('0123456789abcdef0123456789abcdef', 'cats/x.png'), 'x');
+    await objects.put('input/a.png', 'a');
+    const retention = createRetention({ objects, batch, logger, days: 0 });
+    assert.deepEqual(await retention.sweep(inDays(1.9)), { jobs: 0, uploads: 0 });
+    assert.deepEqual(await retention.sweep(inDays(2.1)), { jobs: 0, uploads: 1 });
+    assert.deepEqual([...(await contentOf(objects, '')).keys()], ['input/a.png']);
   } finally {
     await objects.close();
   }

@@ -9,7 +9,14 @@ import {
   parseJobUri,
   parseMarker,
 } from '../../src/domain/job/job-layout.ts';
-import { compareKeys, inputOfOutput, outputKey, parseInputKey } from '../../src/domain/keys.ts';
+import {
+  compareKeys,
+  inputOfOutput,
+  outputKey,
+  parseInputKey,
+  parseObjectKey,
+  uploadKey,
+} from '../../src/domain/keys.ts';
 
 const isInvalid = (error: unknown) => isAppError(error, 'INVALID_REQUEST');
 
@@ -50,6 +57,22 @@ test('a request may name a key or the same with the address of the own store, an
   }
   assert.throws(() => parseInputKey(`input/${'x'.repeat(1020)}`, 's3://bucket'), isInvalid);
   assert.throws(() => parseInputKey('input/\ud800', 's3://bucket'), isInvalid);
+});
+
+test('a single object may also be an upload, but uploads have no prefix', () => {
+  const key = uploadKey('0123456789abcdef0123456789abcdef', 'cats/ü a.jpg');
+  assert.equal(parseObjectKey(key, 's3://bucket'), key);
+  assert.equal(parseObjectKey(`s3://bucket/${key}`, 's3://bucket'), key);
+  assert.equal(parseObjectKey('input/a.jpg', 's3://bucket'), 'input/a.jpg');
+  assert.throws(() => parseInputKey(key, 's3://bucket'), isInvalid);
+  for (const text of [
+    'uploads/',
+    'uploads/0123/a.jpg',
+    key.slice(0, 41),
+    `s3://other/${key}`,
+    `jobs/x/${key}`,
+  ])
+    assert.throws(() => parseObjectKey(text, 's3://bucket'), isInvalid, text);
 });
 
 test('an input and its output name each other, except where the name would be too long', () => {

@@ -13,7 +13,7 @@ after(() => store.close());
 
 const keys = async () => [...(await contentOf(store, '')).keys()].sort();
 
-test('with BATCH_REQUESTS=off no request makes or cancels a job, and all can be read', async () => {
+test('with BATCH_REQUESTS=off no request makes or cancels a job or uploads, and all can be read', async () => {
   const batch = tempBatch(store, idleQueue());
   const job = {
     origin: 'drop',
@@ -34,6 +34,8 @@ test('with BATCH_REQUESTS=off no request makes or cancels a job, and all can be 
       assert.equal(headers.allow, 'GET, HEAD');
     }
     await app.http.delete('/batch/d-drop').expect(405);
+    const upload = await app.http.post('/uploads').send({ size: 1 }).expect(405);
+    assert.match(upload.body.detail, /BATCH_REQUESTS=off/);
     assert.deepEqual(await keys(), before);
     assert.equal((await app.http.get('/batch/d-drop').expect(200)).body.status, 'SUBMITTED');
     assert.equal((await app.http.get('/batch').expect(200)).body.jobs.length, 1);

@@ -6,9 +6,12 @@ import { type Context, clientOf, isServiceNamed, type ServiceOptions } from '../
 import { isNoService } from '../failure.ts';
 import { startProgress } from '../ui/progress.ts';
 import type { ServiceClient } from './service-client.ts';
+import { needsUpload, readLimits, type ServiceLimits, uploadImage } from './uploads.ts';
 
 /** Until a service on this machine must answer, in milliseconds. */
 const PROBE_TIMEOUT_MS = 5000;
+/** Every platform accepts an image of this size in a request, in bytes. */
+const SMALL_BYTES = 4_000_000;
 
 /** Classifies one image, in the service or in this process. */
 export interface Predictor {
@@ -38,13 +41,21 @@ export async function createPredictor(context: Context, options: PredictorOption
 }
 
 function createRemotePredictor(client: ServiceClient, model: string | undefined): Predictor {
+  let limits: Promise<ServiceLimits> | undefined;
+  const bodyOf = async (image: Uint8Array<ArrayBuffer>) => {
+    const body = { headers: { 'content-type': 'application/octet-stream' }, body: image };
+    if (image.length <= SMALL_BYTES) return body;
+    limits ??= readLimits(client);
+    const { imageBytes, uploadBytes } = await limits;
+    if (!needsUpload(image.length, imageBytes, uploadBytes)) return body;
+    return { json: { object: await uploadImage(client, image) } };
+  };
   return {
-    classify: (image, topK) =>
+    classify: async (image, topK) =>
       client.json<Classification>('/predict', 'predictions', {
         method: 'POST',
         searchParams: { topK, model },
-        contentType: 'application/octet-stream',
-        body: image,
+        ...(await bodyOf(image)),
       }),
     close: async () => {},
   };

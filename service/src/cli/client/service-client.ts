@@ -3,6 +3,8 @@ import { CommandError, exitStatusOf, notReadable, unexpectedAnswer, unreachable 
 
 /** Until the headers of a response arrive, in milliseconds; the service's own limit is a little lower. */
 const RESPONSE_TIMEOUT_MS = 90_000;
+/** Until an upload to the store is complete, in milliseconds: as long as its URL is valid. */
+const UPLOAD_TIMEOUT_MS = 900_000;
 /** Attempts of one request, the first included. */
 const MAX_ATTEMPTS = 6;
 /** With a longer Retry-After, the command fails instead of waiting. */
@@ -10,11 +12,11 @@ const MAX_RETRY_AFTER_SECONDS = 30;
 const RETRYABLE = [429, 502, 503, 504];
 
 interface ServiceRequest {
-  readonly method?: 'GET' | 'POST' | 'DELETE';
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly searchParams?: Readonly<Record<string, string | number | undefined>>;
-  readonly body?: Uint8Array<ArrayBuffer> | FormData;
+  readonly body?: Uint8Array<ArrayBuffer> | FormData | Blob;
   readonly json?: unknown;
-  readonly contentType?: string;
+  readonly headers?: Readonly<Record<string, string>>;
   /** Milliseconds until the headers of the response must arrive. */
   readonly timeout?: number;
   /** The service has answered before and may be restarting: retry a refused connection. */
@@ -31,6 +33,12 @@ export interface ServiceClient {
   request(path: string, request?: ServiceRequest): Promise<Response>;
   /** The JSON of a response; without the property `member` it does not come from this service. */
   json<T>(path: string, member: string, request?: ServiceRequest): Promise<T>;
+  /** Sends a file to a URL of POST /uploads, which can belong to another host: without the API key. */
+  upload(
+    url: string,
+    headers: Readonly<Record<string, string>>,
+    body: Uint8Array<ArrayBuffer> | Blob,
+  ): Promise<void>;
 }
 
 export interface ServiceClientOptions {
@@ -43,37 +51,33 @@ export interface ServiceClientOptions {
 
 export function createServiceClient({ url, apiKey, signal, hint }: ServiceClientOptions): ServiceClient {
   const base = url.replace(/(?<!\/)\/+$/, '');
-  const api = ky.create({
-    headers: {
-      accept: 'application/json, application/x-ndjson, application/problem+json',
-      ...(apiKey === undefined ? {} : { 'x-api-key': apiKey }),
-    },
-    // A redirect could carry the key and the images to another host.
-    redirect: 'manual',
-    signal,
-  });
+  const serviceHeaders = {
+    accept: 'application/json, application/x-ndjson, application/problem+json',
+    ...(apiKey === undefined ? {} : { 'x-api-key': apiKey }),
+  };
 
-  async function request(path: string, options: ServiceRequest = {}): Promise<Response> {
-    const {
-      contentType,
-      fromStore,
-      onUpload,
-      patient = false,
-      timeout = RESPONSE_TIMEOUT_MS,
-      ...rest
-    } = options;
+  /** @param isDone true for a refusal that means success */
+  async function send(
+    address: string,
+    options: ServiceRequest,
+    isDone: (status: number, attempts: number) => boolean = () => false,
+  ): Promise<Response> {
+    const { fromStore, onUpload, patient = false, timeout = RESPONSE_TIMEOUT_MS, ...rest } = options;
+    const where = address.startsWith(base) ? base : new URL(address).origin;
     let attempts = 0;
     try {
-      return await api(`${base}${path}`, {
+      return await ky(address, {
         ...rest,
+        // A redirect could carry the key and the images to another host.
+        redirect: 'manual',
+        signal,
         timeout,
-        ...(contentType === undefined ? {} : { headers: { 'content-type': contentType } }),
         ...(onUpload === undefined ? {} : { onUploadProgress: onUpload }),
         hooks: { beforeRequest: [() => void attempts++] },
         retry: {
           limit: MAX_ATTEMPTS - 1,
           // A POST may be repeated: a batch carries an idempotency key.
-          methods: ['get', 'post', 'delete'],
+          methods: ['get', 'post', 'put', 'delete'],
           statusCodes: RETRYABLE,
           afterStatusCodes: RETRYABLE,
           delay: (attempt) => 250 * 2 ** (attempt - 1),
@@ -83,14 +87,18 @@ export function createServiceClient({ url, apiKey, signal, hint }: ServiceClient
       });
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      const location = error instanceof HTTPError ? error.response.headers.get('location') : null;
-      if (fromStore && location !== null) return await readStore(location);
-      if (error instanceof HTTPError) throw await refusalOf(error.response, base, attempts);
+      if (error instanceof HTTPError) {
+        const { status, headers } = error.response;
+        const location = headers.get('location');
+        if (fromStore && location !== null) return await readStore(location);
+        if (isDone(status, attempts)) return error.response;
+        throw await refusalOf(error.response, where, attempts);
+      }
       const code = networkCode(error);
       // The body is read while it is sent.
       if (code === 'NotReadableError')
         throw notReadable('a file changed during the upload; try again', error);
-      throw unreachable(`cannot reach ${base} (${code}); ${hint}`, error);
+      throw unreachable(`cannot reach ${where} (${code}); ${hint}`, error);
     }
   }
 
@@ -104,6 +112,9 @@ export function createServiceClient({ url, apiKey, signal, hint }: ServiceClient
     throw unexpectedAnswer(`${host}, to which the service redirects, returned status ${response.status}`);
   }
 
+  const request = (path: string, options: ServiceRequest = {}) =>
+    send(`${base}${path}`, { ...options, headers: { ...serviceHeaders, ...options.headers } });
+
   return {
     url: base,
     request,
@@ -111,6 +122,16 @@ export function createServiceClient({ url, apiKey, signal, hint }: ServiceClient
       const value = await readJson(await request(path, options));
       if (typeof value === 'object' && value !== null && member in value) return value as T;
       throw unexpectedAnswer(`${base} is not an ml-serverless service; check --url`);
+    },
+    async upload(url, headers, body) {
+      const response = await send(
+        url.startsWith('/') ? `${base}${url}` : url,
+        // Without `onUpload`: with it, the body is a stream and has no Content-Length, which the URL requires.
+        { method: 'PUT', headers, body, timeout: UPLOAD_TIMEOUT_MS },
+        // The object exists: an earlier attempt arrived, and only its response was lost.
+        (status, attempts) => attempts > 1 && (status === 409 || status === 412),
+      );
+      await response.body?.cancel();
     },
   };
 }

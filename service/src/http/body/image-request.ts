@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { AppError } from '../../domain/errors.ts';
-import { parseInputKey } from '../../domain/keys.ts';
+import { parseObjectKey } from '../../domain/keys.ts';
 import { imageTooLarge } from '../errors/too-large.ts';
 import type { JsonImage } from '../routes/predict/schema.ts';
 import { ClassifyQuery, DEFAULT_TOP_K } from '../schemas/shared.ts';
@@ -41,7 +41,7 @@ async function readBytes(
   const { image, object = '' } = body as JsonImage;
   const maxBytes = server.config.MAX_IMAGE_BYTES;
   if (image !== undefined) return decodeImage(image, longStrings, maxBytes);
-  return server.objects.get(parseInputKey(object, server.objects.uri), { maxBytes, signal });
+  return server.objects.get(parseObjectKey(object, server.objects.uri), { maxBytes, signal });
 }
 
 /** A base64 image of a JSON body. @throws AppError INVALID_REQUEST, IMAGE_TOO_LARGE */

@@ -4,7 +4,7 @@ import { AppError } from '../../domain/errors.ts';
 export const imageTooLarge = (maxBytes: number) =>
   new AppError(
     'IMAGE_TOO_LARGE',
-    `the image is larger than ${maxBytes} bytes; scale it down, or put it into the store and send {"object": "<its key>"}`,
+    `the image is larger than ${maxBytes} bytes; scale it down, or upload it with POST /uploads and send {"object": "<its key>"}`,
   );
 
 /** A form of many images over its limit. @param maxBytes the limit that it exceeds */

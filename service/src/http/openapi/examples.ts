@@ -61,6 +61,19 @@ export const EXAMPLES: Readonly<Record<string, Examples>> = {
       timing: { decodeMs: 4.1, queueMs: 0.1, inferenceMs: 36.9 },
     },
   },
+  createUpload: {
+    request: {
+      'application/json': {
+        image: { summary: 'A photograph', value: { name: 'cat.jpg', size: 8388608, type: 'image/jpeg' } },
+      },
+    },
+    response: {
+      key: 'uploads/5d41402abc4b2a76b9719d911017c592/cat.jpg',
+      url: '/uploads?token=eyJrZXkiOiJ1cGxvYWRzL',
+      headers: { 'content-type': 'image/jpeg' },
+      expiresAt: '2026-01-31T09:45:00.000Z',
+    },
+  },
   listModels: {
     response: {
       models: [MODEL],

@@ -3,8 +3,8 @@ import type { App } from '../app-type.ts';
 import { shareComponents } from './components.ts';
 
 const HEADER = '# Generated from the routes’ schemas by `npm run openapi`; do not edit.\n';
-/** In characters; the yaml package breaks longer flow collections into a line per item. */
-const MAX_FLOW_LENGTH = 60;
+/** In characters. Longer collections are easier to read, and to compare, with a line per item. */
+const MAX_FLOW_LENGTH = 80;
 
 /** Quotes and brackets not counted. */
 const isShortText = (node: { toJSON(): unknown }) =>
@@ -16,7 +16,7 @@ export function openapiYaml(app: App): string {
   visit(document, {
     Map(_, map) {
       const isShort = map.items.every(({ value }) => isScalar(value)) && isShortText(map);
-      if (map.has('$ref') || (map.has('type') && !map.has('description') && isShort)) map.flow = true;
+      if (map.has('$ref') || (map.has('type') && isShort)) map.flow = true;
     },
     Seq(_, list) {
       if (list.items.every(isScalar) && isShortText(list)) list.flow = true;

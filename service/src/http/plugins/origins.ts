@@ -38,8 +38,16 @@ export const originsPlugin = fp<OriginOptions>(
     });
     await app.register(cors, {
       origin: [...origins],
-      methods: ['GET', 'HEAD', 'POST', 'DELETE'],
-      allowedHeaders: ['accept', 'authorization', 'content-type', 'x-api-key', 'x-request-id', 'traceparent'],
+      methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
+      allowedHeaders: [
+        'accept',
+        'authorization',
+        'content-type',
+        'if-none-match',
+        'x-api-key',
+        'x-request-id',
+        'traceparent',
+      ],
       exposedHeaders: ['location', 'retry-after', 'www-authenticate', 'x-request-id'],
       maxAge: PREFLIGHT_MAX_AGE,
     });

@@ -23,12 +23,18 @@ const policy = (directives: Readonly<Record<string, readonly string[]>>) =>
 /** The strict policy with inline styles, which Swagger UI needs. */
 export const DOCS_CSP = policy({ ...DIRECTIVES, styleSrc: ["'self'", "'unsafe-inline'"] });
 
-/** The policy of the page at /: strict, and text cannot become markup or script. */
-export const PAGE_CSP = policy({
-  ...DIRECTIVES,
-  requireTrustedTypesFor: ["'script'"],
-  trustedTypes: ["'none'"],
-});
+/**
+ * The policy of the page at /: strict, and text cannot become markup or script.
+ *
+ * @param uploadOrigin where the page may send images besides this service
+ */
+export const pagePolicy = (uploadOrigin?: string) =>
+  policy({
+    ...DIRECTIVES,
+    connectSrc: [...DIRECTIVES.connectSrc, ...(uploadOrigin === undefined ? [] : [uploadOrigin])],
+    requireTrustedTypesFor: ["'script'"],
+    trustedTypes: ["'none'"],
+  });
 
 /** Security headers for every response: no foreign resources, no framing. */
 export const securityPlugin = fp(

@@ -5,9 +5,10 @@ import fastifyStatic, { type FastifyStaticOptions } from '@fastify/static';
 import type { FastifyReply } from 'fastify';
 import { packageRoot } from '../../../../models/folders.ts';
 import type { App } from '../app-type.ts';
-import { PAGE_CSP } from '../plugins/security.ts';
+import { pagePolicy } from '../plugins/security.ts';
 import type { Services } from '../services.ts';
 import { MAX_FILES } from './batch/body.ts';
+import { maxUpload } from './uploads/route.ts';
 
 /** service/web of this package. It is served as it is, so dist/ has no copy. */
 const WEB = join(packageRoot(), 'service', 'web');
@@ -26,6 +27,8 @@ interface PageSettings {
   readonly limits: {
     readonly imageBytes: number;
     readonly imagePixels: number;
+    /** Per image of POST /uploads; `imageBytes` if there is no store. */
+    readonly uploadBytes: number;
     /** Per form. The page sends forms of `partBytes`, and up to `batchBytes` in all. */
     readonly batchFiles: number;
     readonly formBytes: number;
@@ -42,7 +45,7 @@ interface PageSettings {
  * The page at /, its files under /web/, and under /samples/ the sample pictures of the default model. None of it needs a
  * key, since it holds no data; the routes that it calls do.
  */
-export async function indexRoutes(app: App, { config, batch, models }: Services): Promise<void> {
+export async function indexRoutes(app: App, { config, batch, models, objects }: Services): Promise<void> {
   app.addHook('onRoute', (route) => {
     route.config = { ...route.config, public: true, quiet: true };
   });
@@ -73,6 +76,7 @@ export async function indexRoutes(app: App, { config, batch, models }: Services)
     limits: {
       imageBytes: config.maxUploadBytes,
       imagePixels: config.MAX_IMAGE_PIXELS,
+      uploadBytes: maxUpload(config, objects),
       batchFiles: MAX_FILES,
       formBytes: config.maxFormBytes,
       partBytes,
@@ -85,8 +89,10 @@ export async function indexRoutes(app: App, { config, batch, models }: Services)
     reply.header('cache-control', 'no-cache');
     return settings;
   });
-  app.get('/', { schema: { hide: true } }, (_request, reply: FastifyReply) => {
-    reply.header('content-security-policy', PAGE_CSP);
+  app.get('/', { schema: { hide: true } }, async (_request, reply: FastifyReply) => {
+    // Without credentials for the store, the page still works; it cannot upload.
+    const uploadOrigin = await objects?.uploads?.origin().catch(() => undefined);
+    reply.header('content-security-policy', pagePolicy(uploadOrigin));
     return reply.sendFile('index.html');
   });
 }

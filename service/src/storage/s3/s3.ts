@@ -7,6 +7,7 @@ import {
   PutObjectCommand,
   type PutObjectCommandInput,
   S3Client,
+  type S3ClientConfig,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
@@ -15,10 +16,13 @@ import { checkKey } from '../../domain/keys.ts';
 import type { GetOptions, ObjectInfo, ObjectStore } from '../object-store.ts';
 import { bodyOf, destroyWhenIdle, readBody } from './body.ts';
 import { isBrokenBody, isConditionalConflict, mapErrors, toAppError } from './errors.ts';
+import { createS3Uploads } from './uploads.ts';
 
 export interface S3Options {
   /** Address of an S3-compatible server, which gets path-style requests. */
   readonly endpoint?: string;
+  /** The same server's address for clients; without it, clients reach AWS, but no server of `endpoint`. */
+  readonly publicEndpoint?: string | undefined;
   /** Timeout for the next byte of a response, in milliseconds. */
   readonly idleTimeoutMs?: number;
   /** Timeout for a whole get, put, head, delete or page of a listing, in milliseconds. */
@@ -43,7 +47,7 @@ const PART_BYTES = 8 * 1024 * 1024;
 export function createS3Store(bucket: string, options: S3Options = {}): ObjectStore {
   const idleTimeoutMs = options.idleTimeoutMs ?? 20_000;
   const requestTimeoutMs = options.requestTimeoutMs ?? 120_000;
-  const client = new S3Client({
+  const settings: S3ClientConfig = {
     maxAttempts: options.maxAttempts ?? 5,
     retryMode: 'standard',
     requestHandler: {
@@ -57,8 +61,11 @@ export function createS3Store(bucket: string, options: S3Options = {}): ObjectSt
     // Not every compatible server supports the optional checksums.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    ...(options.endpoint ? { endpoint: options.endpoint, forcePathStyle: true } : {}),
-  });
+  };
+  const clientOf = (endpoint?: string) =>
+    new S3Client({ ...settings, ...(endpoint ? { endpoint, forcePathStyle: true } : {}) });
+  const client = clientOf(options.endpoint);
+  const publicClient = options.endpoint ? options.publicEndpoint && clientOf(options.publicEndpoint) : client;
 
   const deadline = (signal?: AbortSignal) => {
     const timeout = AbortSignal.timeout(requestTimeoutMs);
@@ -94,6 +101,7 @@ export function createS3Store(bucket: string, options: S3Options = {}): ObjectSt
 
   return {
     uri: `s3://${bucket}`,
+    ...(publicClient ? { uploads: createS3Uploads(publicClient, bucket) } : {}),
 
     async get(key, options = {}) {
       const { maxBytes, signal } = options;

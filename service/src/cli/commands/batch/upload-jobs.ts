@@ -3,12 +3,13 @@ import { formatBytes, plural } from '../../../domain/format.ts';
 import type { ResultKind } from '../../../domain/job/job.ts';
 import { printable } from '../../../domain/printable.ts';
 import type { ServiceClient } from '../../client/service-client.ts';
+import { needsUpload, readLimits, uploadImage } from '../../client/uploads.ts';
 import type { Context } from '../../context.ts';
-import { CommandError, usageError } from '../../failure.ts';
+import { usageError } from '../../failure.ts';
 import { type FoundFile, findFiles } from '../../files.ts';
 import { startProgress } from '../../ui/progress.ts';
 import type { BatchJob } from './jobs.ts';
-import { createForm, MAX_PART_BYTES, splitUpload } from './upload.ts';
+import { blobOf, createForm, MAX_PART_BYTES, splitKeys, splitUpload } from './upload.ts';
 
 /** Until the response to a form arrives, in milliseconds; the service's own limit is a little lower. */
 const UPLOAD_TIMEOUT_MS = 130_000;
@@ -46,29 +47,43 @@ export async function uploadJobs(
   if (files.length === 0) throw usageError('no file to upload');
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   const progress = startProgress(terminal, { doing: 'uploading', total, unit: 'bytes' });
-  const parts = splitUpload(files, await partBytesOf(client));
+  const { formBytes, uploadBytes } = await readLimits(client);
+  const isLarge = ({ bytes }: FoundFile) => needsUpload(bytes, formBytes, uploadBytes);
+  const parts = [
+    ...splitUpload(
+      files.filter((file) => !isLarge(file)),
+      Math.min(MAX_PART_BYTES, formBytes ?? MAX_PART_BYTES),
+    ),
+    ...splitKeys(files.filter(isLarge)),
+  ];
   const key = options.idempotencyKey ?? randomUUID();
   const jobs: BatchJob[] = [];
   let sent = 0;
+  async function uploadEach(part: readonly FoundFile[]): Promise<string[]> {
+    const keys: string[] = [];
+    let done = sent;
+    for (const file of part) {
+      keys.push(await uploadImage(client, await blobOf(file), file.relative));
+      done += file.bytes;
+      progress.update(done);
+    }
+    return keys;
+  }
   try {
     for (const [index, part] of parts.entries()) {
-      const fields = {
-        ...(options.topK === undefined ? {} : { topK: String(options.topK) }),
-        ...(options.model === undefined ? {} : { model: options.model }),
-        ...(options.results === undefined ? {} : { results: options.results }),
-        idempotencyKey: index === 0 ? key : partKey(key, index),
-      };
+      const { topK, model, results } = options;
+      const job = { topK, model, results, idempotencyKey: index === 0 ? key : partKey(key, index) };
       const start = sent;
-      sent += part.reduce((sum, { bytes }) => sum + bytes, 0);
-      jobs.push(
-        await client.json<BatchJob>('/batch', 'jobId', {
-          method: 'POST',
-          body: await createForm(fields, part),
-          timeout: UPLOAD_TIMEOUT_MS,
-          // The form's headers count as well.
-          onUpload: ({ transferredBytes }) => progress.update(Math.min(start + transferredBytes, sent)),
-        }),
-      );
+      const bytes = part.reduce((sum, file) => sum + file.bytes, 0);
+      // The headers of a form count as well.
+      const onUpload = ({ transferredBytes }: { readonly transferredBytes: number }) =>
+        progress.update(start + Math.min(transferredBytes, bytes));
+      const request = part.some(isLarge)
+        ? { json: { ...job, objects: await uploadEach(part) } }
+        : { body: await createForm(job, part), onUpload };
+      const sending = { method: 'POST', timeout: UPLOAD_TIMEOUT_MS, ...request } as const;
+      jobs.push(await client.json<BatchJob>('/batch', 'jobId', sending));
+      sent += bytes;
     }
   } catch (error) {
     progress.stop();
@@ -86,21 +101,6 @@ export async function uploadJobs(
     );
   }
   return { jobs, skipped };
-}
-
-/** Maximum bytes of a form; on Lambda the service accepts far less than elsewhere. */
-async function partBytesOf(client: ServiceClient): Promise<number> {
-  interface Settings {
-    readonly limits: { readonly formBytes?: number };
-  }
-  try {
-    const { limits } = await client.json<Settings>('/web/settings.json', 'limits');
-    return Math.min(MAX_PART_BYTES, limits.formBytes ?? MAX_PART_BYTES);
-  } catch (error) {
-    // A service without the page has the default limit.
-    if (error instanceof CommandError && error.code === 'NOT_FOUND') return MAX_PART_BYTES;
-    throw error;
-  }
 }
 
 /** The idempotency key of a further part, derived from that of the first one. */

@@ -27,20 +27,31 @@ export function splitUpload(files: readonly FoundFile[], maxBytes = MAX_PART_BYT
   return parts;
 }
 
-/** A form of text fields and files; the files are read while it is sent. @throws CommandError FILE_NOT_READABLE */
+/** Files that are uploaded one by one, in groups whose keys fit into one request. */
+export function splitKeys(files: readonly FoundFile[]): FoundFile[][] {
+  const parts: FoundFile[][] = [];
+  for (let at = 0; at < files.length; at += MAX_PART_FILES) parts.push(files.slice(at, at + MAX_PART_FILES));
+  return parts;
+}
+
+/** A file that is read while it is sent. @throws CommandError FILE_NOT_READABLE */
+export async function blobOf({ name, path }: FoundFile): Promise<Blob> {
+  try {
+    await access(path, constants.R_OK);
+    return await openAsBlob(path);
+  } catch (error) {
+    throw notReadable(`${name}: ${fileError(error).message}`, error);
+  }
+}
+
+/** A form of fields and files; those that are undefined are left out. @throws CommandError FILE_NOT_READABLE */
 export async function createForm(
-  fields: Readonly<Record<string, string>>,
+  fields: Readonly<Record<string, string | number | undefined>>,
   files: readonly FoundFile[],
 ): Promise<FormData> {
   const form = new FormData();
-  for (const [name, value] of Object.entries(fields)) form.append(name, value);
-  for (const { name, path, relative } of files) {
-    try {
-      await access(path, constants.R_OK);
-      form.append('files', await openAsBlob(path), relative);
-    } catch (error) {
-      throw notReadable(`${name}: ${fileError(error).message}`, error);
-    }
-  }
+  for (const [name, value] of Object.entries(fields))
+    if (value !== undefined) form.append(name, String(value));
+  for (const file of files) form.append('files', await blobOf(file), file.relative);
   return form;
 }

@@ -6,7 +6,8 @@ import { AppError } from '../../../domain/errors.ts';
 import { jobLayout } from '../../../domain/job/job-layout.ts';
 import { checkKey, compareKeys } from '../../../domain/keys.ts';
 import type { ObjectStore } from '../../../storage/object-store.ts';
-import { checkFields, quote, readForm } from '../../body/form.ts';
+import { relativePath } from '../../body/file-path.ts';
+import { checkFields, readForm } from '../../body/form.ts';
 import { batchFormTooLarge } from '../../errors/too-large.ts';
 import { BatchFormFields } from './schema.ts';
 
@@ -96,25 +97,12 @@ function openJob(fields: BatchFormFields, check: (fields: BatchFormFields) => vo
 
 /** A number before the name keeps files of one path apart: `cats/a.jpg`, `cats/2-a.jpg`. */
 function freeKey(prefix: string, filename: string, taken: ReadonlyMap<string, unknown>): string {
-  const path = pathOf(filename);
+  const path = filename === '' ? 'file' : relativePath(filename);
   const at = path.lastIndexOf('/') + 1;
   for (let n = 1; ; n++) {
     const name = n === 1 ? path : `${path.slice(0, at)}${n}-${path.slice(at)}`;
     if (!taken.has(prefix + name)) return checkKey(prefix + name);
   }
-}
-
-/** The path of a file, relative to the uploaded folder. @throws AppError INVALID_REQUEST */
-function pathOf(filename: string): string {
-  if (filename === '') return 'file';
-  const names = filename.split(/[\\/]/);
-  const isAbsolute = /^([A-Za-z]:)?[\\/]/.test(filename);
-  if (isAbsolute || filename.includes('\0') || names.some((name) => /^\.{0,2}$/.test(name))) {
-    throw invalid(
-      `the form has a file with the path ${quote(filename)}; send a relative path without empty names, "." and ".."`,
-    );
-  }
-  return filename;
 }
 
 const invalid = (message: string) => new AppError('INVALID_REQUEST', message);

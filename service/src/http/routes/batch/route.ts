@@ -1,12 +1,13 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { jobIdFor } from '../../../batch/batch.ts';
 import type { JobStatus } from '../../../batch/status.ts';
 import { AppError, isAppError } from '../../../domain/errors.ts';
 import type { Job, JobSource } from '../../../domain/job/job.ts';
-import { compareKeys, parseInputKey } from '../../../domain/keys.ts';
+import { compareKeys, parseInputKey, parseObjectKey } from '../../../domain/keys.ts';
 import type { ObjectStore } from '../../../storage/object-store.ts';
 import type { App } from '../../app-type.ts';
+import { refuseWritesIfOff } from '../../runtime/refuse-writes.ts';
 import { DEFAULT_TOP_K, problems } from '../../schemas/shared.ts';
 import type { Services } from '../../services.ts';
 import { batchOf } from './batch-of.ts';
@@ -33,20 +34,10 @@ export function batchRoutes(app: App, services: Services): void {
     content: { 'application/json': { schema: Type.Unsafe<BatchJob>({ $ref: 'BatchJob#' }) } },
   });
 
-  /** Runs before the body is read. */
-  const refuseUnlessOn = async (_: FastifyRequest, reply: FastifyReply) => {
-    if (services.config.BATCH_REQUESTS === 'on') return;
-    reply.header('allow', 'GET, HEAD');
-    throw new AppError(
-      'METHOD_NOT_ALLOWED',
-      'requests cannot create or cancel jobs (BATCH_REQUESTS=off); put the images under input/ of the store',
-    );
-  };
-
   app.post(
     '/batch',
     {
-      onRequest: refuseUnlessOn,
+      onRequest: refuseWritesIfOff('GET, HEAD'),
       schema: {
         operationId: 'submitBatch',
         summary: 'Classify many images',
@@ -134,7 +125,7 @@ export function batchRoutes(app: App, services: Services): void {
   app.delete(
     '/batch/:jobId',
     {
-      onRequest: refuseUnlessOn,
+      onRequest: refuseWritesIfOff('GET, HEAD'),
       schema: {
         operationId: 'cancelBatchJob',
         summary: 'Cancel a job',
@@ -193,7 +184,7 @@ function sourceOf({ prefix, objects }: BatchRequestBody, storeUri: string): JobS
     throw new AppError('INVALID_REQUEST', 'send exactly one of prefix and objects');
   }
   if (prefix !== undefined) return { kind: 'prefix', prefix: parseInputKey(prefix, storeUri) };
-  const keys = new Set(objects?.map((key) => parseInputKey(key, storeUri)));
+  const keys = new Set(objects?.map((key) => parseObjectKey(key, storeUri)));
   return { kind: 'objects', objects: [...keys].sort(compareKeys).map((key) => ({ key })) };
 }
 
