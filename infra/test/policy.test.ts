@@ -105,6 +105,7 @@ const TABLE: readonly Call[] = [
       'output/a.jpg.json',
       `${JOB}/outputs/a.jpg.json`,
       `${JOB}/results/00000-0000.jsonl`,
+      `${JOB}/progress/00000.json`,
       `${JOB}/chunks/00000-0000.99.1`,
       `${JOB}/done/00000.99.1`,
       ...RESULT_FILES,

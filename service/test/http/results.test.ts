@@ -10,6 +10,7 @@ import { contentOf, picture, rowsOf, tempBatch, tempQueue, untilFinished } from 
 import { createGatedModels } from '../helpers/gated-models.ts';
 import { startApp, type TestApp } from '../helpers/test-app.ts';
 import { makeTinyModel, type TinyModel } from '../helpers/tiny-model.ts';
+import { until } from '../helpers/until.ts';
 import { findVersitygw, type S3Server, startS3Server, VERSITYGW_MISSING } from '../helpers/versitygw.ts';
 
 const program = await findVersitygw();
@@ -113,7 +114,10 @@ test('the last worker stores the report of a request; GET serves it under a poli
   skip,
 }, async () => {
   const jobId = await endedJob({});
-  const stored = (await objects.get(`jobs/${jobId}/report.html`)).toString();
+  // The job has ended with its last marker; the report follows.
+  const stored = (
+    await until('the report', () => objects.get(`jobs/${jobId}/report.html`).catch(() => undefined))
+  ).toString();
   assert.equal(stored.match(/data:image\/webp/g)?.length, 20);
   const { text, headers } = await app.http.get(`/batch/${jobId}/report`).expect(200);
   assert.equal(text, stored);
