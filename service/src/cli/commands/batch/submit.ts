@@ -47,6 +47,7 @@ export function addSubmit(batch: Command, context: Context): void {
     .option('-k, --top-k <n>', 'classes per image; default 5', wholeNumber(1, 100))
     .option('-m, --model <name>', 'name of a model; default: that of the service')
     .option('--idempotency-key <key>', 'submitting again with the same key creates no second job')
+    .option('--deadline <time>', 'ISO 8601 time at which the job stops early')
     .option('-w, --watch', 'watch it until it ends')
     .option(...JSON_OPTION);
   withService(command).action((inputs: string[], options: SubmitOptions) => submit(context, inputs, options));
@@ -95,9 +96,9 @@ function submitKeys(
   if (keys.length > MAX_KEYS) throw usageError(`a job takes up to ${MAX_KEYS} keys; name a prefix`);
   const [prefix] = prefixes;
   const source = prefix === undefined ? { objects: keys } : { prefix: prefix.replace(/\*$/, '') };
-  const { topK, model, idempotencyKey = randomUUID() } = options;
+  const { topK, model, deadline, idempotencyKey = randomUUID() } = options;
   return client.json<BatchJob>('/batch', 'jobId', {
     method: 'POST',
-    json: { ...source, topK, model, idempotencyKey },
+    json: { ...source, topK, model, deadline, idempotencyKey },
   });
 }

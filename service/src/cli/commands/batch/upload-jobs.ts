@@ -16,6 +16,7 @@ const UPLOAD_TIMEOUT_MS = 130_000;
 export interface JobOptions {
   readonly topK?: number;
   readonly model?: string;
+  readonly deadline?: string;
   readonly idempotencyKey?: string;
   readonly json?: boolean;
 }
@@ -53,6 +54,7 @@ export async function uploadJobs(
       const fields = {
         ...(options.topK === undefined ? {} : { topK: String(options.topK) }),
         ...(options.model === undefined ? {} : { model: options.model }),
+        ...(options.deadline === undefined ? {} : { deadline: options.deadline }),
         idempotencyKey: index === 0 ? key : partKey(key, index),
       };
       const start = sent;
