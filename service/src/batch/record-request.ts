@@ -1,5 +1,5 @@
 import { AppError } from '../domain/errors.ts';
-import type { Job, JobSource } from '../domain/job/job.ts';
+import { isPastDeadline, type Job, type JobSource } from '../domain/job/job.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { checkDailyLimit } from './daily-limit.ts';
 import { hasInputs } from './job-inputs.ts';
@@ -7,7 +7,8 @@ import { findJob, recordJob } from './job-records.ts';
 import { checkSize } from './plan-shards.ts';
 import { noInputs } from './start.ts';
 
-export interface JobRequest extends Pick<Job, 'jobId' | 'origin' | 'source' | 'model' | 'topK' | 'results'> {}
+export interface JobRequest
+  extends Pick<Job, 'jobId' | 'origin' | 'source' | 'model' | 'topK' | 'results' | 'deadline'> {}
 
 export interface RequestOptions {
   readonly objects: ObjectStore;
@@ -48,17 +49,20 @@ export async function recordRequest(request: JobRequest, options: RequestOptions
 }
 
 async function checkRequest(
-  { source }: JobRequest,
+  { source, deadline }: JobRequest,
   { objects, maxJobInputs, maxJobsPerDay }: RequestOptions,
 ): Promise<void> {
+  if (isPastDeadline({ ...(deadline ? { deadline } : {}) })) {
+    throw new AppError('INVALID_REQUEST', `the deadline ${deadline} has passed; send a later one`);
+  }
   if (!(await hasInputs(objects, { source }))) throw noInputs();
   if (source.kind === 'objects') checkSize(source.objects.length, maxJobInputs);
   if (maxJobsPerDay !== undefined) await checkDailyLimit(objects, maxJobsPerDay);
 }
 
 function isSameRequest(a: JobRequest, b: JobRequest): boolean {
-  const identity = ({ model, topK, source, results = 'objects' }: JobRequest) =>
-    JSON.stringify([model, topK, results, identityOf(source)]);
+  const identity = ({ model, topK, source, results = 'objects', deadline }: JobRequest) =>
+    JSON.stringify([model, topK, results, identityOf(source), deadline]);
   return identity(a) === identity(b);
 }
 

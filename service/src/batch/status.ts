@@ -1,6 +1,7 @@
 import {
   cancelledSchema,
   finalState,
+  isPastDeadline,
   type Job,
   type JobCounts,
   type JobState,
@@ -34,6 +35,7 @@ export interface JobStatus {
   readonly createdAt: string;
   readonly submittedAt?: string;
   readonly finishedAt?: string;
+  readonly deadline?: string;
   readonly reason?: string;
   /** The job that holds the inputs beyond this one's last shard. */
   readonly next?: string;
@@ -63,6 +65,7 @@ export async function lookUpJob(objects: ObjectStore, queue: JobQueue, job: Job)
     model: job.model,
     topK: job.topK,
     createdAt: job.createdAt,
+    ...(job.deadline ? { deadline: job.deadline } : {}),
     ...(submitted ? { submittedAt: submitted.submittedAt } : {}),
     ...(plan?.next ? { next: plan.next } : {}),
   };
@@ -91,14 +94,17 @@ export async function lookUpJob(objects: ObjectStore, queue: JobQueue, job: Job)
     if (hasStopped) return end('CANCELLED', cancelled.reason, cancelled.cancelledAt);
     return { status: { ...base, status: 'CANCELLED', counts, reason: cancelled.reason }, needsStart: false };
   }
+  const age = submitted ? Date.now() - Date.parse(submitted.submittedAt) : 0;
+  const isForgotten = !known && !queue.isVolatile && age > FORGOTTEN_AFTER_MS;
+  // Workers that stop at the deadline succeed without the marker of their shard.
+  if (isPastDeadline(job) && plan && !hasAllRows && (known?.state === 'SUCCEEDED' || isForgotten)) {
+    return end('PARTIAL', `DEADLINE: stopped at ${job.deadline} with ${counts.pending} inputs pending`);
+  }
   if (known && !isActive(known)) {
     if (hasAllRows) return end(finalState(counts), `no result files: ${known.reason ?? 'the workers ended'}`);
     return end('FAILED', known.reason ?? 'workers ended without finishing their shards');
   }
-  const age = submitted ? Date.now() - Date.parse(submitted.submittedAt) : 0;
-  if (!known && !queue.isVolatile && age > FORGOTTEN_AFTER_MS) {
-    return end('FAILED', 'the queue has forgotten the job');
-  }
+  if (isForgotten) return end('FAILED', 'the queue has forgotten the job');
   const isRunning = known?.state === 'RUNNING' || counts.pending < counts.total;
   return {
     status: { ...base, status: isRunning ? 'RUNNING' : 'SUBMITTED', counts },

@@ -17,7 +17,7 @@ import { EXIT_CONFIGURATION, type WorkerMessage } from '../jobs/worker-process.t
 /**
  * Works one shard of one job and exits. It runs the server's app without HTTP: `ready` loads the model, `close` drains it.
  *
- *   0   every input of the shard has a row
+ *   0   every input of the shard has a row, or the job's deadline has passed: nothing is left to run
  *   1   a fault of the system (store away, engine dead): run it again
  *   75  out of time (WORKER_STOP_AFTER_MS): stopped at the edge of a chunk, before AWS Batch's timeout, which it does not
  *       retry: run it again, finished chunks are skipped (EX_TEMPFAIL of sysexits.h)
@@ -93,8 +93,9 @@ async function work(): Promise<number> {
       }),
     );
     rows = result.rows;
-    logger.info(result, result.done ? 'shard done' : 'stopped; the next attempt continues');
-    if (result.done) return EXIT.done;
+    if (result.isPastDeadline) logger.info(result, 'stopped at the deadline of the job');
+    else logger.info(result, result.done ? 'shard done' : 'stopped; the next attempt continues');
+    if (result.done || result.isPastDeadline) return EXIT.done;
     return stop.signal.reason === OUT_OF_TIME ? EXIT.outOfTime : EXIT.stopped;
   } catch (error) {
     logger.error({ err: error }, 'shard not done; the queue retries it');

@@ -1,5 +1,5 @@
 import { isAppError } from '../../domain/errors.ts';
-import type { ResultRow } from '../../domain/job/job.ts';
+import { isPastDeadline, type ResultRow } from '../../domain/job/job.ts';
 import { jobLayout, parseChunkNumber, parseMarker } from '../../domain/job/job-layout.ts';
 import { chunkCount, parseShard } from '../../domain/job/shards.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
@@ -69,7 +69,7 @@ export async function workShard(options: WorkOptions): Promise<WorkResult> {
     }
     const maxOpen = options.careful?.has(chunk) ? 1 : OPEN_CHUNKS;
     while (open.size >= maxOpen && fault === undefined) await Promise.race(open);
-    if (stop.aborted || fault !== undefined) break;
+    if (stop.aborted || fault !== undefined || isPastDeadline(job)) break;
     const running: Promise<void> = workChunk(chunk)
       .catch(onFault)
       .finally(() => open.delete(running));
@@ -85,8 +85,16 @@ export async function workShard(options: WorkOptions): Promise<WorkResult> {
 
   const sums = sumOf(counts.values());
   if (done) await mark(objects, layout.shardMarker(shard, sums.succeeded, sums.failed));
+  const isLate = !done && !stop.aborted && isPastDeadline(job);
   const isFinished = done && (await finishJob(options));
-  return { done: isFinished, total: inputs.length, ...sums, skippedChunks: finished.size, rows };
+  return {
+    done: isFinished,
+    isPastDeadline: isLate,
+    total: inputs.length,
+    ...sums,
+    skippedChunks: finished.size,
+    rows,
+  };
 }
 
 /** Aborts `forceAbort` at `graceMs` after `stop`. @returns a function that clears the timer */

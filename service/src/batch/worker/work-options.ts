@@ -41,6 +41,8 @@ export interface WorkProgress {
 export interface WorkResult {
   /** False if the work was stopped before its end: the next attempt does the rest. */
   readonly done: boolean;
+  /** The job's deadline ended the work: no attempt does the rest. */
+  readonly isPastDeadline: boolean;
   readonly total: number;
   readonly succeeded: number;
   readonly failed: number;

@@ -64,6 +64,8 @@ export const jobSchema = Type.Object({
   source: jobSourceSchema,
   /** `rows`: no output per input; the last worker writes all rows to one file. Absent: `objects`. */
   results: Type.Optional(Type.Enum(RESULT_KINDS)),
+  /** ISO 8601, UTC. From then on, workers open no further chunk; all parts of a request share it. */
+  deadline: Type.Optional(Type.String()),
   /** The last key of the previous part; set in the second and later parts of a job that exceeds one array. */
   startAfter: Type.Optional(Type.String()),
   /** Inputs in all previous parts. */
@@ -154,6 +156,11 @@ export const summarySchema = Type.Object({
   finishedAt: Type.String(),
 });
 export type Summary = Static<typeof summarySchema>;
+
+/** @param now in ms since 1970 */
+export function isPastDeadline({ deadline }: Pick<Job, 'deadline'>, now = Date.now()): boolean {
+  return deadline !== undefined && now >= Date.parse(deadline);
+}
 
 /** The state of a job with a row for every input. */
 export function finalState(counts: JobCounts): 'SUCCEEDED' | 'PARTIAL' | 'FAILED' {

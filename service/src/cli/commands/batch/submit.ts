@@ -54,6 +54,7 @@ export function addSubmit(batch: Command, context: Context): void {
       ).choices(RESULT_KINDS),
     )
     .option('--idempotency-key <key>', 'submitting again with the same key creates no second job')
+    .option('--deadline <time>', 'ISO 8601 time at which the job stops early')
     .option('-w, --watch', 'watch it until it ends')
     .option(...JSON_OPTION);
   withService(command).action((inputs: string[], options: SubmitOptions) => submit(context, inputs, options));
@@ -102,9 +103,9 @@ function submitKeys(
   if (keys.length > MAX_KEYS) throw usageError(`a job takes up to ${MAX_KEYS} keys; name a prefix`);
   const [prefix] = prefixes;
   const source = prefix === undefined ? { objects: keys } : { prefix: prefix.replace(/\*$/, '') };
-  const { topK, model, results, idempotencyKey = randomUUID() } = options;
+  const { topK, model, results, deadline, idempotencyKey = randomUUID() } = options;
   return client.json<BatchJob>('/batch', 'jobId', {
     method: 'POST',
-    json: { ...source, topK, model, results, idempotencyKey },
+    json: { ...source, topK, model, results, deadline, idempotencyKey },
   });
 }

@@ -19,6 +19,7 @@ export interface JobOptions {
   readonly topK?: number;
   readonly model?: string;
   readonly results?: ResultKind;
+  readonly deadline?: string;
   readonly idempotencyKey?: string;
   readonly json?: boolean;
 }
@@ -71,8 +72,9 @@ export async function uploadJobs(
   }
   try {
     for (const [index, part] of parts.entries()) {
-      const { topK, model, results } = options;
-      const job = { topK, model, results, idempotencyKey: index === 0 ? key : partKey(key, index) };
+      const { topK, model, results, deadline } = options;
+      const idempotencyKey = index === 0 ? key : partKey(key, index);
+      const job = { topK, model, results, deadline, idempotencyKey };
       const start = sent;
       const bytes = part.reduce((sum, file) => sum + file.bytes, 0);
       // The headers of a form count as well.

@@ -151,14 +151,18 @@ export function batchRoutes(app: App, services: Services): void {
 async function createJob(request: FastifyRequest, services: Services): Promise<Job> {
   const batch = batchOf(services);
   const { models, config, objects } = services as Services & { readonly objects: ObjectStore };
-  const ask = { origin: 'request' } as const;
+  const ask = (deadline?: string) => ({ origin: 'request' as const, ...deadlineOf(deadline) });
   if (request.mediaType === 'multipart/form-data') {
-    const form = await storeBatchForm(request, objects, config, ({ model }) => checkModel(models, model));
+    const form = await storeBatchForm(request, objects, config, ({ model, deadline }) => {
+      checkModel(models, model);
+      deadlineOf(deadline);
+    });
     const { jobId, prefix, digest, topK = DEFAULT_TOP_K, model = models.defaultName, results } = form;
     const source = { kind: 'prefix', prefix, digest } as const;
     let job: Job;
     try {
-      job = await batch.create({ ...ask, jobId, source, topK, model, ...(results ? { results } : {}) });
+      const kind = results ? { results } : {};
+      job = await batch.create({ ...ask(form.deadline), jobId, source, topK, model, ...kind });
     } catch (error) {
       if (isAppError(error, 'INVALID_REQUEST', 'CONFLICT', 'RATE_LIMITED')) await form.discard();
       throw error;
@@ -171,7 +175,16 @@ async function createJob(request: FastifyRequest, services: Services): Promise<J
   const { topK = DEFAULT_TOP_K, model = models.defaultName, idempotencyKey, results } = body;
   const source = sourceOf(body, objects.uri);
   const jobId = jobIdFor(idempotencyKey);
-  return batch.create({ ...ask, jobId, source, topK, model, ...(results ? { results } : {}) });
+  const kind = results ? { results } : {};
+  return batch.create({ ...ask(body.deadline), jobId, source, topK, model, ...kind });
+}
+
+/** The same instant for every notation. @throws AppError INVALID_REQUEST for a time like 23:59:60 */
+function deadlineOf(text: string | undefined): { deadline?: string } {
+  if (text === undefined) return {};
+  const at = Date.parse(text);
+  if (Number.isNaN(at)) throw new AppError('INVALID_REQUEST', 'the deadline is not a time; send ISO 8601');
+  return { deadline: new Date(at).toISOString() };
 }
 
 /** False if an earlier request with the same idempotencyKey created the job of the same files in another folder. */

@@ -25,6 +25,12 @@ const options = {
         '`rows`: no `output/` object per input; at the end one file, `jobs/<jobId>/results.jsonl.gz`',
     }),
   ),
+  deadline: Type.Optional(
+    Type.String({
+      format: 'date-time',
+      description: 'The job opens no further chunk of images from then on and ends as PARTIAL',
+    }),
+  ),
   idempotencyKey: Type.Optional(
     Type.String({
       minLength: 1,
@@ -75,7 +81,7 @@ export const BatchJob = Type.Object(
       type: 'string',
       enum: [...JOB_STATES],
       description:
-        'PARTIAL: every input has a row, and some rows are errors. FAILED: no input could be classified, or all attempts of the workers failed',
+        'PARTIAL: some rows are errors, or the deadline left inputs pending. FAILED: no input could be classified, or all attempts of the workers failed',
     }),
     counts: Type.Object(
       {
@@ -91,7 +97,10 @@ export const BatchJob = Type.Object(
     createdAt: Type.String({ format: 'date-time' }),
     submittedAt: Type.Optional(Type.String({ format: 'date-time' })),
     finishedAt: Type.Optional(Type.String({ format: 'date-time' })),
-    reason: Type.Optional(Type.String({ description: 'Why it failed or was cancelled' })),
+    deadline: Type.Optional(Type.String({ format: 'date-time' })),
+    reason: Type.Optional(
+      Type.String({ description: 'Why it failed, was cancelled or stopped early (`DEADLINE: …`)' }),
+    ),
     next: Type.Optional(Type.String({ description: 'The job with the inputs beyond 10,000 shards' })),
     links: Type.Object({
       self: Type.String(),
