@@ -31,6 +31,7 @@ import { openInferenceRoutes } from './routes/open-inference/route.ts';
 import { openapiRoutes } from './routes/openapi.ts';
 import { planRoutes } from './routes/plan/route.ts';
 import { predictRoutes } from './routes/predict/route.ts';
+import { ImageResultsResponse } from './routes/predict/schema.ts';
 import { sagemakerRoutes } from './routes/sagemaker/route.ts';
 import { thumbnailRoutes } from './routes/thumbnail/route.ts';
 import { uploadRoutes } from './routes/uploads/route.ts';
@@ -96,7 +97,13 @@ export async function buildApp(services: Services, { waitsForModels = false } = 
   app.removeContentTypeParser('text/plain');
   app.setSchemaErrorFormatter(formatSchemaErrors);
   app.setErrorHandler(handleError);
-  for (const schema of [Problem, ClassificationResponse, TabularResponse, ModelResponse])
+  for (const schema of [
+    Problem,
+    ClassificationResponse,
+    ImageResultsResponse,
+    TabularResponse,
+    ModelResponse,
+  ])
     app.addSchema(schema);
 
   await app.register(corePlugin, { services, waitsForModels });

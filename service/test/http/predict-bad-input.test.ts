@@ -57,16 +57,6 @@ describe('POST /predict refuses what is not one readable image, with a 4xx probl
       'UNSUPPORTED_MEDIA_TYPE',
     ],
     'a type that is no type': [() => raw('nonsense', 'x'), 415, 'UNSUPPORTED_MEDIA_TYPE'],
-    'two files': [
-      () => form().attach('a', image, 'a.jpg').attach('b', image, 'b.jpg'),
-      400,
-      'INVALID_REQUEST',
-    ],
-    'the same file twice under one name': [
-      () => form().attach('image', image, 'a.jpg').attach('image', image, 'a.jpg'),
-      400,
-      'INVALID_REQUEST',
-    ],
     'a form without a file': [() => form().field('topK', '3'), 400, 'INVALID_REQUEST'],
     'an unknown form field': [
       () => form().field('colour', 'red').attach('image', image, 'a.jpg'),

@@ -24,6 +24,8 @@ export interface FormLimits {
   readonly fieldsFirst?: boolean;
   /** The error of a form over `maxBytes`. */
   readonly tooLarge: () => AppError;
+  /** The error of a form with more than `maxFiles` files, if that is not one. */
+  readonly tooMany?: () => AppError;
 }
 
 /**
@@ -34,7 +36,7 @@ export interface FormLimits {
  */
 export async function* readForm(
   request: FastifyRequest,
-  { maxBytes, maxFileBytes, maxFiles, maxFields, fieldsFirst = false, tooLarge }: FormLimits,
+  { maxBytes, maxFileBytes, maxFiles, maxFields, fieldsFirst = false, tooLarge, tooMany }: FormLimits,
 ): AsyncGenerator<FormFile, Readonly<Record<string, string>>> {
   if (Number(request.headers['content-length']) > maxBytes) throw tooLarge();
   const fields: Record<string, string> = {};
@@ -69,6 +71,7 @@ export async function* readForm(
     const { code } = error as { code?: string };
     if (guard.refusal) throw guard.refusal;
     if (code === 'FST_REQ_FILE_TOO_LARGE') throw imageTooLarge(maxFileBytes);
+    if (code === 'FST_FILES_LIMIT' && tooMany) throw tooMany();
     if (error instanceof AppError || code?.startsWith('FST_')) throw error;
     // The parser's own errors have no codes: a form that ends early, a missing boundary, a malformed header.
     throw new AppError(

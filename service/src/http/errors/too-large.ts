@@ -7,6 +7,13 @@ export const imageTooLarge = (maxBytes: number) =>
     `the image is larger than ${maxBytes} bytes; scale it down, or upload it with POST /uploads and send {"object": "<its key>"}`,
   );
 
+/** Several images over the limit of one request. @param maxBytes the limit that they exceed */
+export const imagesTooLarge = (maxBytes: number) =>
+  new AppError(
+    'PAYLOAD_TOO_LARGE',
+    `the images are larger than ${maxBytes} bytes together; send fewer, or put them into the store and send {"objects": ["<key>", ...]}`,
+  );
+
 /** A form of many images over its limit. @param maxBytes the limit that it exceeds */
 export const batchFormTooLarge = (maxBytes: number) =>
   new AppError(

@@ -20,7 +20,7 @@ export const DOCUMENT: Document = {
   } as NonNullable<Document['info']>,
   servers: [{ url: '/', description: 'The server that serves this document' }],
   tags: [
-    { name: 'predict', description: 'One image at a time' },
+    { name: 'predict', description: 'Images and rows' },
     { name: 'batch', description: 'Many images, as jobs' },
     { name: 'models', description: 'What is loaded' },
     { name: 'sagemaker', description: 'The container contract of Amazon SageMaker' },

@@ -1,4 +1,8 @@
 import { type Static, Type } from 'typebox';
+import type { ErrorCode } from '../../../domain/errors.ts';
+import type { Classification } from '../../../domain/prediction.ts';
+import { MAX_IMAGES } from '../../body/image-request.ts';
+import { ClassificationResponse } from '../../schemas/shared.ts';
 import { Csv, Instances } from '../../schemas/tabular.ts';
 
 /** A body of bytes, for the document; body/parsers.ts reads such bodies. */
@@ -24,7 +28,7 @@ export const JsonImage = Type.Object(
 );
 export type JsonImage = Static<typeof JsonImage>;
 
-/** What POST /predict takes as JSON: an image, or rows. */
+/** What POST /invocations takes as JSON: an image, or rows. */
 const JsonInput = Type.Object(
   { ...JsonImage.properties, instances: Type.Optional(Instances) },
   {
@@ -34,6 +38,24 @@ const JsonInput = Type.Object(
     description: 'Exactly one of `image`, `object` and `instances`',
   },
 );
+
+/** What POST /predict takes as JSON: an image, several of them, or rows. */
+const JsonImagesOrRows = Type.Object(
+  {
+    ...JsonInput.properties,
+    images: Type.Optional(Type.Array(Type.String(), { minItems: 1, maxItems: MAX_IMAGES })),
+    objects: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: 1280 }), { minItems: 1, maxItems: MAX_IMAGES }),
+    ),
+  },
+  {
+    additionalProperties: false,
+    minProperties: 1,
+    maxProperties: 1,
+    description: 'Exactly one member; `images` and `objects` are lists of what `image` and `object` take',
+  },
+);
+export type JsonImages = Static<typeof JsonImagesOrRows>;
 
 const ImageForm = Type.Object(
   {
@@ -62,7 +84,7 @@ export const ImageBody = {
   },
 };
 
-/** Every body type of POST /predict: an image, or rows for a tabular model. */
+/** Every body type of POST /invocations besides lines: an image, or rows for a tabular model. */
 export const PredictBody = {
   description: 'One image, or rows',
   content: {
@@ -71,3 +93,39 @@ export const PredictBody = {
     'text/csv': { schema: Csv },
   },
 };
+
+/** Every body type of POST /predict. A form may have more files than the one that its schema names. */
+export const PredictImagesBody = {
+  description: `One image, up to ${MAX_IMAGES} images, or rows. A form takes each file part as an image, under any name.`,
+  content: { ...PredictBody.content, 'application/json': { schema: JsonImagesOrRows } },
+};
+
+/** One image of several: its classes, or why it has none. */
+export interface ImageResult extends Partial<Pick<Classification, 'predictions' | 'timing'>> {
+  readonly name?: string;
+  readonly error?: { readonly code: ErrorCode; readonly message: string };
+}
+
+export interface ImageResults extends Pick<Classification, 'model' | 'version'> {
+  readonly results: readonly ImageResult[];
+}
+
+const { model, version, predictions, timing } = ClassificationResponse.properties;
+
+/** What POST /predict answers to several images. */
+export const ImageResultsResponse = Type.Object(
+  {
+    model,
+    version,
+    results: Type.Array(
+      Type.Object({
+        name: Type.Optional(Type.String({ description: 'File name or key' })),
+        predictions: Type.Optional(predictions),
+        timing: Type.Optional(timing),
+        error: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() })),
+      }),
+      { description: 'One entry per image, in order: `predictions` and `timing`, or `error`' },
+    ),
+  },
+  { $id: 'Classifications' },
+);
