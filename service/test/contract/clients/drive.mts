@@ -23,8 +23,10 @@ function data<T>({ data, error }: { data?: T; error?: unknown }): T {
 }
 
 /** The label of the likeliest class of an image's or a row's prediction. */
-function first(answer: string | { predictions: ({ label: string } | { value: number })[] }): string {
-  assert.ok(typeof answer !== 'string');
+function first(
+  answer: string | { results: object[] } | { predictions: ({ label: string } | { value: number })[] },
+): string {
+  assert.ok(typeof answer !== 'string' && 'predictions' in answer);
   const [prediction] = answer.predictions;
   assert.ok(prediction && 'label' in prediction);
   return prediction.label;
@@ -32,13 +34,18 @@ function first(answer: string | { predictions: ({ label: string } | { value: num
 
 // One image: as a form, as bytes, as JSON.
 const form = data(await client.POST('/predict', { params: { query: { topK: 3 } }, body: { image: photo } }));
-assert.equal(form.predictions.length, 3);
+assert.ok('predictions' in form && form.predictions.length === 3);
 const fields = data(await client.POST('/predict', { body: { image: photo, topK: 2 } }));
-assert.equal(fields.predictions.length, 2);
+assert.ok('predictions' in fields && fields.predictions.length === 2);
 const headers = { 'Content-Type': photo.type };
 const raw = data(await client.POST('/predict', { body: photo, headers }));
 const json = data(await client.POST('/predict', { body: { image: base64 } }));
 for (const answer of [form, fields, raw, json]) assert.equal(first(answer), label);
+const several = data(await client.POST('/predict', { body: { images: [base64, 'AAAA'] } }));
+assert.ok('results' in several);
+const [named, failed] = several.results;
+assert.equal(named?.predictions?.[0]?.label, label);
+assert.equal(failed?.error?.code, 'UNREADABLE_IMAGE');
 
 const why = data(
   await client.POST('/explain', { body: { image: photo }, params: { query: { format: 'json' } } }),

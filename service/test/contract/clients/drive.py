@@ -51,6 +51,9 @@ assert first(three) == label
 assert len(predict.predict(("cat.jpg", photo), top_k2=2, **form).actual_instance.predictions) == 2
 assert plain("POST", "/predict", "image/jpeg", body=photo)["predictions"][0]["label"] == label
 assert plain("POST", "/predict", "application/json", body={"image": text})["predictions"][0]["label"] == label
+several = plain("POST", "/predict", "application/json", body={"images": [text, "AAAA"]})["results"]
+assert several[0]["predictions"][0]["label"] == label
+assert several[1]["error"]["code"] == "UNREADABLE_IMAGE"
 assert predict.explain(("cat.jpg", photo), format="json", **form).prediction.label == label
 
 sagemaker = api.SagemakerApi(client)
