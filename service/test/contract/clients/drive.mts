@@ -107,6 +107,11 @@ assert.deepEqual(
     .sort(),
   [false, true],
 );
+assert.match(data(await client.GET('/batch/{jobId}/report', { ...ofJob, parseAs: 'text' })), /<html/);
+const [good] = rows.split('\n').filter((row) => row.includes('predictions'));
+const query = { key: (JSON.parse(good ?? '') as { key: string }).key };
+const ofImage = { params: { ...ofJob.params, query }, parseAs: 'blob' } as const;
+assert.ok((data(await client.GET('/batch/{jobId}/thumbnail', ofImage)) as unknown as Blob).size > 0);
 assert.ok(data(await client.GET('/batch')).jobs.some(({ jobId }) => jobId === job.jobId));
 const other = data(await client.POST('/batch', { body: { objects: ['input/not-there.jpg'] } }));
 data(await client.DELETE('/batch/{jobId}', { params: { path: { jobId: other.jobId } } }));

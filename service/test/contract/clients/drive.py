@@ -89,6 +89,9 @@ assert job.status == "PARTIAL", job
 assert (job.counts.succeeded, job.counts.failed) == (1, 1)
 rows = batch.get_batch_results_without_preload_content(job_id).read().decode().strip().split("\n")
 assert sorted("error" in json.loads(row) for row in rows) == [False, True]
+assert "<html" in batch.get_batch_report(job_id)
+key = next(row["key"] for row in map(json.loads, rows) if "error" not in row)
+assert batch.get_batch_thumbnail(key=key, job_id=job_id)
 assert job_id in [job.job_id for job in batch.list_batch_jobs().jobs]
 other = batch.submit_batch(api.SubmitBatchRequest(objects=["input/not-there.jpg"]))
 batch.cancel_batch_job(other.job_id)

@@ -10,7 +10,7 @@ import { batchOf } from './batch-of.ts';
 import { BatchJobParams, BatchResultsQuery } from './schema.ts';
 
 /** Classes per Parquet row group: encoding one blocks the event loop for about 20 ms. */
-const GROUP_CLASSES = 10_000;
+const GROUP_CLASSES = 4_000;
 
 /** GET /batch/{jobId}/results: the rows of a job so far. */
 export function resultRoutes(app: App, services: Services): void {
