@@ -53,7 +53,11 @@ test('jobs are removed with all they hold once their retention is over, and not 
     await submitUpload(batch, objects, 'two');
     // The status of job two was never requested after it ended.
     await untilFinished(batch, 'one');
-    await until('the end of job two', async () => (await contentOf(objects, 'jobs/two/done/')).size > 0);
+    // A worker writes the report last, after the job has ended.
+    await until('the reports of both jobs', async () => {
+      const found = await contentOf(objects, 'jobs/');
+      return ['one', 'two'].every((jobId) => found.has(`jobs/${jobId}/report.html`));
+    });
     const retention = createRetention({ objects, batch, logger, days: 90 });
     assert.deepEqual(await retention.sweep(inDays(89)), { jobs: 0, uploads: 0 });
     assert.equal((await rowsOf(batch, 'two')).length, 1);
