@@ -109,7 +109,6 @@ const TABLE: readonly Call[] = [
       `${JOB}/progress/00000.json`,
       `${JOB}/chunks/00000-0000.99.1`,
       `${JOB}/done/00000.99.1`,
-      `${JOB}/progress/00000.json`,
       ...RESULT_FILES,
       REPORT,
     ],

@@ -116,6 +116,11 @@ assert.ok(data(await client.GET('/batch')).jobs.some(({ jobId }) => jobId === jo
 const other = data(await client.POST('/batch', { body: { objects: ['input/not-there.jpg'] } }));
 data(await client.DELETE('/batch/{jobId}', { params: { path: { jobId: other.jobId } } }));
 
+const upload = data(await client.POST('/uploads', { body: { size: photo.size, type: 'image/jpeg' } }));
+const put = { method: 'PUT', headers: upload.headers, body: photo };
+assert.ok((await fetch(new URL(upload.url, baseUrl), put)).ok);
+assert.equal(first(data(await client.POST('/predict', { body: { object: upload.key } }))), label);
+
 const plan = data(await client.GET('/plan', { params: { query: { images: 1000 } } }));
 assert.ok(plan.estimates.every(({ seconds, arithmetic }) => seconds > 0 && arithmetic.length > 0));
 

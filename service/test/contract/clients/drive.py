@@ -4,6 +4,8 @@ import base64
 import json
 import sys
 import time
+import urllib.parse
+import urllib.request
 
 import ml_serverless_client as api
 from ml_serverless_client.exceptions import ApiException
@@ -95,6 +97,14 @@ assert batch.get_batch_thumbnail(key=key, job_id=job_id)
 assert job_id in [job.job_id for job in batch.list_batch_jobs().jobs]
 other = batch.submit_batch(api.SubmitBatchRequest(objects=["input/not-there.jpg"]))
 batch.cancel_batch_job(other.job_id)
+
+upload = predict.create_upload(api.CreateUploadRequest(size=len(photo), type="image/jpeg"))
+put = urllib.request.Request(
+    urllib.parse.urljoin(url, upload.url), data=photo, headers=upload.headers, method="PUT"
+)
+assert urllib.request.urlopen(put).status < 300
+body = {"object": upload.key}
+assert plain("POST", "/predict", "application/json", body=body)["predictions"][0]["label"] == label
 
 plan = batch.plan_batch(images=1000)
 assert all(estimate.seconds > 0 and estimate.arithmetic for estimate in plan.estimates)
