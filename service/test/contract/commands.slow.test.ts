@@ -33,20 +33,8 @@ const isRunHere = (command: Command) =>
 /** Runs commands one after the other. @returns a line for each that does not do what its page says */
 async function faultsOf(clone: Clone, wanted: readonly Command[]): Promise<string[]> {
   const faults: string[] = [];
-  let waits = false;
   for (const { at, line, shown } of wanted) {
-    // The page waits for a worker; how long that takes is the machine's affair.
-    if (/^sleep \d+/.test(line)) {
-      waits = true;
-      continue;
-    }
-    let outcome = await clone.run(line);
-    if (waits && outcome.fault)
-      await until(line, async () => {
-        outcome = await clone.run(line);
-        return !outcome.fault;
-      }).catch(() => undefined);
-    waits = false;
+    const outcome = await clone.run(line);
     const fault = outcome.fault ?? (shown === undefined ? undefined : shapeFault(shown, outcome.stdout));
     if (fault) faults.push(`${at}: ${line}\n  ${fault}`);
   }
