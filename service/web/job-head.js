@@ -1,6 +1,6 @@
 import { el, fact, fill, icon } from './dom.js';
 import { duration, number, plural } from './format.js';
-import { download } from './rows.js';
+import { download, downloadReports } from './rows.js';
 
 /** The rate is measured over this window: at its start, a job loads the model. */
 const RATE_WINDOW_MS = 20_000;
@@ -104,6 +104,9 @@ export function headOf(jobs, { counts, status, isEnded: hasEnded }, samples, onC
       hasEnded &&
         done > 0 &&
         button('JSON Lines', { onclick: () => void download(jobs, 'jsonl') }, icon('download')),
+      hasEnded &&
+        done > 0 &&
+        button('Report', { onclick: () => void downloadReports(jobs) }, icon('download')),
       !hasEnded && button('Cancel', { class: 'danger', onclick: onCancel, disabled: status === 'CANCELLED' }),
     ),
   ];

@@ -27,8 +27,20 @@ export async function download(jobs, kind, signal) {
     parts.push(hasHeader ? blob.slice((await blob.text()).indexOf('\n') + 1) : blob);
   }
   const type = kind === 'csv' ? 'text/csv;charset=utf-8' : 'application/x-ndjson';
-  const url = URL.createObjectURL(new Blob(parts, { type }));
-  el('a', { href: url, download: `results-${jobs[0].jobId}.${kind}` }).click();
+  save(new Blob(parts, { type }), `results-${jobs[0].jobId}.${kind}`);
+}
+
+/** Downloads the report of each job. A link could not send the API key. */
+export async function downloadReports(jobs, signal) {
+  for (const { jobId } of jobs) {
+    const response = await call(`batch/${jobId}/report`, { signal });
+    save(await response.blob(), `report-${jobId}.html`);
+  }
+}
+
+function save(blob, name) {
+  const url = URL.createObjectURL(blob);
+  el('a', { href: url, download: name }).click();
   // Some browsers read the address after the click.
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }

@@ -175,6 +175,10 @@ describe('the batch tab', { skip: browserMissing }, () => {
       ]),
     );
 
+    const report = await save('Report');
+    assert.equal(report.name, `report-${jobId}.html`);
+    assert.match(report.text, /^<!doctype html>/i);
+
     await page.click('.back');
     await page.waitForSelector('#job-list tbody tr');
     findings.push(...(await auditPage(page, 'batch-jobs')));
