@@ -40,7 +40,10 @@ function describeProgress(
 }
 
 /** A live line on stderr with bar, rate and time left; nothing if stderr is not a terminal. */
-export function startProgress({ live, errColours }: Terminal, options: ProgressOptions): Progress {
+export function startProgress(
+  { live, errColours }: Pick<Terminal, 'live' | 'errColours'>,
+  options: ProgressOptions,
+): Progress {
   if (!live) return { update: () => {}, stop: () => {} };
   const began = Date.now();
   let { total } = options;
@@ -85,6 +88,8 @@ export function startProgress({ live, errColours }: Terminal, options: ProgressO
     update: (value, newTotal) => {
       at = value;
       if (newTotal !== undefined && newTotal !== total) {
+        // What was done before the total was known is not part of the rate: a job may be half done when watched.
+        if (total === 0) samples.splice(0, samples.length, { at, time: Date.now() });
         total = newTotal;
         if (isShown) bar.setTotal(Math.max(1, total));
       }
