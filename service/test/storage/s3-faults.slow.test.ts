@@ -69,6 +69,7 @@ test('through a faulty store a shard ends with exactly the rows it has over a go
     });
     assert.deepEqual(result, {
       done: true,
+      isPastDeadline: false,
       total: 100,
       succeeded: 100,
       failed: 0,

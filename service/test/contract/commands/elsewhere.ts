@@ -2,6 +2,7 @@
 export const MARKS: Readonly<Record<string, string>> = {
   aws: 'needs an AWS account',
   docker: 'needs Docker; npm run test:image builds and runs the image and the compose file',
+  upload: 'uses values of the response to its first command; http/uploads.test.ts sends the same requests',
   recipe: 'needs the model of a recipe, which models/test/docs.slow.test.ts trains, serves and asks',
 };
 
@@ -32,6 +33,16 @@ export const ELSEWHERE: readonly Elsewhere[] = [
       'java -jar openapi-generator-cli.jar generate -g python -i openapi.yaml -o ../ml-serverless-python --package-name ml_serverless_client',
     file: 'service/test/contract/clients.slow.test.ts',
     text: "documented('java -jar openapi-generator-cli.jar'",
+  },
+  {
+    command: 'npm install ../ml-serverless-client',
+    file: 'service/test/contract/clients.slow.test.ts',
+    text: "documented('npm install ../ml-serverless-client'",
+  },
+  {
+    command: 'pip install ../ml-serverless-python',
+    file: 'service/test/contract/clients.slow.test.ts',
+    text: "documented('pip install'",
   },
 ];
 
