@@ -17,8 +17,8 @@ export function cacheFolder(environment) {
 }
 
 /**
- * Creates a directory and its parents. Node's recursive mkdir never returns if the parent exists and the system
- * answers ENOENT all the same, as /proc does.
+ * Creates a directory and its parents. Node's recursive mkdir never returns if the parent exists and mkdir still fails
+ * with ENOENT, as under /proc.
  *
  * @param {string} folder absolute path
  * @throws the file system's error (ENOENT, EACCES, EEXIST, …)

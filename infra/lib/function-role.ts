@@ -37,7 +37,7 @@ export function createFunctionRole(
   Validations.of(role).acknowledge({
     id: 'AwsSolutions-IAM5[Resource::*]',
     reason:
-      'Lambda makes network interfaces whose names nobody knows beforehand, and the Describe actions take no resource.',
+      'Lambda creates network interfaces with unpredictable names, and the Describe actions support no resource.',
   });
   return role;
 }

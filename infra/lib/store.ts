@@ -53,8 +53,7 @@ export class Store extends Construct {
       },
       {
         id: 'cdk-validator-cfnguard::s3_bucket_versioning_enabled_check',
-        reason:
-          'Results are the same however often they are written, and old versions would be billed until somebody deletes them.',
+        reason: 'A repeated result is identical, and old versions would be billed until they are deleted.',
       },
       {
         id: 'cdk-validator-cfnguard::s3_bucket_object_lock_enabled_check',

@@ -14,7 +14,15 @@ const STATES = {
   FAILED: ['Failed', 'bad'],
   CANCELLED: ['Cancelled', 'mixed'],
 };
-export const badge = (status) => el('span', { class: `badge ${STATES[status][1]}` }, STATES[status][0]);
+/** @param job or a sum of jobs; a job that stopped at its deadline has pending inputs */
+export function badge({ status, counts }) {
+  const [label, look] = STATES[status];
+  return el(
+    'span',
+    { class: `badge ${look}` },
+    status === 'PARTIAL' && counts.pending > 0 ? 'Stopped early' : label,
+  );
+}
 export const isEnded = ({ status, finishedAt }) => ENDED.has(status) && finishedAt !== undefined;
 
 /** Sums up jobs: an upload of many files becomes several of them. */
@@ -44,6 +52,8 @@ function rateOf(samples) {
 export function sentenceOf({ status, counts }) {
   if (status === 'SUBMITTED') return 'A worker is starting and loads the model. This takes a few seconds.';
   if (status === 'RUNNING') return 'You can close this page. The job continues and is listed under Batch.';
+  if (counts.pending > 0 && status === 'PARTIAL')
+    return `Stopped early: ${plural(counts.pending, 'picture')} without a result. The results so far are kept.`;
   if (status === 'CANCELLED') return 'Cancelled. The results so far are kept.';
   if (counts.failed > 0)
     return `${number(counts.succeeded)} of ${plural(counts.total, 'picture')} are classified.`;
@@ -85,10 +95,12 @@ export function headOf(jobs, { counts, status, isEnded: hasEnded }, samples, onC
   const button = (label, properties, ...children) =>
     el('button', { type: 'button', ...properties }, ...children, label);
   const reasons = [
-    ...new Set(jobs.map((job) => job.reason).filter((reason) => reason && status === 'FAILED')),
+    ...new Set(
+      jobs.map((job) => job.reason).filter((reason) => reason && ['FAILED', 'PARTIAL'].includes(status)),
+    ),
   ];
   return [
-    el('div', { class: 'row' }, el('h2', {}, plural(counts.total, 'picture')), badge(status)),
+    el('div', { class: 'row' }, el('h2', {}, plural(counts.total, 'picture')), badge({ status, counts })),
     el(
       'p',
       { class: 'soft' },

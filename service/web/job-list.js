@@ -47,7 +47,7 @@ function table(body) {
 }
 
 function jobRow(job, showJobs) {
-  const { jobId, status, counts, createdAt, model } = job;
+  const { jobId, counts, createdAt, model } = job;
   const label = isEnded(job) ? 'Results' : 'Watch';
   const open = el(
     'button',
@@ -63,7 +63,7 @@ function jobRow(job, showJobs) {
     'tr',
     {},
     el('td', {}, moment(createdAt)),
-    el('td', {}, badge(status)),
+    el('td', {}, badge(job)),
     el('td', { class: 'number' }, number(counts.total)),
     el('td', { class: 'number wide-only' }, number(counts.failed)),
     el('td', { class: 'wide-only' }, model),

@@ -4,8 +4,8 @@ import { dollars, duration, number } from './format.js';
 import { wordsOf } from './notice.js';
 
 /**
- * The estimated time and cost of a job. The element is filled when the response arrives. Without a response, the
- * pictures can be sent all the same.
+ * The estimated time and cost of a job. The element is filled when the response arrives. The pictures can be sent
+ * without it.
  *
  * @param {File[]} pictures
  */

@@ -45,10 +45,12 @@ export interface Batch {
     limit: number,
     cursor?: string,
   ): Promise<{ readonly jobs: readonly JobStatus[]; readonly next?: string }>;
-  /** Every chunk of rows so far (JSON Lines), in order. @throws AppError JOB_NOT_FOUND, before the first chunk */
+  /** The recorded request of a job. @throws AppError JOB_NOT_FOUND */
+  find(jobId: string): Promise<Job>;
+  /** Every chunk of rows of a job so far (JSON Lines), in order. */
   results(jobId: string, signal?: AbortSignal): AsyncGenerator<Buffer>;
   /** The address of the result file, if the results have more than `maxBytes` and the store can send them. */
-  resultsAddress(jobId: string, format: ResultFormat, maxBytes: number): Promise<string | undefined>;
+  resultsAddress(job: Job, format: ResultFormat, maxBytes: number): Promise<string | undefined>;
   /** The report of a job as HTML. @throws AppError JOB_NOT_FOUND */
   report(jobId: string, signal?: AbortSignal): Promise<string>;
   /** A job that has ended stays as it is. @throws AppError JOB_NOT_FOUND */
@@ -126,13 +128,11 @@ export function createBatch(options: BatchOptions): Batch {
       return { jobs: jobs.filter((job) => job !== undefined), ...(next ? { next } : {}) };
     },
 
-    async *results(jobId, signal) {
-      await readJob(objects, jobId);
-      yield* readChunks(objects, jobId, signal);
-    },
+    find: (jobId) => readJob(objects, jobId),
 
-    resultsAddress: async (jobId, format, maxBytes) =>
-      presignResults(objects, await readJob(objects, jobId), format, maxBytes),
+    results: (jobId, signal) => readChunks(objects, jobId, { signal }),
+
+    resultsAddress: (job, format, maxBytes) => presignResults(objects, job, format, maxBytes),
 
     async report(jobId, signal) {
       const job = await readJob(objects, jobId);

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type { Static, TSchema } from 'typebox';
 import { Value } from 'typebox/value';
 import { AppError, isAppError } from '../domain/errors.ts';
@@ -50,7 +51,7 @@ export async function writeOnce<const S extends TSchema>(
 export async function createObject(
   objects: ObjectStore,
   key: string,
-  body: string,
+  body: string | Readable,
   contentType: string,
 ): Promise<boolean> {
   try {

@@ -25,13 +25,10 @@ export async function readOpenChunks(
   for await (const { key, lastModified } of objects.list(jobLayout(jobId).progressReports)) {
     const shard = parseProgressShard(key);
     if (shard !== undefined && now - lastModified.getTime() < FRESH_MS) shards.push(shard);
+    if (shards.length > MAX_REPORTS) return new Map();
   }
-  if (shards.length > MAX_REPORTS) return new Map();
-  const limit = pLimit(READ_AT_ONCE);
-  const reports = await Promise.all(
-    shards.map((shard) =>
-      limit(() => readDocument(objects, jobLayout(jobId).progress(shard), openChunksSchema)),
-    ),
+  const reports = await pLimit(READ_AT_ONCE).map(shards, (shard) =>
+    readDocument(objects, jobLayout(jobId).progress(shard), openChunksSchema),
   );
   return new Map(
     reports.flatMap((report, i) =>

@@ -52,7 +52,7 @@ async function checkRequest(
   { source, deadline }: JobRequest,
   { objects, maxJobInputs, maxJobsPerDay }: RequestOptions,
 ): Promise<void> {
-  if (isPastDeadline({ ...(deadline ? { deadline } : {}) })) {
+  if (isPastDeadline({ deadline })) {
     throw new AppError('INVALID_REQUEST', `the deadline ${deadline} has passed; send a later one`);
   }
   if (!(await hasInputs(objects, { source }))) throw noInputs();

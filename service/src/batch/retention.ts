@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { isAppError } from '../domain/errors.ts';
+import { canRunAgain } from '../domain/job/job.ts';
 import { INDEX_PREFIX, indexKey, JOBS_PREFIX, jobIdOfIndexKey, jobLayout } from '../domain/job/job-layout.ts';
 import { UPLOAD_DAYS, UPLOADS_PREFIX } from '../domain/keys.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
@@ -89,8 +90,7 @@ export function createRetention({ objects, batch, logger, days }: RetentionOptio
       return false;
     }
     if (status.finishedAt === undefined || Date.parse(status.finishedAt) >= cutoff) return false;
-    // With pending inputs, the job can still run again.
-    return !(status.status === 'FAILED' && status.counts.pending > 0);
+    return !canRunAgain(status.status, status.counts);
   }
 
   /** Removes the folders without job.json: files of forms during which the service stopped. */

@@ -1,6 +1,7 @@
 import { AppError, isAppError } from '../domain/errors.ts';
 import {
   cancelledSchema,
+  canRunAgain,
   type Job,
   type ShardPlan,
   shardPlanSchema,
@@ -91,7 +92,7 @@ async function enqueue(job: Job, plan: ShardPlan, { objects, queue }: StartOptio
     readDocument(objects, layout.cancelled, cancelledSchema),
   ]);
   if (cancelledBefore) return;
-  if (summary && (summary.state !== 'FAILED' || summary.counts.pending === 0)) return;
+  if (summary && !canRunAgain(summary.state, summary.counts)) return;
   if (submitted) {
     const known = await queue.status(submitted.reference);
     if (known && ['SUBMITTED', 'RUNNING', 'SUCCEEDED'].includes(known.state)) return;

@@ -49,8 +49,7 @@ export interface JobLookup {
 
 /**
  * Reads the status of a job: from its summary if it has ended, otherwise from its markers and one request to the queue.
- * Takes at most 20 pages of a listing and a handful of reads for any number of inputs. Writes the summary when the job
- * has ended.
+ * Takes at most 30 pages of listings and 70 reads for any number of inputs. Writes the summary when the job has ended.
  */
 export async function lookUpJob(objects: ObjectStore, queue: JobQueue, job: Job): Promise<JobLookup> {
   const layout = jobLayout(job.jobId);

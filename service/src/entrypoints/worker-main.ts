@@ -12,7 +12,7 @@ import type { Job } from '../domain/job/job.ts';
 import { parseJobUri } from '../domain/job/job-layout.ts';
 import { buildWorkerApp } from '../http/core.ts';
 import { dropWarmThread } from '../inference/engines/thread/start.ts';
-import { EXIT_CONFIGURATION, type WorkerMessage } from '../jobs/worker-process.ts';
+import { EXIT_CONFIGURATION, sendToParent } from '../jobs/worker-process.ts';
 
 /**
  * Works one shard of one job and exits. It runs the server's app without HTTP: `ready` loads the model, `close` drains it.
@@ -115,22 +115,14 @@ function assertPrecision({ model, precision }: Job, models: Models): void {
 const numbersOf = (list = '') => new Set(list === '' ? [] : list.split(',').map(Number));
 
 const progress: WorkProgress = {
-  chunk: (chunk, open) => say({ kind: 'chunk', chunk, open }),
-  alone: (input) => say({ kind: 'alone', ...(input === undefined ? {} : { input }) }),
+  chunk: (chunk, open) => sendToParent({ kind: 'chunk', chunk, open }),
+  alone: (input) => sendToParent({ kind: 'alone', ...(input === undefined ? {} : { input }) }),
   done() {
     if (Date.now() - lastProgressAt < PROGRESS_MS) return;
     lastProgressAt = Date.now();
-    void say({ kind: 'progress' });
+    void sendToParent({ kind: 'progress' });
   },
 };
-
-/** Sends a message to the local queue or the supervisor. At AWS Batch, nothing listens to a first attempt. */
-function say(message: WorkerMessage): Promise<void> {
-  return new Promise((resolve) => {
-    if (process.send) process.send(message, undefined, undefined, () => resolve());
-    else resolve();
-  });
-}
 
 try {
   process.exitCode = await work();
@@ -141,7 +133,7 @@ try {
   process.exitCode = isWrongSetting ? EXIT.configuration : EXIT.fault;
 }
 await dropWarmThread();
-await say({ kind: 'end', ...(rows ? { rows } : {}) });
+await sendToParent({ kind: 'end', ...(rows ? { rows } : {}) });
 isOver = true;
 // An open IPC channel or a handle of a native library must not keep a finished worker alive.
 process.exit();

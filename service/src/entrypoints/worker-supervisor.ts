@@ -4,7 +4,7 @@ import { loadConfig } from '../config/config.ts';
 import { loadWorkerConfig, workerEnvironment } from '../config/worker.ts';
 import { parseJobUri } from '../domain/job/job-layout.ts';
 import { createCrashRecord } from '../jobs/crash-record.ts';
-import { EXIT_CONFIGURATION, runWorker, type WorkerMessage, type WorkerRun } from '../jobs/worker-process.ts';
+import { EXIT_CONFIGURATION, runWorker, sendToParent, type WorkerRun } from '../jobs/worker-process.ts';
 
 /**
  * Runs the work of one shard in a child process, which may crash: because of an input that a decoder or a hook cannot
@@ -35,7 +35,7 @@ async function supervise(): Promise<number> {
     run?.stop(KILL_AFTER_MS);
   };
   process.on('SIGTERM', stop).on('SIGINT', stop).on('disconnect', stop);
-  const alive = setInterval(() => void report({ kind: 'progress' }), ALIVE_MS);
+  const alive = setInterval(() => void sendToParent({ kind: 'progress' }), ALIVE_MS);
   try {
     while (!isStopped) {
       run = runWorker(
@@ -58,7 +58,7 @@ async function supervise(): Promise<number> {
       );
       const { code, signal, message, hasReported, rows } = await run.ended;
       if (hasReported && code !== null) {
-        await report({ kind: 'end', ...(rows ? { rows } : {}) });
+        await sendToParent({ kind: 'end', ...(rows ? { rows } : {}) });
         return code;
       }
       if (isStopped) break;
@@ -74,14 +74,6 @@ async function supervise(): Promise<number> {
   } finally {
     clearInterval(alive);
   }
-}
-
-/** Reports to the local queue; on AWS Batch there is no channel. */
-function report(message: WorkerMessage): Promise<void> {
-  return new Promise((resolve) => {
-    if (process.send) process.send(message, undefined, undefined, () => resolve());
-    else resolve();
-  });
 }
 
 try {

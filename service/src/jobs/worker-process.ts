@@ -41,6 +41,14 @@ export type WorkerMessage =
   /** Sent before every regular exit, with any status. */
   | { readonly kind: 'end'; readonly rows?: Readonly<Record<string, number>> };
 
+/** Sends a message to the local queue or the supervisor. At AWS Batch, nothing listens to a first attempt. */
+export function sendToParent(message: WorkerMessage): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.send) process.send(message, undefined, undefined, () => resolve());
+    else resolve();
+  });
+}
+
 export interface WatchOptions {
   readonly onMessage?: (message: WorkerMessage) => void;
   /** Sends SIGKILL after this time without a message, in ms; never if absent. */

@@ -18,7 +18,7 @@ const photograph = (width: number, height: number, orientation = 1) =>
         top: 0,
       },
     ])
-    .withExif({ IFD0: { Artist: 'somebody' } })
+    .withExif({ IFD0: { Artist: 'A. Photographer' } })
     .withMetadata({ orientation })
     .jpeg()
     .toBuffer();

@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import { isAppError } from '../../domain/errors.ts';
 import type { DroppedVersion } from '../../domain/job/events.ts';
-import type { ResultRow, ShardInput } from '../../domain/job/job.ts';
+import { canRunAgain, type ResultRow, type ShardInput } from '../../domain/job/job.ts';
 import { derivedJobId } from '../../domain/job/job-id.ts';
 import { outputKey } from '../../domain/keys.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
@@ -49,7 +49,8 @@ export async function createDropJob(
   }
   // The job may have ended and its results may have been deleted since. The missing ones make another job, whose id
   // derives from the end of this one, so that a repeated call finds that job, too.
-  while (known?.finishedAt !== undefined && !canRunAgain(known)) {
+  // `batch.create` continues a job that can run again.
+  while (known?.finishedAt !== undefined && !canRunAgain(known.status, known.counts)) {
     const { status, finishedAt } = known;
     // Only a newer drop undoes a cancellation, not a repeated event.
     if (status === 'CANCELLED') wanted = wanted.filter(({ at }) => isSince(at, finishedAt));
@@ -61,11 +62,6 @@ export async function createDropJob(
   const source = { kind: 'objects' as const, objects: wanted.map(({ at: _, ...input }) => input) };
   await batch.create({ jobId, origin, source, model, topK: TOP_K });
   return jobId;
-}
-
-/** `batch.create` continues such a job. */
-function canRunAgain({ status, counts }: JobStatus): boolean {
-  return status === 'FAILED' && counts.pending > 0;
 }
 
 /** Compares whole seconds, since events may have no others. */

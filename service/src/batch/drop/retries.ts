@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { isAppError } from '../../domain/errors.ts';
+import { canRunAgain } from '../../domain/job/job.ts';
 import type { Batch } from '../batch.ts';
 
 export interface DropRetryOptions {
@@ -63,7 +64,7 @@ export function createDropRetries({ batch, logger, timing = TIMING }: DropRetryO
         const { status, finishedAt, counts, reason } = await batch.status(jobId);
         if (finishedAt === undefined) continue;
         working.delete(jobId);
-        if (status === 'FAILED' && counts.pending > 0) fail(jobId, failures + 1, reason);
+        if (canRunAgain(status, counts)) fail(jobId, failures + 1, reason);
       } catch (error) {
         if (isAppError(error, 'JOB_NOT_FOUND')) working.delete(jobId);
         // The store or the queue is unavailable; the next poll asks again.

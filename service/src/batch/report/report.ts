@@ -29,13 +29,7 @@ const NO_PICTURE = [
 /** The report of a job, by one pass over its rows in constant memory. @throws AppError STORE_UNAVAILABLE */
 export async function makeReport(job: Job, facts: JobFacts, options: ReportOptions): Promise<string> {
   const { objects, signal, onProgress } = options;
-  async function* chunks() {
-    for await (const chunk of readChunks(objects, job.jobId, signal)) {
-      yield chunk;
-      onProgress?.();
-    }
-  }
-  const rows = await summarizeRows(chunks());
+  const rows = await summarizeRows(readChunks(objects, job.jobId, { signal, onProgress }));
   const pictures = await readPictures(rows, options);
   return renderReport(job, facts, rows, (row) => pictures.get(row));
 }

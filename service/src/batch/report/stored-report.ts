@@ -1,5 +1,5 @@
 import { isAppError } from '../../domain/errors.ts';
-import type { Job } from '../../domain/job/job.ts';
+import { canRunAgain, type Job } from '../../domain/job/job.ts';
 import { jobLayout } from '../../domain/job/job-layout.ts';
 import { createObject } from '../documents.ts';
 import type { JobFacts } from './page.ts';
@@ -13,8 +13,8 @@ import { makeReport, type ReportOptions } from './report.ts';
 export async function findReport(job: Job, facts: JobFacts, options: ReportOptions): Promise<string> {
   const { objects } = options;
   const key = jobLayout(job.jobId).report;
-  const canRunAgain = facts.status === 'FAILED' && facts.counts.pending > 0;
-  if (facts.finishedAt === undefined || canRunAgain) return makeReport(job, facts, options);
+  const isFinal = facts.finishedAt !== undefined && !canRunAgain(facts.status, facts.counts);
+  if (!isFinal) return makeReport(job, facts, options);
   try {
     return (await objects.get(key)).toString();
   } catch (error) {

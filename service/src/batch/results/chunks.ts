@@ -6,11 +6,17 @@ import type { ObjectInfo, ObjectStore } from '../../storage/object-store.ts';
 const MAX_AHEAD = 8;
 const MAX_AHEAD_BYTES = 8 * 1024 * 1024;
 
+interface ReadOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Called when the consumer asks for the next chunk. */
+  readonly onProgress?: (() => void) | undefined;
+}
+
 /** The chunks of a job so far (JSON Lines), in the order of its inputs; at most 8 MiB, or one chunk, are in memory. */
 export async function* readChunks(
   objects: ObjectStore,
   jobId: string,
-  signal?: AbortSignal,
+  { signal, onProgress }: ReadOptions = {},
 ): AsyncGenerator<Buffer, void> {
   const options = signal ? { signal } : {};
   const ahead: { size: number; body: Promise<Buffer> }[] = [];
@@ -21,15 +27,20 @@ export async function* readChunks(
     return next?.body ?? Buffer.alloc(0);
   };
   for await (const { key, size } of listChunks(objects, jobId, options)) {
-    while (ahead.length >= MAX_AHEAD || (ahead.length > 0 && bytes + size > MAX_AHEAD_BYTES))
+    while (ahead.length >= MAX_AHEAD || (ahead.length > 0 && bytes + size > MAX_AHEAD_BYTES)) {
       yield await take();
+      onProgress?.();
+    }
     const body = objects.get(key, options);
     // `take` reports the failure of a chunk; if the consumer stops before that, it does not matter.
     body.catch(() => undefined);
     ahead.push({ size, body });
     bytes += size;
   }
-  while (ahead.length > 0) yield await take();
+  while (ahead.length > 0) {
+    yield await take();
+    onProgress?.();
+  }
 }
 
 /** The objects of the chunks, in the order of the inputs: a listing has chunk 10000 of a shard before chunk 9999. */

@@ -1,10 +1,9 @@
 import { pipeline, type Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
-import { isAppError } from '../../domain/errors.ts';
 import type { Job } from '../../domain/job/job.ts';
 import { jobLayout, type ResultFormat } from '../../domain/job/job-layout.ts';
 import type { ObjectStore } from '../../storage/object-store.ts';
-import { exists } from '../documents.ts';
+import { createObject, exists } from '../documents.ts';
 import { readChunks } from './chunks.ts';
 import { encodeResults, RESULT_TYPES } from './encode.ts';
 
@@ -30,16 +29,13 @@ export interface WriteFilesOptions {
 export async function writeResultFiles(options: WriteFilesOptions): Promise<void> {
   const { objects, job, signal, onProgress } = options;
   const { jobId, topK } = job;
-  async function* chunks() {
-    for await (const chunk of readChunks(objects, jobId, signal)) {
-      yield chunk;
-      onProgress?.();
-    }
-  }
   for (const format of FORMATS) {
     const key = jobLayout(jobId).resultFiles[format];
     if (await exists(objects, key)) continue;
-    const rows = encodeResults(chunks(), format, { topK, groupClasses: GROUP_CLASSES });
+    const rows = encodeResults(readChunks(objects, jobId, { signal, onProgress }), format, {
+      topK,
+      groupClasses: GROUP_CLASSES,
+    });
     await createFile(objects, key, format === 'jsonl' ? compress(rows) : rows, format);
   }
 }
@@ -50,9 +46,7 @@ const compress = (rows: Readable): Readable => pipeline(rows, createGzip(), () =
 async function createFile(objects: ObjectStore, key: string, body: Readable, format: ResultFormat) {
   const contentType = format === 'jsonl' ? 'application/gzip' : RESULT_TYPES[format];
   try {
-    await objects.put(key, body, { ifAbsent: true, contentType });
-  } catch (error) {
-    if (!isAppError(error, 'CONFLICT')) throw error;
+    await createObject(objects, key, body, contentType);
   } finally {
     body.destroy();
   }

@@ -8,6 +8,9 @@ export const INDEX_PREFIX = 'jobs/.index/';
 const five = (n: number) => String(n).padStart(5, '0');
 const four = (n: number) => String(n).padStart(4, '0');
 
+/** The id of a chunk in the name of its rows and of its marker. */
+export const chunkId = (shard: number, chunk: number) => `${five(shard)}-${four(chunk)}`;
+
 /** The keys of one job. Shards are numbered with five digits (at most 10,000), chunks of a shard with four or more. */
 export function jobLayout(jobId: string) {
   const root = `${JOBS_PREFIX}${jobId}/`;
@@ -35,18 +38,15 @@ export function jobLayout(jobId: string) {
     chunkMarkers: `${root}chunks/`,
     shard: (shard: number) => `${root}shards/${five(shard)}.jsonl`,
     shardResults: (shard: number) => `${root}results/${five(shard)}-`,
-    chunk: (shard: number, chunk: number) => `${root}results/${five(shard)}-${four(chunk)}.jsonl`,
+    chunk: (shard: number, chunk: number) => `${root}results/${chunkId(shard, chunk)}.jsonl`,
     shardChunkMarkers: (shard: number) => `${root}chunks/${five(shard)}-`,
     /** Empty objects whose names hold the counts: a listing gives the progress, a thousand markers per request. */
     chunkMarker: (shard: number, chunk: number, succeeded: number, failed: number) =>
-      `${root}chunks/${five(shard)}-${four(chunk)}.${succeeded}.${failed}`,
+      `${root}chunks/${chunkId(shard, chunk)}.${succeeded}.${failed}`,
     shardMarker: (shard: number, succeeded: number, failed: number) =>
       `${root}done/${five(shard)}.${succeeded}.${failed}`,
   } as const;
 }
-
-/** The id of a chunk in the name of its rows and of its marker. */
-export const chunkId = (shard: number, chunk: number) => `${five(shard)}-${four(chunk)}`;
 
 /** The shard of `jobs/<id>/progress/00007.json`. */
 export function parseProgressShard(key: string): number | undefined {

@@ -158,8 +158,16 @@ export const summarySchema = Type.Object({
 export type Summary = Static<typeof summarySchema>;
 
 /** @param now in ms since 1970 */
-export function isPastDeadline({ deadline }: Pick<Job, 'deadline'>, now = Date.now()): boolean {
+export function isPastDeadline(
+  { deadline }: { readonly deadline?: string | undefined },
+  now = Date.now(),
+): boolean {
   return deadline !== undefined && now >= Date.parse(deadline);
+}
+
+/** Whether the pending inputs of an ended job can run again: with another start of the same job. */
+export function canRunAgain(status: JobState, counts: JobCounts): boolean {
+  return status === 'FAILED' && counts.pending > 0;
 }
 
 /** The state of a job with a row for every input. */

@@ -7,6 +7,10 @@ export const imageTooLarge = (maxBytes: number) =>
     `the image is larger than ${maxBytes} bytes; scale it down, or upload it with POST /uploads and send {"object": "<its key>"}`,
   );
 
+/** An image over the limit of an upload. @param maxBytes the limit that it exceeds */
+export const uploadTooLarge = (maxBytes: number) =>
+  new AppError('IMAGE_TOO_LARGE', `the image is larger than ${maxBytes} bytes; scale it down`);
+
 /** Several images over the limit of one request. @param maxBytes the limit that they exceed */
 export const imagesTooLarge = (maxBytes: number) =>
   new AppError(

@@ -41,23 +41,24 @@ export function resultRoutes(app: App, services: Services): void {
             description: 'The results are in the store',
             headers: { Location: { type: 'string', description: 'Their address, for 15 minutes' } },
           }),
-          ...problems('UNAUTHORIZED', 'JOB_NOT_FOUND', 'STORE_UNAVAILABLE', 'QUEUE_UNAVAILABLE'),
+          ...problems('UNAUTHORIZED', 'JOB_NOT_FOUND', 'STORE_UNAVAILABLE'),
         },
       },
     },
     async ({ params: { jobId }, query: { format = 'jsonl' } }, reply) => {
       const batch = batchOf(services);
-      const address = await batch.resultsAddress(jobId, format, maxResponseBytes);
+      const job = await batch.find(jobId);
+      const address = await batch.resultsAddress(job, format, maxResponseBytes);
       if (address !== undefined) return reply.redirect(address, 303);
       const chunks = await openChunks(batch, jobId, clientSignal(reply));
-      const topK = format === 'jsonl' ? 1 : (await batch.status(jobId)).topK;
+      const { topK } = job;
       const body = encodeResults(chunks, format, { topK, groupClasses: GROUP_CLASSES });
       return reply.type(RESULT_TYPES[format satisfies ResultFormat]).send(body);
     },
   );
 }
 
-/** Reads the first chunk before the response starts, so that an unknown job is a 404. */
+/** Reads the first chunk before the response starts, so that an unavailable store is a 503. */
 async function openChunks(batch: Batch, jobId: string, signal: AbortSignal): Promise<AsyncIterable<Buffer>> {
   const chunks = batch.results(jobId, signal);
   const first = await chunks.next();

@@ -18,7 +18,6 @@ export async function classifyImages(
   signal: AbortSignal,
 ): Promise<ImageResults> {
   const classifier = server.models.get(model);
-  const limit = pLimit(IMAGES_AT_ONCE);
   const classify = async ({ name, read }: NamedImage): Promise<ImageResult> => {
     const named = name === undefined ? {} : { name };
     try {
@@ -30,6 +29,6 @@ export async function classifyImages(
       return { ...named, error: { code: error.code, message: error.message } };
     }
   };
-  const results = await Promise.all(images.map((image) => limit(classify, image)));
+  const results = await pLimit(IMAGES_AT_ONCE).map(images, classify);
   return { model: classifier.info.name, version: classifier.info.version, results };
 }

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../../../config/config.ts';
-import { AppError } from '../../../domain/errors.ts';
 import { uploadKey } from '../../../domain/keys.ts';
 import type { ObjectStore } from '../../../storage/object-store.ts';
 import type { App } from '../../app-type.ts';
 import { relativePath } from '../../body/file-path.ts';
+import { uploadTooLarge } from '../../errors/too-large.ts';
 import { refuseWritesIfOff } from '../../runtime/refuse-writes.ts';
 import { problems } from '../../schemas/shared.ts';
 import { UploadRequest, UploadResponse } from './schema.ts';
@@ -66,9 +66,7 @@ async function signUpload(
   tokens: UploadTokens,
 ): Promise<UploadResponse> {
   const maxBytes = maxUpload(config, objects);
-  if (size > maxBytes) {
-    throw new AppError('IMAGE_TOO_LARGE', `the image is larger than ${maxBytes} bytes; scale it down`);
-  }
+  if (size > maxBytes) throw uploadTooLarge(maxBytes);
   const key = uploadKey(randomBytes(16).toString('hex'), relativePath(name));
   const expiresAt = Date.now() + EXPIRES_IN_SECONDS * 1000;
   const signed = (await objects.uploads?.sign({ key, size, type, expiresInSeconds: EXPIRES_IN_SECONDS })) ?? {
